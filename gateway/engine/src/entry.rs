@@ -1,0 +1,344 @@
+//! What passes between lanes and store: entries, leases, settlements, numbers.
+
+use std::fmt;
+use std::time::Duration;
+
+use policies::delivery::Terms;
+use policies::failure::{Code, Opaque};
+use policies::operation::{LaneName, OpName};
+use policies::state::State;
+use policies::time::Timestamp;
+use uuid::Uuid;
+
+/// The name of one accepted write (UUID version 7: later ones sort later).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub Uuid);
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// The organisation a caller acts for; only it may see what it wrote.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Organization(pub String);
+
+/// A write to be stored.
+#[derive(Debug, Clone)]
+pub struct NewEntry {
+    /// Its name, chosen by the lane.
+    pub id: EntryId,
+    /// Its lane.
+    pub lane: LaneName,
+    /// Its operation.
+    pub op: OpName,
+    /// Entries under one order key leave in the order they were appended.
+    pub order_key: EntryId,
+    /// Who wrote it.
+    pub organization: Organization,
+    /// The caller's `Idempotency-Key`, unique within its organisation. Stored as a keyed digest.
+    pub key: String,
+    /// What the caller sent, to tell a repetition from another request. Stored as a keyed digest.
+    pub fingerprint: Opaque,
+    /// The person concerned, to search by. Stored as a keyed digest.
+    pub person: Option<Opaque>,
+    /// The number it goes under.
+    pub number: NumberUse,
+    /// The authority it acts under, as a name. Stored as a keyed digest.
+    pub identity: Opaque,
+    /// The request, as its adapter reads it. Stored sealed.
+    pub payload: Opaque,
+    /// The authority itself. Stored sealed.
+    pub authority: Opaque,
+    /// What the caller was promised.
+    pub terms: Terms,
+    /// `Some`: appended as `sending`, leased for this long, its first send counted. `None`: due.
+    pub lease_for: Option<Duration>,
+    /// The trace of the request that wrote it (W3C `traceparent`).
+    pub trace: Option<String>,
+}
+
+/// Where the number of an entry comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NumberUse {
+    /// From a block of ours; the mark of the block moves up to `position` with the entry.
+    Ours {
+        /// The block.
+        block: BlockId,
+        /// The place within its range.
+        position: u64,
+        /// The number itself. Stored sealed, and as a keyed digest.
+        number: Opaque,
+    },
+    /// From the caller's own; refused if it lies in a range that was ever ours.
+    Callers(Opaque),
+}
+
+impl NumberUse {
+    /// The number itself.
+    pub fn number(&self) -> &Opaque {
+        match self {
+            NumberUse::Ours { number, .. } | NumberUse::Callers(number) => number,
+        }
+    }
+}
+
+/// What `append` did.
+#[derive(Debug, Clone)]
+pub enum Appended {
+    /// It is on disk. Carries the lease epoch where it was appended leased.
+    Accepted {
+        /// When, on the store's clock.
+        at: Timestamp,
+        /// The epoch of the first lease; 0 where there is none.
+        epoch: u64,
+    },
+    /// The key was used for the same request: this is its entry, as it stands now.
+    Replay(Box<Entry>),
+    /// The key was used for another request.
+    KeyReused,
+    /// The caller's own number lies in a range that was ever ours.
+    NumberOurs,
+    /// The number is held by another entry.
+    NumberUsed,
+}
+
+/// Why `append` gave no answer about an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// As many entries are pending as the policy allows. Nothing was stored.
+    #[error("the store holds as many pending entries as it may")]
+    Full,
+    /// It could not be written: no space, read-only, closed. Nothing was stored.
+    #[error("the store refused the write")]
+    Refused,
+    /// It may be on disk or not: repeat it with the same key after the restart.
+    #[error("the store does not know whether the write is on disk")]
+    Unknown,
+}
+
+/// Why another write did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// Nothing was written.
+    #[error("the store refused the write")]
+    Refused,
+    /// It may be on disk or not.
+    #[error("the store does not know whether the write is on disk")]
+    Unknown,
+}
+
+/// Why something could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The store cannot be read now.
+    #[error("the store cannot be read")]
+    Unavailable,
+    /// The row is damaged, or sealed under another key.
+    #[error("the row cannot be unsealed")]
+    Damaged,
+}
+
+/// What an attempt sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The request, as the adapter reads it.
+    pub payload: Opaque,
+    /// The number it goes under; empty where the operation has none.
+    pub number: Opaque,
+    /// The authority it acts under.
+    pub authority: Opaque,
+    /// The trace it belongs to.
+    pub trace: Option<String>,
+}
+
+/// Which queue of a lane to lease from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Wanted {
+    /// The lane.
+    pub lane: LaneName,
+    /// Entries to send (`accepted`), or entries to verify (`uncertain`).
+    pub verify: bool,
+}
+
+/// An entry in the hands of one deliverer.
+#[derive(Debug, Clone)]
+pub struct Leased {
+    /// Its name.
+    pub id: EntryId,
+    /// Its operation, as stored.
+    pub op: String,
+    /// The lease; a settlement must name it.
+    pub epoch: u64,
+    /// `sending` or `verifying`.
+    pub state: State,
+    /// How often it was or may have been sent, this lease's send included.
+    pub sends: u32,
+    /// Attempts without an outcome since the last progress.
+    pub failures: u32,
+    /// What the caller was promised.
+    pub terms: Terms,
+    /// What to send; `Err` if the row does not unseal.
+    pub request: Result<Request, ReadError>,
+    /// The authority as a name: a keyed digest, equal for equal identities.
+    pub identity: Opaque,
+}
+
+/// What became of a leased entry.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// Its name.
+    pub id: EntryId,
+    /// The lease it was held under.
+    pub epoch: u64,
+    /// Its new state, never a leased one.
+    pub state: State,
+    /// When it is due again; `None` where nothing more is to be done.
+    pub due: Option<Timestamp>,
+    /// How often it was or may have been sent.
+    pub sends: u32,
+    /// Attempts without an outcome since the last progress.
+    pub failures: u32,
+    /// Why it stands there, where there is a reason to give.
+    pub reason: Option<Code>,
+    /// The receipt or the refusal, as the edge reads it. Stored sealed; `None` keeps what is there.
+    pub answer: Option<Opaque>,
+    /// The document that came with it. Stored sealed.
+    pub document: Option<Opaque>,
+}
+
+/// What `settle` did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It is on disk.
+    Settled,
+    /// Another lease or a command was faster; the entry stands here now.
+    Stale(State),
+}
+
+/// An entry as its owner may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub id: EntryId,
+    /// Its operation.
+    pub op: String,
+    /// Where it stands.
+    pub state: State,
+    /// Why, where there is a reason to give.
+    pub reason: Option<Code>,
+    /// When it was stored.
+    pub accepted_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// What the caller was promised.
+    pub terms: Terms,
+    /// Its number. May leave the gateway only once the entry is registered.
+    pub number: Opaque,
+    /// The receipt or the refusal.
+    pub answer: Option<Opaque>,
+}
+
+/// One step of an entry's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in the order of all events.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Whose.
+    pub entry: EntryId,
+    /// The state it reached.
+    pub state: State,
+    /// Why.
+    pub reason: Option<Code>,
+}
+
+/// Which entries to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only under this number.
+    pub number: Option<Opaque>,
+    /// Only of this person.
+    pub person: Option<Opaque>,
+    /// Only stored at or after this instant.
+    pub from: Option<Timestamp>,
+    /// Only stored before this instant.
+    pub to: Option<Timestamp>,
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Continue after this entry.
+    pub after: Option<EntryId>,
+    /// At most this many.
+    pub entries_max: usize,
+}
+
+/// The document of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// No such entry for this organisation.
+    NoEntry,
+    /// The entry is there, and not registered (yet).
+    NotRegistered(State),
+    /// Registered, and the upstream sent no document.
+    None,
+    /// The document.
+    Found(Opaque),
+}
+
+/// A range of numbers that an upstream gave us: `prefix` and `digits` decimal places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberRange {
+    /// The part every number of the range begins with.
+    pub prefix: String,
+    /// How many decimal digits follow it: the range holds `10^digits` numbers.
+    pub digits: u8,
+}
+
+impl NumberRange {
+    /// The number at `position`, zero-padded.
+    pub fn number(&self, position: u64) -> String {
+        format!(
+            "{}{position:0width$}",
+            self.prefix,
+            width = usize::from(self.digits)
+        )
+    }
+
+    /// How many numbers the range holds.
+    pub fn len(&self) -> u64 {
+        10_u64.pow(u32::from(self.digits))
+    }
+
+    /// Whether `number` belongs to the range.
+    pub fn contains(&self, number: &str) -> bool {
+        number
+            .strip_prefix(self.prefix.as_str())
+            .is_some_and(|rest| {
+                rest.len() == usize::from(self.digits) && rest.bytes().all(|b| b.is_ascii_digit())
+            })
+    }
+}
+
+/// The name of a block of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockId(pub u64);
+
+/// A block of numbers, leased durably, to be given out in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberBlock {
+    /// Its name.
+    pub id: BlockId,
+    /// The range it is part of.
+    pub range: NumberRange,
+    /// The next position to give out.
+    pub next: u64,
+    /// The first position that is not part of it.
+    pub end: u64,
+}

@@ -1,0 +1,173 @@
+//! Everything the engine needs from outside, so that the whole core also runs under a simulator.
+//!
+//! The engine owns these traits; adapters implement [`Upstream`], the store implements [`Store`].
+//! What they carry is bytes, operations, keys and numbers: no health data has a type here.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use policies::failure::Failure;
+use policies::operation::OpName;
+use policies::time::Timestamp;
+
+pub use crate::entry::{
+    AppendError, Appended, BlockId, Document, Entry, EntryId, Event, Filter, Leased, NewEntry,
+    NumberBlock, NumberRange, NumberUse, Organization, Page, ReadError, Request, Settled,
+    Settlement, Wanted, WriteError,
+};
+use policies::failure::Opaque;
+use policies::state::Tally;
+
+/// What an upstream said, once the adapter has understood it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The part that decides.
+    pub fact: Fact,
+    /// The adapter's receipt, as the edge will read it back (JSON).
+    pub body: Opaque,
+    /// The document that came with it (the SAC's promemoria, PDF).
+    pub document: Option<Opaque>,
+}
+
+/// The part of an answer that delivery decides by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// The write was applied.
+    Done,
+    /// The upstream holds nothing under this number.
+    Absent,
+    /// The upstream holds the number, with our content, in this standing.
+    Found(policies::delivery::Standing),
+    /// A range of numbers was given to us.
+    Range(NumberRange),
+}
+
+/// One upstream system, reached through its adapter.
+pub trait Upstream: Send + Sync {
+    /// Calls `op`. The future ends within `within`, whatever the upstream does.
+    ///
+    /// Every failure is classified here, where the protocol is known: above all whether the
+    /// request may have been applied.
+    fn call<'a>(
+        &'a self,
+        op: OpName,
+        request: &'a Request,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<Answer, Failure>>;
+}
+
+/// Time, anchored to the wall clock once and monotonic from there.
+pub trait Clock: Send + Sync {
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+    /// Ends after `span`.
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Chance.
+pub trait Rng: Send + Sync {
+    /// A number in `[0, 1)`.
+    fn unit(&self) -> f64;
+}
+
+/// Durable state. Batch-shaped: one call may carry many rows and costs one disk write.
+///
+/// # Invariants
+///
+/// 1. `append` answers `Accepted` only after the entry, its number, its idempotency key and the
+///    mark of its number block are on disk, all in one transaction.
+/// 2. A number is held by one entry, for ever.
+/// 3. An entry is leased by one deliverer at a time; every lease raises its epoch, and a settlement
+///    under an older epoch changes nothing ([`Settled::Stale`]).
+/// 4. A lease that ran out, or whose process is gone, leaves its entry *uncertain*, never due.
+/// 5. A full store refuses; it never evicts.
+/// 6. After an error that leaves a commit unknown nothing more is written by this process.
+pub trait Store: Send + Sync {
+    /// Stores new entries; one result each, in order.
+    fn append(&self, entries: Vec<NewEntry>) -> BoxFuture<'_, Vec<Result<Appended, AppendError>>>;
+
+    /// Leases up to `entries_max` due entries of `wanted`, earliest deadline first.
+    ///
+    /// Entries leased to be sent have this send already counted in `sends`: if the process dies
+    /// now, the count is on disk.
+    fn lease_due(
+        &self,
+        wanted: Wanted,
+        entries_max: usize,
+        lease_for: Duration,
+    ) -> BoxFuture<'_, Result<Vec<Leased>, WriteError>>;
+
+    /// Records what became of leased entries; one result each, in order, each its own transaction.
+    fn settle(
+        &self,
+        settlements: Vec<Settlement>,
+    ) -> BoxFuture<'_, Result<Vec<Settled>, WriteError>>;
+
+    /// Parks up to `entries_max` unleased pending entries whose deadline has passed; how many.
+    fn park_overdue(&self, entries_max: usize) -> BoxFuture<'_, Result<usize, WriteError>>;
+
+    /// Gives the entries of `identity` that need authorization a new authority and makes them due
+    /// again; how many.
+    fn reauthorize(
+        &self,
+        organization: Organization,
+        identity: Opaque,
+        authority: Opaque,
+    ) -> BoxFuture<'_, Result<usize, WriteError>>;
+
+    /// When the next unleased entry of `wanted` is due, or a running lease of it ends.
+    fn next_due(&self, wanted: Wanted) -> BoxFuture<'_, Result<Option<Timestamp>, ReadError>>;
+
+    /// One entry of `organization`; `None` also if it is another's.
+    fn get(
+        &self,
+        organization: Organization,
+        id: EntryId,
+    ) -> BoxFuture<'_, Result<Option<Entry>, ReadError>>;
+
+    /// Entries of `organization` that pass `filter`, newest first.
+    fn list(
+        &self,
+        organization: Organization,
+        filter: Filter,
+        page: Page,
+    ) -> BoxFuture<'_, Result<Vec<Entry>, ReadError>>;
+
+    /// The events of one entry of `organization`, oldest first; `None` if it is not there.
+    fn events(
+        &self,
+        organization: Organization,
+        id: EntryId,
+    ) -> BoxFuture<'_, Result<Option<Vec<Event>>, ReadError>>;
+
+    /// The events of `organization` with a sequence number above `after`, oldest first.
+    fn events_after(
+        &self,
+        organization: Organization,
+        after: u64,
+        events_max: usize,
+    ) -> BoxFuture<'_, Result<Vec<Event>, ReadError>>;
+
+    /// The document that came with the registration of an entry of `organization`.
+    fn document(
+        &self,
+        organization: Organization,
+        id: EntryId,
+    ) -> BoxFuture<'_, Result<Document, ReadError>>;
+
+    /// How many entries stand where.
+    fn tally(&self) -> BoxFuture<'_, Result<Tally, ReadError>>;
+
+    /// Stores a range of numbers; a range already known is left as it is.
+    fn add_range(&self, range: NumberRange) -> BoxFuture<'_, Result<(), WriteError>>;
+
+    /// Takes a block of up to `numbers_max` numbers for this process, durably, before one is given
+    /// out; first what remains of blocks of processes that are gone. `None` if no range has any.
+    fn lease_block(
+        &self,
+        numbers_max: u64,
+    ) -> BoxFuture<'_, Result<Option<NumberBlock>, WriteError>>;
+
+    /// How many numbers are in no block yet.
+    fn numbers_left(&self) -> BoxFuture<'_, Result<u64, ReadError>>;
+}

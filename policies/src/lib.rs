@@ -1,0 +1,11 @@
+//! Pure decisions: what a lane does next, told apart from how it does it.
+//!
+//! Nothing here reads a clock, draws a random number or touches a socket: the instant and the
+//! jitter are arguments, so every rule can be tried as a table of cases and replayed from a seed.
+
+pub mod delivery;
+pub mod duration;
+pub mod failure;
+pub mod operation;
+pub mod state;
+pub mod time;
