@@ -6,6 +6,7 @@
 pub mod delivery;
 pub mod duration;
 pub mod failure;
+pub mod gate;
 pub mod operation;
 pub mod state;
 pub mod time;

@@ -3,5 +3,7 @@
 //! The engine knows bytes, operations, keys and numbers, not health data, and does all its input
 //! and output through [`ports`].
 
+pub mod door;
 pub mod entry;
+pub mod lane;
 pub mod ports;

@@ -1,0 +1,91 @@
+//! What the edge says to a lane, and what it hears back.
+
+use std::time::Duration;
+
+use policies::failure::Opaque;
+use policies::gate::GateState;
+use policies::operation::{LaneName, OpName};
+
+use crate::entry::{Entry, Organization};
+
+/// A write as the edge hands it over: checked, authorised, encoded for its adapter.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// Who writes.
+    pub organization: Organization,
+    /// The caller's `Idempotency-Key`.
+    pub key: String,
+    /// What the caller sent, to tell a repetition from another request.
+    pub fingerprint: Opaque,
+    /// The person concerned, to search by.
+    pub person: Option<Opaque>,
+    /// The caller's own number, if it brings one.
+    pub own_number: Option<Opaque>,
+    /// The authority it acts under, as a name.
+    pub identity: Opaque,
+    /// The authority itself.
+    pub authority: Opaque,
+    /// The request, as its adapter reads it.
+    pub payload: Opaque,
+    /// The longest the caller will wait (`Prefer: wait`), if it says so.
+    pub wait_max: Option<Duration>,
+    /// The trace it belongs to (W3C `traceparent`).
+    pub trace: Option<String>,
+}
+
+/// A write that is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// As it stands now.
+    pub entry: Entry,
+    /// Whether an earlier request with the same key stored it.
+    pub replayed: bool,
+}
+
+/// Why a write is not on disk, or not known to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A request with the same key is being stored right now.
+    #[error("a request with the same key is in flight")]
+    InFlight,
+    /// The key was used for another request.
+    #[error("the key was used for another request")]
+    KeyReused,
+    /// The caller's own number lies in a range that was ever ours.
+    #[error("the number lies in a range of the gateway")]
+    NumberOurs,
+    /// The number is held by another entry.
+    #[error("the number is held by another entry")]
+    NumberUsed,
+    /// No number is left, and no lot could be had.
+    #[error("no number is left")]
+    NumbersExhausted,
+    /// The lane's queue of requests is full.
+    #[error("the lane is busy")]
+    Busy,
+    /// As many entries are pending as the policy allows.
+    #[error("the store holds as many pending entries as it may")]
+    Full,
+    /// The store refused the write; nothing is on disk.
+    #[error("the store refused the write")]
+    Refused,
+    /// Nobody knows whether it is on disk: repeat it with the same key.
+    #[error("the store does not know whether the write is on disk")]
+    Unknown,
+    /// The gateway is shutting down; nothing is on disk.
+    #[error("the gateway is shutting down")]
+    Stopping,
+}
+
+/// How one gate of a lane stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateView {
+    /// The lane.
+    pub lane: LaneName,
+    /// The operation.
+    pub op: OpName,
+    /// Open, closed, half-open.
+    pub state: GateState,
+    /// How long until it lets a probe through, where it is open.
+    pub retry_after: Option<Duration>,
+}

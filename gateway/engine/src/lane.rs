@@ -1,0 +1,3 @@
+//! A lane: one upstream's one group of operations, with its own gates, permits and delivery.
+
+pub mod write_behind;
