@@ -312,7 +312,7 @@ impl NumberRange {
     }
 
     /// How many numbers the range holds.
-    pub fn len(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         10_u64.pow(u32::from(self.digits))
     }
 
