@@ -177,6 +177,8 @@ pub struct Leased {
     pub sends: u32,
     /// Attempts without an outcome since the last progress.
     pub failures: u32,
+    /// Why it stood where it stood before the lease.
+    pub reason: Option<Code>,
     /// What the caller was promised.
     pub terms: Terms,
     /// What to send; `Err` if the row does not unseal.
