@@ -122,8 +122,10 @@ pub enum Event<'a> {
     Absent,
     /// A read found the number, with our content.
     Found(Standing),
-    /// The call failed.
-    Failed(&'a Failure),
+    /// The write failed.
+    SendFailed(&'a Failure),
+    /// A read failed.
+    AskFailed(&'a Failure),
 }
 
 /// What the deliverer does next.
@@ -174,15 +176,22 @@ pub fn step(
             next.wait_for_a_person(State::Parked, Code::ClosedUpstream)
         }
         Event::Absent => next.absent(),
-        Event::Failed(failure) if failure.code == Code::NumberTaken => {
+        Event::SendFailed(failure) | Event::AskFailed(failure)
+            if failure.code == Code::NumberTaken =>
+        {
             next.wait_for_a_person(State::Conflict, Code::NumberTaken)
         }
-        Event::Failed(failure) if case.state == State::Sending => next.send_failed(failure),
-        Event::Failed(failure) => next.read_failed(failure),
+        Event::SendFailed(failure) => next.send_failed(failure),
+        // A probe's read: the write was not sent, whatever became of the read.
+        Event::AskFailed(failure) if case.state == State::Sending => {
+            next.unsent().not_done(failure)
+        }
+        Event::AskFailed(failure) => next.read_failed(failure),
     }
 }
 
 /// The arguments of one step, so that its rules read as sentences.
+#[derive(Clone, Copy)]
 struct Next<'a> {
     operation: &'a Operation,
     rules: &'a DeliveryRules,

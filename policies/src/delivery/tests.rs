@@ -90,9 +90,20 @@ fn a_probe_asks_before_it_sends() {
 }
 
 #[test]
+fn a_probe_whose_read_fails_has_sent_nothing() {
+    let lost = failure(Outcome::Unknown, Code::UpstreamTimeout);
+    let (case, command) = take(sending(1), Event::AskFailed(&lost));
+    assert_eq!(case.sends, 0);
+    assert_eq!(
+        command,
+        settle(State::Accepted, Some(2), Some(Code::UpstreamTimeout))
+    );
+}
+
+#[test]
 fn a_send_without_effect_is_not_counted_and_waits_by_the_schedule() {
     let down = failure(Outcome::NotDone, Code::UpstreamUnreachable);
-    let (case, command) = take(sending(1), Event::Failed(&down));
+    let (case, command) = take(sending(1), Event::SendFailed(&down));
     assert_eq!((case.sends, case.failures), (0, 1));
     assert_eq!(
         command,
@@ -103,7 +114,7 @@ fn a_send_without_effect_is_not_counted_and_waits_by_the_schedule() {
         failures: 1,
         ..sending(1)
     };
-    let (_, command) = take(again, Event::Failed(&down));
+    let (_, command) = take(again, Event::SendFailed(&down));
     assert_eq!(
         command,
         settle(State::Accepted, Some(60), Some(Code::UpstreamUnreachable))
@@ -114,7 +125,7 @@ fn a_send_without_effect_is_not_counted_and_waits_by_the_schedule() {
 fn an_upstream_that_says_when_is_not_asked_before() {
     let mut busy = failure(Outcome::NotDone, Code::UpstreamUnavailable);
     busy.retry = Retry::After(Duration::from_secs(30));
-    let (_, command) = take(sending(1), Event::Failed(&busy));
+    let (_, command) = take(sending(1), Event::SendFailed(&busy));
     assert_eq!(
         command,
         settle(State::Accepted, Some(30), Some(Code::UpstreamUnavailable))
@@ -124,7 +135,7 @@ fn an_upstream_that_says_when_is_not_asked_before() {
 #[test]
 fn an_unknown_outcome_is_uncertain_never_due() {
     let lost = failure(Outcome::Unknown, Code::UpstreamTimeout);
-    let (case, command) = take(sending(1), Event::Failed(&lost));
+    let (case, command) = take(sending(1), Event::SendFailed(&lost));
     assert_eq!(case.sends, 1);
     assert_eq!(
         command,
@@ -135,12 +146,12 @@ fn an_unknown_outcome_is_uncertain_never_due() {
 #[test]
 fn a_rejection_is_final_only_on_the_first_send() {
     let refused = failure(Outcome::Rejected, Code::UpstreamRejected);
-    let (_, first) = take(sending(1), Event::Failed(&refused));
+    let (_, first) = take(sending(1), Event::SendFailed(&refused));
     assert_eq!(
         first,
         settle(State::Rejected, None, Some(Code::UpstreamRejected))
     );
-    let (_, later) = take(sending(2), Event::Failed(&refused));
+    let (_, later) = take(sending(2), Event::SendFailed(&refused));
     assert_eq!(
         later,
         settle(State::Uncertain, Some(1), Some(Code::UpstreamRejected))
@@ -202,7 +213,7 @@ fn what_may_not_be_resent_waits_for_a_person() {
 #[test]
 fn a_read_that_fails_leaves_it_uncertain_with_its_first_reason() {
     let down = failure(Outcome::NotDone, Code::UpstreamUnreachable);
-    let (case, command) = take(verifying(Code::UpstreamRejected), Event::Failed(&down));
+    let (case, command) = take(verifying(Code::UpstreamRejected), Event::AskFailed(&down));
     assert_eq!(case.failures, 2);
     assert_eq!(
         command,
@@ -220,9 +231,9 @@ fn refused_authority_waits_for_the_prescriber() {
         None,
         Some(Code::AuthorityRefused),
     );
-    let (case, command) = take(sending(1), Event::Failed(&refused));
+    let (case, command) = take(sending(1), Event::SendFailed(&refused));
     assert_eq!((case.sends, command), (0, waits));
-    let (case, command) = take(verifying(Code::UpstreamTimeout), Event::Failed(&refused));
+    let (case, command) = take(verifying(Code::UpstreamTimeout), Event::AskFailed(&refused));
     assert_eq!((case.sends, command), (1, waits));
 }
 
@@ -231,7 +242,7 @@ fn a_defect_of_ours_is_parked_not_repeated() {
     let mut refused = failure(Outcome::NotDone, Code::SchemaRefused);
     refused.fault = Fault::Gateway;
     refused.retry = Retry::No;
-    let (_, command) = take(sending(1), Event::Failed(&refused));
+    let (_, command) = take(sending(1), Event::SendFailed(&refused));
     assert_eq!(
         command,
         settle(State::Parked, None, Some(Code::SchemaRefused))
@@ -243,7 +254,7 @@ fn other_content_under_our_number_is_a_conflict() {
     let mut taken = failure(Outcome::Rejected, Code::NumberTaken);
     taken.stops = Stops::Nothing;
     for case in [sending(1), verifying(Code::UpstreamTimeout)] {
-        let (_, command) = take(case, Event::Failed(&taken));
+        let (_, command) = take(case, Event::SendFailed(&taken));
         assert_eq!(
             command,
             settle(State::Conflict, None, Some(Code::NumberTaken))
@@ -296,14 +307,14 @@ fn a_shutdown_hands_back_what_was_not_sent_and_leaves_the_rest_uncertain() {
         Outcome::NotDone,
         Retry::After(Duration::ZERO),
     );
-    let (case, command) = take(sending(1), Event::Failed(&before));
+    let (case, command) = take(sending(1), Event::SendFailed(&before));
     assert_eq!((case.sends, case.failures), (0, 0));
     assert_eq!(command, settle(State::Accepted, Some(0), None));
     let during = Failure {
         outcome: Outcome::Unknown,
         ..before
     };
-    let (case, command) = take(sending(1), Event::Failed(&during));
+    let (case, command) = take(sending(1), Event::SendFailed(&during));
     assert_eq!(case.sends, 1);
     assert_eq!(
         command,
@@ -341,7 +352,7 @@ proptest! {
     /// Invariants 1 and 4: whatever a send hears, an unknown outcome never becomes due for sending.
     #[test]
     fn unknown_never_becomes_due(heard in failures(), sends in 1_u32..5) {
-        let (case, command) = take(sending(sends), Event::Failed(&heard));
+        let (case, command) = take(sending(sends), Event::SendFailed(&heard));
         let Command::Settle { state, due, .. } = command else {
             panic!("a failed send settles");
         };
