@@ -41,3 +41,6 @@ pub use tax_code::{PatientCode, PrescriberCode, TaxCode};
 pub use text::{
     ADDRESS_MAX, AddressPart, DESCRIPTION_MAX, Description, NAME_MAX, NOTE_MAX, Name, Note, Text,
 };
+
+#[cfg(test)]
+pub(crate) use prescription::tests;
