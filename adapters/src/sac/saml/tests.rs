@@ -157,6 +157,12 @@ fn it_says_who_authenticated_how_and_when() {
         find(&document, "AuthnContextClassRef").text(),
         Some("urn:oasis:names:tc:SAML:2.0:ac:classes:SpidL2")
     );
+}
+
+#[test]
+fn its_attributes_are_those_of_the_specification() {
+    let assertion = signer().assertion(&authority(), now()).unwrap();
+    let document = Document::parse(&assertion).unwrap();
     let attributes: Vec<_> = document
         .descendants()
         .filter(|node| node.has_tag_name((SAML, "Attribute")))

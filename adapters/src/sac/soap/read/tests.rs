@@ -36,67 +36,83 @@ fn an_envelope_is_read_whatever_its_prefixes_are() {
 }
 
 #[test]
-fn what_is_not_an_answer_is_named() {
+fn what_is_not_xml_is_named() {
     let good = wrapped("<r xmlns=\"urn:r\"/>");
+    let cut = &good[..good.len() - 20];
     let cases = [
-        (String::new(), Garbage::Malformed),
-        ("   ".to_owned(), Garbage::Malformed),
-        ("plain text".to_owned(), Garbage::Malformed),
+        ("", Garbage::Malformed),
+        ("   ", Garbage::Malformed),
+        ("plain text", Garbage::Malformed),
         (
-            "<!DOCTYPE html><html><body>Servizio sospeso</body></html>".to_owned(),
+            "<!DOCTYPE html><html><body>Servizio sospeso</body></html>",
             Garbage::Forbidden,
         ),
-        (
-            "<html><body>Servizio sospeso</body></html>".to_owned(),
-            Garbage::Envelope,
-        ),
-        ("<html><br></html>".to_owned(), Garbage::Malformed),
-        (good[..good.len() - 20].to_owned(), Garbage::Malformed),
-        (
-            good.replace("schemas.xmlsoap.org/soap", "evil.example"),
-            Garbage::Envelope,
-        ),
-        (
-            good.replace(
-                "schemas.xmlsoap.org/soap/envelope/",
-                "www.w3.org/2003/05/soap-envelope",
-            ),
-            Garbage::Envelope,
-        ),
-        (good.replace("xmlns:s=", "xmlns:t="), Garbage::Foreign),
-        (good.replace("UTF-8", "ISO-8859-1"), Garbage::Charset),
-        (format!("{good}{good}"), Garbage::Forbidden),
-        (format!("{good}<more/>"), Garbage::Trailing),
-        (format!("{good}more"), Garbage::Trailing),
-        (format!("{good}<!--"), Garbage::Malformed),
-        (
-            good.replace("<s:Body>", "<s:Body><?php evil?>"),
-            Garbage::Forbidden,
-        ),
-        (good.replace("<s:Body>", "<s:Body>text"), Garbage::Envelope),
-        (wrapped(""), Garbage::Envelope),
-        (wrapped("<a/><b/>"), Garbage::Envelope),
-        (
-            good.replace("<s:Body>", "<s:Body/><s:Body>"),
-            Garbage::Envelope,
-        ),
-        (
-            good.replace("<s:Body>", "<s:Body/><s:Header/><s:Body>"),
-            Garbage::Envelope,
-        ),
-        (
-            good.replace("</s:Body>", "</s:Body><s:Extra/>"),
-            Garbage::Envelope,
-        ),
-        (wrapped("<a>&undeclared;</a>"), Garbage::Forbidden),
-        (wrapped("<a>&#0;</a>"), Garbage::Malformed),
-        (wrapped("<a b=\"1\" b=\"2\"/>"), Garbage::Malformed),
-        (wrapped("<a b=1/>"), Garbage::Malformed),
+        ("<html><br></html>", Garbage::Malformed),
+        (cut, Garbage::Malformed),
+        ("<a>&undeclared;</a>", Garbage::Forbidden),
+        ("<a>&#0;</a>", Garbage::Malformed),
+        ("<a b=\"1\" b=\"2\"/>", Garbage::Malformed),
+        ("<a b=1/>", Garbage::Malformed),
+        ("<a/><?php evil?>", Garbage::Forbidden),
     ];
     for (document, garbage) in cases {
-        assert_eq!(reason(&document), Some(garbage), "{document}");
+        assert_eq!(reason(document), Some(garbage), "{document}");
     }
     assert_eq!(reason(b"<a>\xff</a>"), Some(Garbage::Charset));
+    assert_eq!(
+        reason(good.replace("UTF-8", "ISO-8859-1")),
+        Some(Garbage::Charset)
+    );
+}
+
+#[test]
+fn nothing_follows_a_document() {
+    let good = wrapped("<r xmlns=\"urn:r\"/>");
+    assert_eq!(reason(format!("{good}\n <!-- a comment -->\n")), None);
+    assert_eq!(reason(format!("{good}{good}")), Some(Garbage::Forbidden));
+    assert_eq!(reason(format!("{good}<more/>")), Some(Garbage::Trailing));
+    assert_eq!(reason(format!("{good}more")), Some(Garbage::Trailing));
+    assert_eq!(reason(format!("{good}<!--")), Some(Garbage::Malformed));
+}
+
+#[test]
+fn an_envelope_is_soap_1_1_with_one_body() {
+    let good = wrapped("<r xmlns=\"urn:r\"/>");
+    let changes = [
+        (
+            "schemas.xmlsoap.org/soap",
+            "evil.example",
+            Garbage::Envelope,
+        ),
+        (
+            "schemas.xmlsoap.org/soap/envelope/",
+            "www.w3.org/2003/05/soap-envelope",
+            Garbage::Envelope,
+        ),
+        ("xmlns:s=", "xmlns:t=", Garbage::Foreign),
+        ("<s:Body>", "<s:Body><?php evil?>", Garbage::Forbidden),
+        ("<s:Body>", "<s:Body>text", Garbage::Envelope),
+        ("<s:Body>", "text<s:Body>", Garbage::Envelope),
+        ("<s:Body>", "<s:Body/><s:Body>", Garbage::Envelope),
+        (
+            "<s:Body>",
+            "<s:Header/><s:Header/><s:Body>",
+            Garbage::Envelope,
+        ),
+        ("<s:Body>", "<Header/><s:Body>", Garbage::Envelope),
+        ("</s:Body>", "</s:Body><s:Extra/>", Garbage::Envelope),
+        ("<r xmlns=\"urn:r\"/>", "", Garbage::Envelope),
+        ("<r xmlns=\"urn:r\"/>", "<a/><b/>", Garbage::Envelope),
+    ];
+    for (from, to, garbage) in changes {
+        let document = good.replace(from, to);
+        assert_ne!(document, good);
+        assert_eq!(reason(&document), Some(garbage), "{document}");
+    }
+    assert_eq!(
+        reason("<html><body>Servizio sospeso</body></html>"),
+        Some(Garbage::Envelope)
+    );
 }
 
 #[test]
