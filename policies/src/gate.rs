@@ -55,8 +55,10 @@ pub enum CallOutcome {
     Answered(Duration),
     /// It failed.
     Failed,
-    /// Nothing: the call was refused, cut short or never made by us.
+    /// Nothing: it was cut short, or its failure is not the upstream's.
     Neutral,
+    /// The call was never made.
+    Unused,
 }
 
 /// Leave to make one call.
@@ -146,7 +148,7 @@ impl Breaker {
             CallOutcome::Neutral if admission.probe => {
                 self.open_until = now + self.open_for(chance);
             }
-            CallOutcome::Neutral => {}
+            CallOutcome::Neutral | CallOutcome::Unused => {}
             CallOutcome::Answered(took) if took > self.rules.slow_after => self.slow(now, chance),
             CallOutcome::Answered(_) => {
                 self.machine.on_success();

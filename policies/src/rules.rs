@@ -136,119 +136,162 @@ pub struct RuleError {
 impl SacRules {
     /// Everything that is wrong with these values; empty if nothing is.
     pub fn problems(&self) -> Vec<RuleError> {
-        let calls = &self.prescriptions.calls;
-        let delivery = &self.prescriptions.delivery;
-        let gate = &self.prescriptions.gate;
-        let lots = &self.lots;
-        let attempt_longest = calls.write_within + calls.read_within * 3;
-        let checks = [
+        let prescriptions = &self.prescriptions;
+        let deadline_holds = prescriptions.entry_deadline > prescriptions.answer_within;
+        let mut problems = broken(&[(
+            deadline_holds,
+            "prescriptions.entry_deadline",
+            "must be longer than answer_within",
+        )]);
+        problems.extend(prescriptions.calls.problems());
+        problems.extend(prescriptions.delivery.problems(&prescriptions.calls));
+        problems.extend(prescriptions.gate.problems());
+        problems.extend(self.lots.problems());
+        problems
+    }
+}
+
+impl CallRules {
+    /// The longest one attempt may take: a probe's read, the write, and every read of a verify.
+    fn attempt_longest(&self) -> Duration {
+        self.write_within + self.read_within * 3
+    }
+
+    fn problems(&self) -> Vec<RuleError> {
+        broken(&[
             (
-                calls.calls_max > 0,
+                self.calls_max > 0,
                 "prescriptions.calls.calls_max",
                 "must be at least 1",
             ),
             (
-                calls.live_reserve < calls.calls_max,
+                self.live_reserve < self.calls_max,
                 "prescriptions.calls.live_reserve",
                 "must be less than calls_max, or delivery never gets a turn",
             ),
             (
-                calls.queue_max > 0,
+                self.queue_max > 0,
                 "prescriptions.calls.queue_max",
                 "must be at least 1",
             ),
             (
-                !calls.write_within.is_zero() && !calls.read_within.is_zero(),
+                !self.write_within.is_zero(),
                 "prescriptions.calls.write_within",
-                "write_within and read_within must be longer than zero",
+                "must be longer than zero",
             ),
             (
-                delivery.lease_for > attempt_longest,
+                !self.read_within.is_zero(),
+                "prescriptions.calls.read_within",
+                "must be longer than zero",
+            ),
+        ])
+    }
+}
+
+impl DeliveryRules {
+    fn problems(&self, calls: &CallRules) -> Vec<RuleError> {
+        broken(&[
+            (
+                self.lease_for > calls.attempt_longest(),
                 "prescriptions.delivery.lease_for",
                 "must exceed write_within and three times read_within, or a lease ends in mid-call",
             ),
             (
-                delivery.rate_per_second > 0,
+                (1..=10_000).contains(&self.rate_per_second),
                 "prescriptions.delivery.rate_per_second",
-                "must be at least 1",
+                "must lie between 1 and 10000",
             ),
             (
-                !delivery.resend_after.is_empty() && !delivery.verify_after.is_empty(),
+                !self.resend_after.is_empty(),
                 "prescriptions.delivery.resend_after",
-                "resend_after and verify_after need at least one wait",
+                "needs at least one wait",
             ),
             (
-                (0.0..=1.0).contains(&delivery.jitter_share),
+                !self.verify_after.is_empty(),
+                "prescriptions.delivery.verify_after",
+                "needs at least one wait",
+            ),
+            (
+                (0.0..=1.0).contains(&self.jitter_share),
                 "prescriptions.delivery.jitter_share",
                 "must lie between 0 and 1",
             ),
+        ])
+    }
+}
+
+impl GateRules {
+    fn problems(&self) -> Vec<RuleError> {
+        let share = |share: f64| share > 0.0 && share <= 1.0;
+        broken(&[
             (
-                self.prescriptions.entry_deadline > self.prescriptions.answer_within,
-                "prescriptions.entry_deadline",
-                "must be longer than answer_within",
-            ),
-            (
-                gate.failures_in_row > 0,
+                self.failures_in_row > 0,
                 "prescriptions.gate.failures_in_row",
                 "must be at least 1",
             ),
             (
-                gate.failure_share > 0.0 && gate.failure_share <= 1.0,
+                share(self.failure_share),
                 "prescriptions.gate.failure_share",
                 "must lie above 0 and at most at 1",
             ),
             (
-                gate.slow_share > 0.0 && gate.slow_share <= 1.0,
+                share(self.slow_share),
                 "prescriptions.gate.slow_share",
                 "must lie above 0 and at most at 1",
             ),
             (
-                gate.window >= Duration::from_millis(10),
+                self.window >= Duration::from_millis(10),
                 "prescriptions.gate.window",
                 "must be at least 10ms: ten buckets of a millisecond",
             ),
             (
-                gate.calls_min > 0,
+                self.calls_min > 0,
                 "prescriptions.gate.calls_min",
                 "must be at least 1",
             ),
             (
-                !gate.open_for.is_zero() && gate.open_for <= gate.open_for_max,
+                !self.open_for.is_zero() && self.open_for <= self.open_for_max,
                 "prescriptions.gate.open_for",
                 "must be longer than zero and at most open_for_max",
             ),
+        ])
+    }
+}
+
+impl LotRules {
+    fn problems(&self) -> Vec<RuleError> {
+        broken(&[
             (
-                lots.kind <= 7,
+                (1..=7).contains(&self.kind),
                 "lots.kind",
-                "must be 0 to 7 (specification §5.1)",
+                "must be 1 to 7: kind 0 is a single doctor's (specification §4.1, §5.1)",
             ),
             (
-                lots.kind != 0,
-                "lots.kind",
-                "kind 0 is a single doctor's (specification §4.1)",
-            ),
-            (
-                lots.block > 0 && lots.block <= lots.low_water,
+                self.block > 0 && self.block <= self.low_water,
                 "lots.block",
                 "must be at least 1 and at most low_water",
             ),
             (
-                !lots.retry_after.is_empty(),
+                !self.retry_after.is_empty(),
                 "lots.retry_after",
                 "needs at least one wait",
             ),
             (
-                !lots.request_within.is_zero(),
+                !self.request_within.is_zero(),
                 "lots.request_within",
                 "must be longer than zero",
             ),
-        ];
-        checks
-            .into_iter()
-            .filter(|(holds, _, _)| !holds)
-            .map(|(_, key, rule)| RuleError { key, rule })
-            .collect()
+        ])
     }
+}
+
+/// The rules that do not hold.
+fn broken(rules: &[(bool, &'static str, &'static str)]) -> Vec<RuleError> {
+    rules
+        .iter()
+        .filter(|(holds, _, _)| !holds)
+        .map(|(_, key, rule)| RuleError { key, rule })
+        .collect()
 }
 
 #[cfg(test)]

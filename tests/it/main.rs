@@ -1,3 +1,3 @@
-//! Placeholder.
+//! One binary of black-box tests: the real gateway, real sockets, real TLS.
 
-fn main() {}
+mod tidy;

@@ -153,6 +153,19 @@ pub struct Request {
     pub trace: Option<String>,
 }
 
+impl Request {
+    /// A request with nothing in it.
+    pub fn empty() -> Request {
+        let nothing = Opaque::default();
+        Request {
+            payload: nothing.clone(),
+            number: nothing.clone(),
+            authority: nothing,
+            trace: None,
+        }
+    }
+}
+
 /// Which queue of a lane to lease from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Wanted {

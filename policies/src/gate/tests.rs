@@ -159,6 +159,14 @@ fn a_neutral_probe_frees_the_slot_and_decides_nothing() {
 }
 
 #[test]
+fn a_probe_that_was_never_made_costs_no_wait() {
+    let mut gate = opened();
+    let probe = gate.admit(at(2)).expect("a probe");
+    gate.finish(probe, CallOutcome::Unused, at(2), WHOLE);
+    assert!(gate.admit(at(2)).is_ok());
+}
+
+#[test]
 fn stragglers_from_before_the_trip_have_no_vote() {
     let mut gate = Breaker::new(rules());
     let straggler = gate.admit(at(0)).expect("closed");
