@@ -64,14 +64,21 @@ impl Caller {
             let error = FieldError::of_parameter("prescriber_authn", rule, sentence);
             Problem::with_errors(&codes::PRESCRIBER_AUTHN_INVALID, vec![error])
         };
-        let authority = Authority::deserialize(claim).map_err(|error| {
-            match Invalid::in_message(&error.to_string()) {
-                Some(invalid) => refuse(invalid.rule(), invalid.sentence()),
-                None => refuse("claims", "must have subject, class_ref, instant, locality only"),
-            }
-        })?;
+        let authority =
+            Authority::deserialize(claim).map_err(|error| {
+                match Invalid::in_message(&error.to_string()) {
+                    Some(invalid) => refuse(invalid.rule(), invalid.sentence()),
+                    None => refuse(
+                        "claims",
+                        "must have subject, class_ref, instant, locality only",
+                    ),
+                }
+            })?;
         if authority.instant.as_timestamp() > self.checked_at + self.skew {
-            return Err(refuse("future", "must not be an authentication in the future"));
+            return Err(refuse(
+                "future",
+                "must not be an authentication in the future",
+            ));
         }
         Ok(authority)
     }
@@ -85,9 +92,7 @@ pub(crate) fn authenticate(
 ) -> Result<Caller, Problem> {
     let token = bearer(request)?;
     let caller = verify(callers, token, peer(request), wall)?;
-    request
-        .extensions_mut()
-        .insert(caller.organization.clone());
+    request.extensions_mut().insert(caller.organization.clone());
     Ok(caller)
 }
 
@@ -180,6 +185,9 @@ fn open<'a>(callers: &'a Callers, token: &str) -> Result<(&'a SigningKey, Claims
     }
     let (message, signature) = token.rsplit_once('.').ok_or(&codes::TOKEN_MALFORMED)?;
     let (head, payload) = message.split_once('.').ok_or(&codes::TOKEN_MALFORMED)?;
+    if payload.contains('.') {
+        return Err(&codes::TOKEN_MALFORMED);
+    }
     let head: Header = decode(head).ok_or(&codes::TOKEN_MALFORMED)?;
     let is_jwt = head.typ.is_none_or(|typ| typ.eq_ignore_ascii_case("jwt"));
     if !is_jwt || head.crit.is_some() {
@@ -189,7 +197,8 @@ fn open<'a>(callers: &'a Callers, token: &str) -> Result<(&'a SigningKey, Claims
     if parse_algorithm(&head.alg) != Some(key.algorithm) {
         return Err(&codes::TOKEN_SIGNATURE);
     }
-    let signed = jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key.key, key.algorithm);
+    let signed =
+        jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key.key, key.algorithm);
     if !matches!(signed, Ok(true)) {
         return Err(&codes::TOKEN_SIGNATURE);
     }

@@ -78,9 +78,7 @@ impl Reading {
     {
         T::try_from(raw).unwrap_or_else(|invalid| {
             self.refuse(place, invalid);
-            T::try_from(stand_in.into())
-                .ok()
-                .expect("a stand-in keeps the rule of its type")
+            T::try_from(stand_in.into()).expect("a stand-in keeps the rule of its type")
         })
     }
 

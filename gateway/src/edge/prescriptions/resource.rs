@@ -5,11 +5,12 @@
 //! 1. The NRE and the code of authentication leave the gateway only for an entry that the SAC has
 //!    registered: before that the law lets nobody print or hand them out.
 
+use adapters::sac::{Notice, Receipt};
 use engine::entry::{Entry, EntryId};
 use policies::failure::{Code, Opaque};
 use policies::state::State;
 use policies::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::edge::codes;
@@ -20,7 +21,7 @@ use crate::edge::respond::{FieldError, Problem};
 #[schema(as = PrescriptionEntry)]
 pub(crate) struct PrescriptionBody {
     /// The name of the entry: not a number of the SAC, and of no use outside this gateway.
-    #[schema(format = Uuid, max_length = 36)]
+    #[schema(format = "uuid", max_length = 36)]
     pub(crate) id: String,
     /// Where it stands.
     #[schema(value_type = String, max_length = 32, example = "registered")]
@@ -81,29 +82,13 @@ pub(crate) struct NoticeBody {
     pub(crate) row: u32,
 }
 
-/// What the adapter kept of the SAC's yes.
-#[derive(Deserialize)]
-struct Receipt {
-    codice_autenticazione: String,
-    registered_at: String,
-    warnings: Vec<Notice>,
-    communications: Vec<Notice>,
-}
-
-#[derive(Deserialize)]
-struct Notice {
-    code: String,
-    text: String,
-    row: u32,
-}
-
-impl Notice {
-    fn of_kind(self, kind: &'static str) -> NoticeBody {
+impl NoticeBody {
+    fn of(notice: Notice, kind: &'static str) -> NoticeBody {
         NoticeBody {
             kind,
-            code: self.code,
-            text: self.text,
-            row: self.row,
+            code: notice.code,
+            text: notice.text,
+            row: notice.row,
         }
     }
 }
@@ -131,16 +116,15 @@ impl PrescriptionBody {
             let unreadable = || Problem::from(&codes::UNREADABLE);
             let number = String::from_utf8(entry.number.0).map_err(|_| unreadable())?;
             let receipt = entry.answer.ok_or_else(unreadable)?;
-            let receipt: Receipt =
-                serde_json::from_slice(&receipt.0).map_err(|_| unreadable())?;
+            let receipt: Receipt = serde_json::from_slice(&receipt.0).map_err(|_| unreadable())?;
             body.nre = Some(number);
-            body.codice_autenticazione = Some(receipt.codice_autenticazione);
-            body.registered_at = Some(receipt.registered_at);
+            body.codice_autenticazione = present(receipt.codice_autenticazione);
+            body.registered_at = present(receipt.registered_at);
             let warnings = receipt.warnings.into_iter();
             let communications = receipt.communications.into_iter();
             body.notices = warnings
-                .map(|notice| notice.of_kind("warning"))
-                .chain(communications.map(|notice| notice.of_kind("communication")))
+                .map(|notice| NoticeBody::of(notice, "warning"))
+                .chain(communications.map(|notice| NoticeBody::of(notice, "communication")))
                 .collect();
         }
         Ok(body)
@@ -161,8 +145,12 @@ pub(crate) fn refusals(answer: Option<&Opaque>) -> Vec<NoticeBody> {
         .and_then(|answer| serde_json::from_slice::<Vec<Notice>>(&answer.0).ok())
         .unwrap_or_default()
         .into_iter()
-        .map(|notice| notice.of_kind("error"))
+        .map(|notice| NoticeBody::of(notice, "error"))
         .collect()
+}
+
+fn present(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// Where an entry is found.
@@ -177,6 +165,3 @@ pub(crate) fn instant(at: Timestamp) -> String {
         .unwrap_or(jiff::Timestamp::MAX)
         .to_string()
 }
-
-#[cfg(test)]
-pub(crate) mod tests;
