@@ -30,7 +30,10 @@ use policies::state::{State, Tally};
 use tempfile::TempDir;
 
 use crate::certs;
-use crate::upstreams::sac::{self, Book, Live, Rule, Sac};
+use crate::upstreams::sac::Simulator;
+use crate::upstreams::sac::book::Book;
+use crate::upstreams::sac::faults::Rule;
+use crate::upstreams::sac::settings::{Live, Settings as SacSettings};
 use caller::{Address, Caller};
 use gateway::{Ended, Gateway};
 use record::Record;
@@ -51,14 +54,16 @@ const CALLERS: [certs::Caller<'static>; 3] = [
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 /// How long a gateway that listens may take to answer.
 const READY_WITHIN: Duration = Duration::from_secs(15);
+/// The kind of lot that a doctor may ask for: a hundred numbers.
+const DOCTORS_LOT: u8 = 0;
 /// Lines of the gateway's output that a failed test prints.
 const LINES_ON_FAILURE: usize = 40;
 
 /// What is special about a world.
 #[derive(Debug, Default)]
 pub struct Setup {
-    config: Vec<(&'static str, toml::Value)>,
-    policy: Vec<(&'static str, toml::Value)>,
+    config: Vec<(&'static str, serde_json::Value)>,
+    policy: Vec<(&'static str, serde_json::Value)>,
     live: Option<Live>,
     store: Option<PathBuf>,
 }
@@ -66,14 +71,14 @@ pub struct Setup {
 impl Setup {
     /// Sets a key of the gateway's configuration.
     #[must_use]
-    pub fn config(mut self, key: &'static str, value: impl Into<toml::Value>) -> Setup {
+    pub fn config(mut self, key: &'static str, value: impl Into<serde_json::Value>) -> Setup {
         self.config.push((key, value.into()));
         self
     }
 
     /// Sets a key of the gateway's policy.
     #[must_use]
-    pub fn policy(mut self, key: &'static str, value: impl Into<toml::Value>) -> Setup {
+    pub fn policy(mut self, key: &'static str, value: impl Into<serde_json::Value>) -> Setup {
         self.policy.push((key, value.into()));
         self
     }
@@ -95,7 +100,7 @@ impl Setup {
 
 /// The simulator, a gateway, and everything that is known about them.
 pub struct World {
-    sac: Sac,
+    sac: Simulator,
     gateway: Option<Gateway>,
     address: Address,
     record: Arc<Record>,
@@ -119,7 +124,9 @@ impl World {
     pub async fn with(setup: Setup) -> World {
         let mut world = World::prepare(setup);
         let started = world.restart().await;
-        started.unwrap_or_else(|ended| panic!("the gateway ended ({:?}): {}", ended.code, ended.output));
+        started.unwrap_or_else(|ended| {
+            panic!("the gateway ended ({:?}): {}", ended.code, ended.output)
+        });
         until("the first lot has come", READY_WITHIN, async || {
             (!world.book().lots.is_empty()).then_some(())
         })
@@ -131,14 +138,17 @@ impl World {
     pub fn prepare(setup: Setup) -> World {
         let certs = minted();
         let directory = tempfile::tempdir().expect("a directory for the world can be made");
-        let mut sac_settings = sac::Settings::new(certs.path());
+        let mut sac_settings = SacSettings::new(certs.path());
+        sac_settings.lots_listen = Some(([127, 0, 0, 1], 0).into());
         if let Some(live) = setup.live {
             sac_settings.live = live;
         }
-        let sac = Sac::start(sac_settings).expect("the simulator starts");
-        let store = setup.store.unwrap_or_else(|| directory.path().join("store"));
-        let (prescriptions, lots) = (sac.url(), sac.lots_url());
-        let mut settings = Settings::new(certs.path(), &store, &prescriptions, &lots);
+        let sac = Simulator::start(sac_settings).expect("the simulator starts");
+        let store = setup
+            .store
+            .unwrap_or_else(|| directory.path().join("store"));
+        let sac_addresses = (sac.address(), sac.lots_address());
+        let mut settings = Settings::new(certs.path(), &store, sac_addresses);
         for (key, value) in setup.config {
             settings.config(key, value);
         }
@@ -166,7 +176,10 @@ impl World {
     pub async fn restart(&mut self) -> Result<(), Ended> {
         assert!(self.gateway.is_none(), "the gateway is running already");
         let gateway = Gateway::serve(&self.config, &self.output_file()).await?;
-        *self.address.lock().expect("no holder of the address panics") = gateway.address();
+        *self
+            .address
+            .lock()
+            .expect("no holder of the address panics") = gateway.address();
         self.gateway = Some(gateway);
         let caller = self.caller("practice-a");
         until("the gateway answers", READY_WITHIN, async || {
@@ -241,8 +254,15 @@ impl World {
     }
 
     /// The simulator itself.
-    pub fn sac(&self) -> &Sac {
+    pub fn sac(&self) -> &Simulator {
         &self.sac
+    }
+
+    /// A number of a lot that the SAC gave to a doctor, and not to the gateway.
+    pub fn own_number(&self) -> String {
+        let lot = self.sac.give_lot(DOCTORS_LOT, Some(prescription::DOCTOR));
+        let lot = lot.expect("the simulator has lots to give");
+        format!("{}00", lot.prefix)
     }
 
     /// What the callers know.
@@ -290,7 +310,11 @@ impl World {
     ///
     /// When something was lost, happened twice or was told differently.
     pub fn equation(&self) -> Tally {
-        assert_eq!(account::integrity(&self.store), "ok", "the database is damaged");
+        assert_eq!(
+            account::integrity(&self.store),
+            "ok",
+            "the database is damaged"
+        );
         let tally = account::equation(&self.entries(), &self.record);
         account::book_is_sound(&self.book());
         tally

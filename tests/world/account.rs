@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
 use super::record::{Heard, Record};
-use crate::upstreams::sac::Book;
+use crate::upstreams::sac::book::Book;
 
 /// How long a reader waits for a writer that holds the whole database.
 const BUSY_WITHIN: Duration = Duration::from_secs(5);
@@ -55,9 +55,14 @@ pub fn entries(store: &Path) -> BTreeMap<String, State> {
     let mut entries = BTreeMap::new();
     for row in rows {
         let (id, word) = row.expect("an entry can be read");
-        let id = Uuid::from_slice(&id).expect("an entry's id is a UUID").to_string();
+        let id = Uuid::from_slice(&id)
+            .expect("an entry's id is a UUID")
+            .to_string();
         let state = State::parse(&word).unwrap_or_else(|| panic!("{word:?} is not a state"));
-        assert!(entries.insert(id, state).is_none(), "an id stands on disk twice");
+        assert!(
+            entries.insert(id, state).is_none(),
+            "an id stands on disk twice"
+        );
     }
     entries
 }
@@ -79,7 +84,10 @@ pub(super) fn equation(entries: &BTreeMap<String, State>, record: &Record) -> Ta
     assert!(tally.balances(), "the equation does not hold: {tally:?}");
 
     let told = record.stored();
-    let lost: Vec<&String> = told.keys().filter(|id| !entries.contains_key(*id)).collect();
+    let lost: Vec<&String> = told
+        .keys()
+        .filter(|id| !entries.contains_key(*id))
+        .collect();
     assert!(lost.is_empty(), "acknowledged and not on disk: {lost:?}");
     let contradictions = record.contradictions();
     assert!(contradictions.is_empty(), "{contradictions:?}");
@@ -99,13 +107,27 @@ pub(super) fn equation(entries: &BTreeMap<String, State>, record: &Record) -> Ta
 /// When one request took effect twice, or a number was sent for two different ones.
 pub(super) fn book_is_sound(book: &Book) {
     let doubles = book.doubles().len();
-    assert_eq!(doubles, 0, "{doubles} requests took effect twice: {:?}", book.received);
+    assert_eq!(
+        doubles, 0,
+        "{doubles} requests took effect twice: {:?}",
+        book.received
+    );
     let mut contents: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for received in &book.received {
-        contents.entry(&received.nre).or_default().insert(&received.content);
+        contents
+            .entry(&received.nre)
+            .or_default()
+            .insert(&received.content);
     }
-    let reused: Vec<_> = contents.iter().filter(|(_, contents)| contents.len() > 1).collect();
-    assert!(reused.is_empty(), "numbers used for two requests: {}", reused.len());
+    let reused: Vec<_> = contents
+        .iter()
+        .filter(|(_, contents)| contents.len() > 1)
+        .collect();
+    assert!(
+        reused.is_empty(),
+        "numbers used for two requests: {}",
+        reused.len()
+    );
 }
 
 /// What must hold between store and book once nothing moves any more.
@@ -120,14 +142,20 @@ pub(super) fn book_agrees(entries: &BTreeMap<String, State>, record: &Record, bo
         .filter(|state| **state == State::Registered)
         .count();
     let live = book.prescriptions.iter().filter(|p| p.is_live()).count();
-    assert_eq!(registered, live, "registered here and live at the SAC differ");
+    assert_eq!(
+        registered, live,
+        "registered here and live at the SAC differ"
+    );
     for (write, heard) in record.writes() {
         for heard in heard {
             let Heard::Stored { nre: Some(nre), .. } = heard else {
                 continue;
             };
             let held = book.prescription(&nre).is_some();
-            assert!(held, "{write:?} was given a number that the SAC does not hold");
+            assert!(
+                held,
+                "{write:?} was given a number that the SAC does not hold"
+            );
         }
     }
 }

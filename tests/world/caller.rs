@@ -14,10 +14,13 @@ use serde_json::Value;
 
 use super::prescription::DOCTOR;
 use super::record::{Heard, Record};
+use super::wait::until;
 use crate::certs::{Identity, Prescriber, Token};
 
 /// How long a caller waits for an answer. Above every wait of the gateway.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long a prescription may take to get where a test expects it.
+const STATE_WITHIN: Duration = Duration::from_secs(20);
 
 /// Where the gateway answers at present; it moves with every restart.
 pub type Address = Arc<Mutex<SocketAddr>>;
@@ -75,7 +78,6 @@ impl Reply {
     /// # Panics
     ///
     /// When it has another: with what it says.
-    #[must_use]
     pub fn expect(self, status: u16) -> Reply {
         let said = String::from_utf8_lossy(&self.bytes);
         assert_eq!(self.status, status, "{said}");
@@ -195,12 +197,29 @@ impl Caller {
         self.get(&format!("/v1/prescriptions/{id}")).await
     }
 
+    /// Waits until a prescription stands in `state`, and hands it over.
+    ///
+    /// # Panics
+    ///
+    /// When it stands elsewhere after a bound.
+    pub async fn until(&self, id: &str, state: &str) -> Reply {
+        let what = format!("{id} is {state}");
+        until(&what, STATE_WITHIN, async || {
+            let reply = self
+                .try_get(&format!("/v1/prescriptions/{id}"))
+                .await
+                .ok()?;
+            (reply.text("/state") == state).then_some(reply)
+        })
+        .await
+    }
+
     /// The reminder of a prescription.
     pub async fn reminder(&self, id: &str) -> Reply {
         self.get(&format!("/v1/prescriptions/{id}/reminder")).await
     }
 
-    /// The events of a prescription, oldest first, by their states.
+    /// The events of a prescription, oldest first.
     pub async fn events(&self, id: &str) -> Vec<Value> {
         let reply = self.get(&format!("/v1/prescriptions/{id}/events")).await;
         let events = reply.expect(200).at("/items");
@@ -227,8 +246,12 @@ impl Caller {
 
     /// A request without a token.
     pub fn bare(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let address = *self.address.lock().expect("no holder of the address panics");
-        self.http.request(method, format!("https://{address}{path}"))
+        let address = *self
+            .address
+            .lock()
+            .expect("no holder of the address panics");
+        self.http
+            .request(method, format!("https://{address}{path}"))
     }
 }
 
@@ -271,7 +294,10 @@ fn heard(reply: &reqwest::Result<Reply>) -> Heard {
 }
 
 /// A client that trusts the gateway's authority and presents `identity`.
-#[expect(clippy::disallowed_methods, reason = "a caller is not our adapter: it sets its own limits")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a caller is not our adapter: it sets its own limits"
+)]
 fn client(certs: &Path, identity: Option<&Identity>) -> io::Result<reqwest::Client> {
     let mut roots = rustls::RootCertStore::empty();
     for root in certificates(&certs.join("gateway-ca.pem"))? {

@@ -26,7 +26,13 @@ impl SmallDisk {
     pub fn mount(megabytes: u32) -> Result<SmallDisk, String> {
         let mount = tempfile::tempdir().map_err(|error| error.to_string())?;
         let output = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m,mode=0700"), "tmpfs"])
+            .args([
+                "-t",
+                "tmpfs",
+                "-o",
+                &format!("size={megabytes}m,mode=0700"),
+                "tmpfs",
+            ])
             .arg(mount.path())
             .output()
             .map_err(|error| format!("mount cannot be run: {error}"))?;
@@ -80,7 +86,10 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily: the gateway that used it may still be ending.
-        let unmounted = Command::new("umount").arg("-l").arg(self.mount.path()).status();
+        let unmounted = Command::new("umount")
+            .arg("-l")
+            .arg(self.mount.path())
+            .status();
         if !unmounted.is_ok_and(|status| status.success()) {
             eprintln!("{} stays mounted", self.mount.path().display());
         }

@@ -134,7 +134,9 @@ pub fn printed(output: &Path) -> String {
 
 fn spawn(arguments: &[&str], config: &Path, output: &Path) -> Child {
     let out = append_to(output).expect("the output of the gateway can be written");
-    let err = out.try_clone().expect("a file has as many handles as it needs");
+    let err = out
+        .try_clone()
+        .expect("a file has as many handles as it needs");
     Command::new(binary())
         .args(arguments)
         .arg(config)
@@ -153,7 +155,10 @@ fn append_to(output: &Path) -> io::Result<File> {
 
 fn read(output: &Path, from: u64) -> String {
     let bytes = fs::read(output).unwrap_or_default();
-    assert!(bytes.len() as u64 <= OUTPUT_MAX, "the gateway prints without end");
+    assert!(
+        bytes.len() as u64 <= OUTPUT_MAX,
+        "the gateway prints without end"
+    );
     let from = usize::try_from(from).expect("a file of a test fits into memory");
     String::from_utf8_lossy(bytes.get(from..).unwrap_or_default()).into_owned()
 }
@@ -183,5 +188,8 @@ fn signal(pid: u32, name: &str) {
     let sent = std::process::Command::new("kill")
         .args([&format!("-{name}"), &pid.to_string()])
         .status();
-    assert!(sent.is_ok_and(|status| status.success()), "cannot signal {pid}");
+    assert!(
+        sent.is_ok_and(|status| status.success()),
+        "cannot signal {pid}"
+    );
 }

@@ -15,9 +15,6 @@ pub const DOCTOR: &str = "RSSMRA80A01H501U";
 /// Sogei's own test doctor, whose code is not well-formed: the SAC warns with 1024.
 pub const TEST_DOCTOR: &str = "PROVAX00X00X000Y";
 
-/// The region's numbers never begin like this: a number of the doctor's own lot.
-const OWN_NUMBERS: &str = "1309Z0";
-
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// A number that no other call of this process has returned.
@@ -28,11 +25,6 @@ pub fn unique() -> u64 {
 /// A fresh `Idempotency-Key`.
 pub fn key() -> String {
     uuid::Uuid::now_v7().to_string()
-}
-
-/// A number of a doctor's own lot, never the same twice.
-pub fn own_number() -> String {
-    format!("{OWN_NUMBERS}{:09}", unique())
 }
 
 /// Two packs of an active ingredient, unlike every other prescription of this process.

@@ -76,8 +76,8 @@ impl Record {
         let writes = self.lock();
         let is_nameless = |heard: &&Vec<Heard>| {
             let named = heard.iter().any(|heard| heard.id().is_some());
-            let refused = |heard: &Heard| matches!(heard, Heard::Refused { .. });
-            !named && !(heard.iter().all(refused) && !heard.is_empty())
+            let surely_not = |heard: &Heard| matches!(heard, Heard::Refused { .. });
+            !named && (heard.is_empty() || !heard.iter().all(surely_not))
         };
         writes.values().filter(is_nameless).count()
     }

@@ -1,60 +1,41 @@
 //! The files a world's gateway starts from: settings and policy, with durations divided so that a
 //! test sees in a second what an operator sees in minutes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use toml::{Table, Value};
+use serde_json::{Value, json};
 
-/// Short, and in the relations that `policies::rules` demands.
-const POLICY: &str = r#"
-[prescriptions]
-answer_within = "1s"
-entry_deadline = "1h"
-[prescriptions.calls]
-write_within = "2s"
-read_within = "1s"
-[prescriptions.delivery]
-rate_per_second = 500
-lease_for = "6s"
-resend_after = ["50ms", "100ms", "200ms"]
-verify_after = ["50ms", "100ms", "200ms"]
-[prescriptions.gate]
-slow_after = "1500ms"
-window = "2s"
-open_for = "100ms"
-open_for_max = "400ms"
-[lots]
-request_within = "2s"
-retry_after = ["50ms", "200ms"]
-"#;
+/// Dotted keys and their values. A JSON scalar, or a list of them, is TOML as it stands.
+type Keys = BTreeMap<String, Value>;
 
 /// The settings of one gateway, before they are written down.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    config: Table,
-    policy: Table,
+    config: Keys,
+    policy: Keys,
 }
 
 impl Settings {
-    /// A gateway over the certificates in `certs`, its state in `store`, the SAC at these URLs.
-    pub(super) fn new(certs: &Path, store: &Path, prescriptions: &str, lots: &str) -> Settings {
-        let mut settings = Settings {
-            config: Table::new(),
-            policy: POLICY.parse().expect("the policy of the tests is TOML"),
-        };
-        let file = |name: &str| certs.join(name).display().to_string();
-        let texts = [
-            ("listen.address", "127.0.0.1:0".to_owned()),
+    /// A gateway over the certificates in `certs`, its state in `store`, the SAC's services at these
+    /// addresses.
+    pub(super) fn new(certs: &Path, store: &Path, sac: (SocketAddr, SocketAddr)) -> Settings {
+        let file = |name: &str| json!(certs.join(name));
+        let config = [
+            ("listen.address", json!("127.0.0.1:0")),
             ("listen.certificate_file", file("gateway.pem")),
             ("listen.key_file", file("gateway.key")),
             ("listen.callers_ca_file", file("callers-ca.pem")),
-            ("store.directory", store.display().to_string()),
+            // The load of a test is one organisation's.
+            ("limits.requests_max", json!(1_000_000)),
+            ("store.directory", json!(store)),
             ("store.key_file", file("store.key")),
             ("callers.file", file("callers.toml")),
-            ("sac.prescriptions_url", prescriptions.to_owned()),
-            ("sac.lots_url", lots.to_owned()),
+            ("sac.prescriptions_url", json!(format!("https://{}", sac.0))),
+            ("sac.lots_url", json!(format!("https://{}", sac.1))),
             ("sac.trust_file", file("sac-ca.pem")),
             ("sac.certificate_file", file("region.pem")),
             ("sac.key_file", file("region.key")),
@@ -62,46 +43,66 @@ impl Settings {
             ("sac.signing_key_file", file("region-signing.key")),
             ("sac.sanitel_certificate_file", file("sanitel.pem")),
             ("sac.pin_code_file", file("pin-code")),
-            ("sac.region", "130".to_owned()),
-            ("policies.file", "policy.toml".to_owned()),
+            ("sac.region", json!("130")),
+            ("policies.file", json!("policy.toml")),
         ];
-        for (key, value) in texts {
-            settings.config(key, value);
+        Settings {
+            config: keys(config),
+            policy: policy(),
         }
-        // The load of a test is one organisation's.
-        settings.config("limits.requests_max", 1_000_000);
-        settings
     }
 
     /// Sets a key of the configuration.
-    pub(super) fn config(&mut self, key: &str, value: impl Into<Value>) {
-        set(&mut self.config, key, value.into());
+    pub(super) fn config(&mut self, key: &str, value: Value) {
+        self.config.insert(key.to_owned(), value);
     }
 
     /// Sets a key of the policy.
-    pub(super) fn policy(&mut self, key: &str, value: impl Into<Value>) {
-        set(&mut self.policy, key, value.into());
+    pub(super) fn policy(&mut self, key: &str, value: Value) {
+        self.policy.insert(key.to_owned(), value);
     }
 
     /// Writes both files into `directory` and returns the path of the configuration.
     pub(super) fn write(&self, directory: &Path) -> io::Result<PathBuf> {
-        fs::write(directory.join("policy.toml"), self.policy.to_string())?;
+        fs::write(directory.join("policy.toml"), render(&self.policy))?;
         let config = directory.join("argine.toml");
-        fs::write(&config, self.config.to_string())?;
+        fs::write(&config, render(&self.config))?;
         Ok(config)
     }
 }
 
-fn set(table: &mut Table, key: &str, value: Value) {
-    match key.split_once('.') {
-        None => {
-            table.insert(key.to_owned(), value);
-        }
-        Some((section, rest)) => {
-            let inner = table
-                .entry(section)
-                .or_insert_with(|| Value::Table(Table::new()));
-            set(inner.as_table_mut().expect("a section is a table"), rest, value);
-        }
-    }
+/// Short, and in the relations that `policies::rules` demands.
+fn policy() -> Keys {
+    keys([
+        ("prescriptions.answer_within", json!("1s")),
+        ("prescriptions.entry_deadline", json!("1h")),
+        ("prescriptions.calls.write_within", json!("2s")),
+        ("prescriptions.calls.read_within", json!("1s")),
+        ("prescriptions.delivery.rate_per_second", json!(500)),
+        ("prescriptions.delivery.lease_for", json!("6s")),
+        (
+            "prescriptions.delivery.resend_after",
+            json!(["50ms", "100ms", "200ms"]),
+        ),
+        (
+            "prescriptions.delivery.verify_after",
+            json!(["50ms", "100ms", "200ms"]),
+        ),
+        ("prescriptions.gate.slow_after", json!("1500ms")),
+        ("prescriptions.gate.window", json!("2s")),
+        ("prescriptions.gate.open_for", json!("100ms")),
+        ("prescriptions.gate.open_for_max", json!("400ms")),
+        ("lots.request_within", json!("2s")),
+        ("lots.retry_after", json!(["50ms", "200ms"])),
+    ])
+}
+
+fn keys<const COUNT: usize>(keys: [(&str, Value); COUNT]) -> Keys {
+    keys.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
+fn render(keys: &Keys) -> String {
+    keys.iter()
+        .map(|(key, value)| format!("{key} = {value}\n"))
+        .collect()
 }
