@@ -104,6 +104,7 @@ pub struct World {
     gateway: Option<Gateway>,
     address: Address,
     record: Arc<Record>,
+    settings: Settings,
     config: PathBuf,
     store: PathBuf,
     directory: TempDir,
@@ -157,6 +158,7 @@ impl World {
         }
         let config = settings.write(directory.path());
         World {
+            settings,
             sac,
             gateway: None,
             address: Arc::new(Mutex::new(([127, 0, 0, 1], 0).into())),
@@ -188,6 +190,18 @@ impl World {
         })
         .await;
         Ok(())
+    }
+
+    /// Starts the gateway and ends it as a power cut would, wherever it has got to after `moment`.
+    pub async fn start_and_kill(&self, moment: Duration) {
+        gateway::start_and_kill(&self.config, &self.output_file(), moment).await;
+    }
+
+    /// Sets a key of the gateway's configuration for its next start.
+    pub fn reconfigure(&mut self, key: &str, value: impl Into<serde_json::Value>) {
+        self.settings.config(key, value.into());
+        let written = self.settings.write(self.directory.path());
+        written.expect("the files of the world can be written");
     }
 
     /// A caller of this organisation, with a doctor at the desk.
@@ -224,12 +238,13 @@ impl World {
         self.gateway.take().expect("the gateway is running")
     }
 
-    /// Injects faults into the gateway's system calls; none, with a printed reason, where that is
-    /// not possible.
-    pub async fn inject(&self, faults: &[&str]) -> Option<Strace> {
+    /// Injects faults into the gateway's system calls, into those on one file of its store if one is
+    /// named; none, with a printed reason, where that is not possible.
+    pub async fn inject(&self, file: Option<&str>, faults: &[&str]) -> Option<Strace> {
         let gateway = self.gateway.as_ref().expect("the gateway is running");
         let log = self.directory.path().join("strace.log");
-        match Strace::attach(gateway.pid(), faults, &log).await {
+        let file = file.map(|name| self.store.join(name));
+        match Strace::attach(gateway.pid(), file.as_deref(), faults, &log).await {
             Ok(strace) => Some(strace),
             Err(reason) => {
                 println!("skipped: {reason}");

@@ -18,13 +18,21 @@ async fn write(caller: &Caller, token: &str) -> Reply {
         .header("Idempotency-Key", key())
         .header("Content-Type", "application/json")
         .body(drug().to_string());
-    answer(request).await.expect("a known certificate hears an answer")
+    answer(request)
+        .await
+        .expect("a known certificate hears an answer")
 }
 
 fn refused(reply: &Reply, status: u16, code: &str) {
-    assert_eq!((reply.status, reply.text("/code")), (status, code.to_owned()));
+    assert_eq!(
+        (reply.status, reply.text("/code")),
+        (status, code.to_owned())
+    );
     assert_eq!(reply.header("content-type"), "application/problem+json");
-    assert_eq!((reply.text("/fault"), reply.text("/outcome")), pair("caller", "not-done"));
+    assert_eq!(
+        (reply.text("/fault"), reply.text("/outcome")),
+        pair("caller", "not-done")
+    );
 }
 
 fn pair(fault: &str, outcome: &str) -> (String, String) {
@@ -42,7 +50,11 @@ async fn a_bent_token_is_refused() {
         ("nbf", json!(now + 120), "token-not-yet-valid"),
         ("iat", json!(now + 120), "token-not-yet-valid"),
         ("exp", json!(now + 86_400), "token-lifetime"),
-        ("aud", json!("https://elsewhere.example/v1"), "token-audience"),
+        (
+            "aud",
+            json!("https://elsewhere.example/v1"),
+            "token-audience",
+        ),
         ("iss", json!("practice-b"), "token-issuer"),
         ("organization", json!("practice-b"), "token-issuer"),
         ("profile", json!("pharmacy"), "token-profile"),
@@ -60,8 +72,14 @@ async fn a_bent_token_is_refused() {
         refused(&reply, 401, code);
         assert!(reply.header("www-authenticate").starts_with("Bearer"));
     }
-    let old = caller.token().with("iat", json!(now - 600)).with("nbf", json!(now - 600));
-    let old = old.with("exp", json!(now - 300)).sign(world.certs_dir(), "practice-a").unwrap();
+    let old = caller
+        .token()
+        .with("iat", json!(now - 600))
+        .with("nbf", json!(now - 600));
+    let old = old
+        .with("exp", json!(now - 300))
+        .sign(world.certs_dir(), "practice-a")
+        .unwrap();
     refused(&write(&caller, &old).await, 401, "token-expired");
     assert_eq!(world.settled().await.stored, 0);
 }
@@ -75,7 +93,10 @@ async fn a_forged_signature_is_refused() {
     let (signed, signature) = good.rsplit_once('.').unwrap();
     let (head, claims) = signed.split_once('.').unwrap();
     let header = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    let others_key = caller.token().sign(world.certs_dir(), "practice-b").unwrap();
+    let others_key = caller
+        .token()
+        .sign(world.certs_dir(), "practice-b")
+        .unwrap();
     let none = header(r#"{"alg":"none","kid":"practice-a-1","typ":"JWT"}"#);
     let hmac = header(r#"{"alg":"HS256","kid":"practice-a-1","typ":"JWT"}"#);
     let nobody = header(r#"{"alg":"ES256","kid":"nobody-1","typ":"JWT"}"#);
@@ -109,7 +130,9 @@ async fn a_stolen_token_is_refused_on_another_connection() {
     let (victim, thief) = (world.caller("practice-a"), world.caller("practice-b"));
     let reply = write(&thief, &victim.signed()).await;
     refused(&reply, 401, "token-certificate");
-    let read = thief.bare(Method::GET, "/v1/prescriptions").bearer_auth(victim.signed());
+    let read = thief
+        .bare(Method::GET, "/v1/prescriptions")
+        .bearer_auth(victim.signed());
     refused(&answer(read).await.unwrap(), 401, "token-certificate");
     assert_eq!(world.equation().stored, 0);
 }
@@ -140,7 +163,11 @@ async fn a_connection_needs_a_certificate_of_ours() {
     }
     let unregistered = made("unregistered", Signer::Callers, Validity::Current);
     let unregistered = caller.clone().presenting(Some(&unregistered));
-    refused(&write(&unregistered, &caller.signed()).await, 401, "token-certificate");
+    refused(
+        &write(&unregistered, &caller.signed()).await,
+        401,
+        "token-certificate",
+    );
     assert_eq!(world.equation().stored, 0);
 }
 
@@ -168,7 +195,11 @@ async fn a_write_needs_the_authentication_of_its_prescriber() {
     for claim in claims {
         let token = caller.token().with("prescriber_authn", claim);
         let token = token.sign(world.certs_dir(), "practice-a").unwrap();
-        refused(&write(&caller, &token).await, 403, "prescriber-authn-invalid");
+        refused(
+            &write(&caller, &token).await,
+            403,
+            "prescriber-authn-invalid",
+        );
     }
     let mut pharmacy = world.caller("pharmacy-a");
     pharmacy.profile = "pharmacy".to_owned();

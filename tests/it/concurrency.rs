@@ -17,7 +17,9 @@ const DESKS: usize = 50;
 async fn the_same_key_fifty_times_at_once_is_one_entry_and_one_number() {
     let world = World::start().await;
     // Slow enough that all of them are there before the first is answered.
-    let slow = Fault::Slow { delay: Delay::Fixed { ms: 300 } };
+    let slow = Fault::Slow {
+        delay: Delay::Fixed { ms: 300 },
+    };
     world.faults(vec![Rule::on(Operation::Invio, slow)]);
     let (key, body) = (key(), drug());
     let caller = world.caller("practice-a");
@@ -33,7 +35,11 @@ async fn the_same_key_fifty_times_at_once_is_one_entry_and_one_number() {
     }
     for reply in &replies {
         let in_flight = reply.status == 409 && reply.text("/code") == "key-in-flight";
-        assert!(in_flight || matches!(reply.status, 201 | 202), "{}", reply.text("/code"));
+        assert!(
+            in_flight || matches!(reply.status, 201 | 202),
+            "{}",
+            reply.text("/code")
+        );
         assert!(!in_flight || !reply.header("retry-after").is_empty());
     }
     let ids: BTreeSet<_> = replies.iter().map(|reply| reply.text("/id")).collect();
@@ -45,7 +51,10 @@ async fn the_same_key_fifty_times_at_once_is_one_entry_and_one_number() {
     let numbers: BTreeSet<_> = book.received.iter().map(|received| &received.nre).collect();
     assert_eq!((book.prescriptions.len(), numbers.len()), (1, 1));
     let last = caller.prescribe(&key, &body).await.expect(201);
-    assert_eq!((&last.text("/id"), &last.text("/nre")), (ids[0], numbers.first().unwrap().to_owned()));
+    assert_eq!(
+        (&last.text("/id"), &last.text("/nre")),
+        (ids[0], numbers.first().unwrap().to_owned())
+    );
 }
 
 /// Many prescriptions at once have a number each.

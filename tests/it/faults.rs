@@ -53,7 +53,9 @@ fn after_it_was_applied() -> Vec<Fault> {
         Fault::LostAnswer,
         Fault::HangHalfway,
         Fault::Trickle { every_ms: 1_000 },
-        Fault::Slow { delay: Delay::Fixed { ms: NEVER_MS } },
+        Fault::Slow {
+            delay: Delay::Fixed { ms: NEVER_MS },
+        },
     ]
 }
 
@@ -91,7 +93,11 @@ async fn a_write_whose_answer_is_none_is_registered_once() {
 #[tokio::test]
 async fn a_read_that_fails_settles_nothing() {
     let mut faults = answers_that_are_none();
-    faults.extend([Fault::ResetBefore, Fault::LostAnswer, Fault::Status { status: 503 }]);
+    faults.extend([
+        Fault::ResetBefore,
+        Fault::LostAnswer,
+        Fault::Status { status: 503 },
+    ]);
     withstand(Operation::Visualizza, faults).await;
 }
 
@@ -105,9 +111,11 @@ async fn one_absence_is_not_enough_to_send_again() {
         Rule::on(Operation::Interroga, Fault::Status { status: 503 }),
     ]);
     let reply = caller.prescribe(&key(), &drug()).await.expect(202);
-    tests::world::wait::until("both reads were made", std::time::Duration::from_secs(10), async || {
-        (world.book().calls(Operation::Interroga).faulted >= 2).then_some(())
-    })
+    tests::world::wait::until(
+        "both reads were made",
+        std::time::Duration::from_secs(10),
+        async || (world.book().calls(Operation::Interroga).faulted >= 2).then_some(()),
+    )
     .await;
     assert_eq!(world.book().calls(Operation::Invio).received, 1);
     world.recover();
@@ -120,7 +128,11 @@ async fn one_absence_is_not_enough_to_send_again() {
 async fn a_sac_that_cannot_be_reached_is_waited_for() {
     let world = World::start().await;
     let caller = world.caller("practice-a");
-    let faults = [Fault::Refuse, Fault::HandshakeReset, Fault::CertificateRefused];
+    let faults = [
+        Fault::Refuse,
+        Fault::HandshakeReset,
+        Fault::CertificateRefused,
+    ];
     for fault in faults {
         println!("{fault:?}");
         // A pooled connection would not see what becomes of new ones.
@@ -131,7 +143,13 @@ async fn a_sac_that_cannot_be_reached_is_waited_for() {
         ]);
         let mut ids = Vec::new();
         for _ in 0..8 {
-            ids.push(caller.prescribe(&key(), &drug()).await.expect(202).text("/id"));
+            ids.push(
+                caller
+                    .prescribe(&key(), &drug())
+                    .await
+                    .expect(202)
+                    .text("/id"),
+            );
         }
         world.recover();
         for id in ids {
@@ -145,11 +163,7 @@ async fn a_sac_that_cannot_be_reached_is_waited_for() {
 /// one prescription: whatever the SAC answers to a number that it has.
 #[tokio::test]
 async fn a_late_commit_meets_the_resend_under_the_same_number() {
-    let answers = [
-        Duplicate::default(),
-        Duplicate::AsNew,
-        Duplicate::Fault,
-    ];
+    let answers = [Duplicate::default(), Duplicate::AsNew, Duplicate::Fault];
     // One delivery a second: the first asks and finds nothing, the next sends again.
     let slowly = Setup::default().policy("prescriptions.delivery.rate_per_second", 1);
     let world = World::with(slowly).await;
@@ -158,13 +172,19 @@ async fn a_late_commit_meets_the_resend_under_the_same_number() {
     for answer in answers {
         println!("{answer:?}");
         world.sac().configure(|live| live.duplicate = answer);
-        let late = Fault::LateCommit { after_ms: 600, hang: false };
+        let late = Fault::LateCommit {
+            after_ms: 600,
+            hang: false,
+        };
         world.faults(vec![Rule::on(Operation::Invio, late).times(1)]);
         let reply = caller.prescribe(&key(), &drug()).await.expect(202);
         caller.until(&reply.text("/id"), "registered").await;
         met += world.book().duplicate_attempts().count();
     }
-    assert!(met > 0, "no resend met its own late commit: this test shows nothing");
+    assert!(
+        met > 0,
+        "no resend met its own late commit: this test shows nothing"
+    );
     assert_eq!(world.settled().await.registered, 3);
 }
 
@@ -181,7 +201,11 @@ async fn a_refused_authority_waits_for_the_practice() {
         let id = reply.text("/id");
         caller.until(&id, "needs-authorization").await;
         assert_eq!(world.equation().needs_authorization, 1);
-        assert_eq!(world.book().calls(Operation::Invio).received, 1, "it was not tried again");
+        assert_eq!(
+            world.book().calls(Operation::Invio).received,
+            1,
+            "it was not tried again"
+        );
 
         again(&caller).await;
         caller.until(&id, "registered").await;
@@ -201,7 +225,9 @@ async fn again(caller: &Caller) {
 async fn a_schema_fault_parks_the_prescription() {
     let world = World::start().await;
     let caller = world.caller("practice-a");
-    world.faults(vec![Rule::on(Operation::Invio, Fault::SchemaFault).times(1)]);
+    world.faults(vec![
+        Rule::on(Operation::Invio, Fault::SchemaFault).times(1),
+    ]);
     let reply = caller.prescribe(&key(), &drug()).await.expect(202);
     let entry = caller.until(&reply.text("/id"), "parked").await;
     assert_eq!(entry.text("/reason"), "schema-refused");
@@ -223,14 +249,20 @@ async fn an_outage_loses_nothing_and_doubles_nothing() {
     reach(&load, load.answered() + 10).await;
     let written = load.stop().await;
     let tally = world.settled().await;
-    assert!(tally.registered >= written && tally.registered == tally.stored, "{tally:?}");
+    assert!(
+        tally.registered >= written && tally.registered == tally.stored,
+        "{tally:?}"
+    );
 }
 
 /// Everything at once, at random: a third of all calls fail, each in its own way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_swarm_of_faults_loses_nothing_and_doubles_nothing() {
     let world = World::start().await;
-    let late = Fault::LateCommit { after_ms: 120, hang: false };
+    let late = Fault::LateCommit {
+        after_ms: 120,
+        hang: false,
+    };
     let faults = [
         Fault::LostAnswer,
         Fault::ResetBefore,
@@ -241,12 +273,19 @@ async fn a_swarm_of_faults_loses_nothing_and_doubles_nothing() {
         Fault::MaintenancePage,
         late,
     ];
-    let rules = |operation| faults.iter().map(move |fault| Rule::on(operation, fault.clone()).share(0.05));
+    let rules = |operation| {
+        faults
+            .iter()
+            .map(move |fault| Rule::on(operation, fault.clone()).share(0.05))
+    };
     let reads = [Operation::Visualizza, Operation::Interroga];
     let mut all: Vec<Rule> = rules(Operation::Invio).collect();
-    all.extend(reads.into_iter().flat_map(rules).filter(|rule| {
-        !matches!(rule.fault, Fault::LateCommit { .. })
-    }));
+    all.extend(
+        reads
+            .into_iter()
+            .flat_map(rules)
+            .filter(|rule| !matches!(rule.fault, Fault::LateCommit { .. })),
+    );
     world.faults(all);
     let load = Load::start(vec![world.caller("practice-a"); 4]);
     reach(&load, 120).await;

@@ -1,4 +1,15 @@
 //! One binary of black-box tests: the real gateway, real sockets, real TLS.
 
+mod bad_input;
+mod bad_requests;
+mod callers;
+mod concurrency;
+mod config;
+mod crash;
+mod crash_points;
+mod disk;
+mod faults;
 mod prescribing;
+mod privacy;
+mod shutdown;
 mod tidy;

@@ -73,6 +73,16 @@ impl Reply {
         value.unwrap_or_default()
     }
 
+    /// Whether it is a whole problem that says it is the caller's doing and nothing was done.
+    pub fn blames_the_caller(&self) -> bool {
+        let parts = ["/type", "/title", "/detail", "/code", "/trace_id"];
+        self.header("content-type") == "application/problem+json"
+            && self.at("/status") == self.status
+            && self.text("/fault") == "caller"
+            && self.text("/outcome") == "not-done"
+            && parts.iter().all(|part| !self.text(part).is_empty())
+    }
+
     /// The same answer, asserted to have this status.
     ///
     /// # Panics

@@ -127,6 +127,14 @@ pub async fn run(arguments: &[&str], config: &Path, output: &Path) -> Ended {
     }
 }
 
+/// Starts the gateway over `config` and kills it `moment` later, wherever it has got to.
+pub async fn start_and_kill(config: &Path, output: &Path, moment: Duration) {
+    let mut child = spawn(&["serve", "--config"], config, output);
+    tokio::time::sleep(moment).await;
+    child.start_kill().expect("a child can be killed");
+    child.wait().await.expect("a child can be waited for");
+}
+
 /// Everything a process has printed into `output`.
 pub fn printed(output: &Path) -> String {
     read(output, 0)

@@ -22,15 +22,27 @@ pub struct Strace {
 
 impl Strace {
     /// Attaches to every thread of `pid` and injects `faults`, each in strace's own words
-    /// (`fsync:signal=SIGKILL:when=1`). Its own output goes to `log`.
+    /// (`fsync:signal=SIGKILL:when=1`), into calls on `file` only if one is given. What it traced
+    /// goes to `log`.
     ///
     /// # Errors
     ///
     /// Why the attack cannot be made here.
-    pub async fn attach(pid: u32, faults: &[&str], log: &Path) -> Result<Strace, String> {
-        let err = File::create(log).map_err(|error| error.to_string())?;
+    pub async fn attach(
+        pid: u32,
+        file: Option<&Path>,
+        faults: &[&str],
+        log: &Path,
+    ) -> Result<Strace, String> {
+        let said = log.with_extension("said");
+        let err = File::create(&said).map_err(|error| error.to_string())?;
         let mut command = Command::new("strace");
-        command.args(["-f", "-p", &pid.to_string(), "-o", "/dev/null"]);
+        command
+            .args(["-f", "-y", "-p", &pid.to_string(), "-o"])
+            .arg(log);
+        if let Some(file) = file {
+            command.arg("-P").arg(file);
+        }
         let calls: Vec<&str> = faults.iter().filter_map(|f| f.split(':').next()).collect();
         command.args(["-e", &format!("trace={}", calls.join(","))]);
         for fault in faults {
@@ -44,7 +56,7 @@ impl Strace {
             .spawn()
             .map_err(|error| format!("strace cannot be run: {error}"))?;
         let attached = found(ATTACH_WITHIN, async || {
-            let said = fs::read_to_string(log).unwrap_or_default();
+            let said = fs::read_to_string(&said).unwrap_or_default();
             if said.contains(" attached") {
                 return Some(Ok(()));
             }

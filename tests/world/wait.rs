@@ -1,7 +1,7 @@
 //! Waiting for something to become true: the only place of the tests that lets time pass.
 //!
 //! A wait asks a predicate again and again and gives up, saying what it waited for, after a bound.
-//! It never waits for a span to be over.
+//! It never waits for a span to be over, but for [`passed`], which picks the moment of an attack.
 
 use std::time::Duration;
 
@@ -34,4 +34,9 @@ pub async fn found<T>(within: Duration, mut look: impl AsyncFnMut() -> Option<T>
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
+}
+
+/// Lets `moment` pass. Nothing may depend on what happens meanwhile: it is when an attack strikes.
+pub async fn passed(moment: Duration) {
+    tokio::time::sleep(moment).await;
 }
