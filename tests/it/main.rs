@@ -5,6 +5,7 @@ mod bad_requests;
 mod callers;
 mod concurrency;
 mod config;
+mod conformance;
 mod crash;
 mod crash_points;
 mod disk;
