@@ -5,6 +5,8 @@ mod bad_requests;
 mod callers;
 mod concurrency;
 mod config;
+// The attribute tells clippy that helpers in there are tests, too.
+#[cfg(test)]
 mod conformance;
 mod crash;
 mod crash_points;
