@@ -21,6 +21,7 @@ pub mod strace;
 pub mod wait;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, Weak};
@@ -298,6 +299,11 @@ impl World {
     /// A directory that ends with the world.
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Where the gateway listens at present.
+    pub fn address(&self) -> SocketAddr {
+        *self.address.lock().expect("no holder of the address panics")
     }
 
     /// The gateway's configuration file.
