@@ -1,3 +1,5 @@
+//! The tables against the kit, where it is at hand; the walk over a message.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
