@@ -161,7 +161,7 @@ async fn the_time_that_was_given_is_kept_and_leaves_the_outcome_unknown() {
     let (address, mut received, _tasks) = serve(&parties, Plays::Hangs).await;
     let sac = Sac::open(&settings(&parties, address.port())).unwrap();
     let request = request();
-    let call = sac.call(INVIO, &request, Duration::from_secs(1));
+    let call = sac.call(INVIO, &request, Duration::from_secs(2));
     let failure = call.await.unwrap_err();
     assert_eq!(
         (failure.code, failure.outcome),
@@ -273,7 +273,18 @@ fn every_problem_with_the_settings_is_listed() {
         lot_kind: 0,
         ..good.clone()
     };
-    let problems = Sac::open(&bad).unwrap_err().0;
+    let error = Sac::open(&bad).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("cannot read a trusted certificate from"),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("; region code-shape: "),
+        "{error}"
+    );
+    let problems = error.0;
     assert_eq!(problems.len(), 8, "{problems:?}");
     for listed in [
         matches!(
