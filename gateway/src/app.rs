@@ -6,8 +6,8 @@
 //!
 //! # Failure
 //!
-//! When the store no longer knows what is on disk the process ends with [`ServeError::Poisoned`]:
-//! only a restart can find out.
+//! When the store no longer knows what is on disk, or a lane has died, the process ends: only a
+//! restart can find out, and what was in flight is uncertain then.
 
 mod lanes;
 
@@ -21,7 +21,7 @@ use adapters::sac::Sac;
 use engine::clock::AnchoredClock;
 use engine::ports::Clock;
 use policies::rules::SacRules;
-use store::sealing::Key;
+use store::sealing::{Key, KeyError};
 use store::sqlite::{self, Sqlite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,7 +42,7 @@ pub enum ServeError {
     Runtime(#[source] std::io::Error),
     /// The key file is not one.
     #[error("cannot read the key of the store")]
-    Key(#[source] sqlite::KeyError),
+    Key(#[source] KeyError),
     /// The store does not open.
     #[error("cannot open the store")]
     Store(#[source] sqlite::OpenError),
@@ -58,9 +58,20 @@ pub enum ServeError {
     /// The server ended by itself.
     #[error("the server ended")]
     Server(#[source] std::io::Error),
+    /// It cannot go on.
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+}
+
+/// What only a restart can mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fatal {
     /// Nobody knows what the last write left on disk.
     #[error("the store does not know what is on disk: start again, and it will find out")]
-    Poisoned,
+    StorePoisoned,
+    /// A defect: the lane is not served any more.
+    #[error("a lane has died: start again, and it goes on where it was")]
+    LaneDied,
 }
 
 /// Serves until told to stop.
@@ -71,10 +82,20 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         .build()
         .map_err(ServeError::Runtime)?;
     let clock: Arc<dyn Clock> = Arc::new(AnchoredClock::start());
-    let (poison, poisoned) = watch::channel(false);
-    let store = Arc::new(open_store(&config.store, Arc::clone(&clock), poison)?);
+    let (alarm, fatal) = watch::channel(None);
+    let store = Arc::new(open_store(
+        &config.store,
+        Arc::clone(&clock),
+        alarm.clone(),
+    )?);
     let sac = Arc::new(open_sac(&config.sac, &rules)?);
-    let lanes = runtime.block_on(Lanes::start(Arc::clone(&store) as _, sac, &rules, &clock));
+    let lanes = runtime.block_on(Lanes::start(
+        Arc::clone(&store) as _,
+        sac,
+        &rules,
+        &clock,
+        &alarm,
+    ));
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
         store: Arc::clone(&store) as _,
@@ -90,7 +111,7 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         announce(&addresses);
         let handle = server.handle();
         let server = actix_web::rt::spawn(server);
-        let ended = until_ended(server, poisoned).await;
+        let ended = until_ended(server, fatal).await;
         if ended.is_ok() {
             stop(&handle, &lanes, config.shutdown.drain).await;
         }
@@ -103,13 +124,13 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
 fn open_store(
     files: &StoreFiles,
     clock: Arc<dyn Clock>,
-    poison: watch::Sender<bool>,
+    alarm: watch::Sender<Option<Fatal>>,
 ) -> Result<Sqlite, ServeError> {
     let key = Key::from_file(&files.key_file).map_err(ServeError::Key)?;
     let mut settings = sqlite::Settings::new(files.directory.clone(), key, clock);
     settings.entries_max = files.entries_max;
     settings.on_poison = Some(Arc::new(move || {
-        poison.send_replace(true);
+        alarm.send_replace(Some(Fatal::StorePoisoned));
     }));
     Sqlite::open(&settings).map_err(ServeError::Store)
 }
@@ -141,16 +162,17 @@ fn announce(addresses: &[SocketAddr]) {
 /// Waits for a signal to stop, or for the reason why it cannot go on.
 async fn until_ended(
     server: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
-    mut poisoned: watch::Receiver<bool>,
+    mut fatal: watch::Receiver<Option<Fatal>>,
 ) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     tokio::select! {
         biased;
-        _ = poisoned.wait_for(|poisoned| *poisoned) => {
-            tracing::error!("the store does not know what is on disk; ending, to find out");
+        Ok(fatal) = fatal.wait_for(Option::is_some) => {
+            let fatal = fatal.expect("it was waited for");
+            tracing::error!(reason = %fatal, "ending");
             actix_web::rt::time::sleep(LAST_WORDS).await;
-            Err(ServeError::Poisoned)
+            Err(fatal.into())
         }
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
@@ -165,7 +187,10 @@ async fn until_ended(
 async fn stop(handle: &ServerHandle, lanes: &Lanes, drain: Duration) {
     tracing::info!("stopping");
     lanes.drain();
-    if actix_web::rt::time::timeout(drain, handle.stop(true)).await.is_err() {
+    if actix_web::rt::time::timeout(drain, handle.stop(true))
+        .await
+        .is_err()
+    {
         tracing::warn!("some requests were still open when the drain was over");
     }
 }

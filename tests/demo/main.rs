@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tests::upstreams::sac::{Fault, Rule};
+use tests::upstreams::sac::faults::{Fault, Rule};
 use tests::world::caller::Caller;
 use tests::world::{Setup, World};
 use tokio::time::sleep;
@@ -31,7 +31,7 @@ const MORNING_MIN: Duration = Duration::from_secs(20);
 /// How long after the surgeries close what waits may take to be registered.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 /// Durations of the region, divided.
-const POLICY: &str = include_str!("policy.toml");
+const POLICY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/policy.toml");
 /// Share of the answers that are lost in that spell.
 const LOST_SHARE: f64 = 0.3;
 
@@ -47,28 +47,43 @@ async fn main() -> ExitCode {
     let directory = directory();
     std::fs::create_dir_all(&directory).expect("target/demo can be made");
     println!("Starting a simulated SAC and the gateway; certificates are minted afresh.");
-    let world = World::with(Setup::default().policy_text(POLICY)).await;
+    let world = World::with(Setup::default().config("policies.file", POLICY)).await;
     invitation::print(&world, &directory);
 
-    let morning = Morning { whole: duration.unwrap_or(MORNING) };
+    let morning = Morning {
+        whole: duration.unwrap_or(MORNING),
+    };
     let summary = go_through(&world, morning).await;
     let path = directory.join("summary.json");
     let text = serde_json::to_string_pretty(&summary).expect("a summary is JSON");
     std::fs::write(&path, format!("{text}\n")).expect("the summary can be written");
     println!("\n{text}\n\nwritten to {}", path.display());
     let broken = summary::broken_promises(&summary);
-    broken.iter().for_each(|promise| println!("BROKEN: {promise}"));
+    broken
+        .iter()
+        .for_each(|promise| println!("BROKEN: {promise}"));
 
     if duration.is_none() {
         invitation::stay(&world, &directory).await;
     }
-    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if broken.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// `--duration 60s`, or nothing.
 fn duration(mut arguments: impl Iterator<Item = String>) -> Result<Option<Duration>, String> {
-    let usage = format!("usage: demo [--duration SECONDSs], at least {}s", MORNING_MIN.as_secs());
-    match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
+    let usage = format!(
+        "usage: demo [--duration SECONDSs], at least {}s",
+        MORNING_MIN.as_secs()
+    );
+    match (
+        arguments.next().as_deref(),
+        arguments.next(),
+        arguments.next(),
+    ) {
         (None, ..) => Ok(None),
         (Some("--duration"), Some(text), None) => policies::duration::parse(&text)
             .ok()
@@ -80,7 +95,9 @@ fn duration(mut arguments: impl Iterator<Item = String>) -> Result<Option<Durati
 }
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target").join("demo")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .with_file_name("target")
+        .join("demo")
 }
 
 /// Prescribes through the morning, waits for what is left, and draws up the account.
@@ -88,8 +105,12 @@ async fn go_through(world: &World, morning: Morning) -> Value {
     let practices = vec![world.caller("practice-a"), world.caller("practice-b")];
     let log = Log::default();
     let began = Instant::now();
-    let prescribing =
-        tokio::spawn(traffic::prescribe(practices.clone(), morning, began, log.clone()));
+    let prescribing = tokio::spawn(traffic::prescribe(
+        practices.clone(),
+        morning,
+        began,
+        log.clone(),
+    ));
     let mut spell = Spell::Well;
     let mut told_at = Duration::ZERO;
     while !prescribing.is_finished() || began.elapsed() < morning.whole {
@@ -114,8 +135,8 @@ async fn go_through(world: &World, morning: Morning) -> Value {
 fn faults(spell: Spell) -> Vec<Rule> {
     match spell {
         Spell::Well | Spell::Closing => Vec::new(),
-        Spell::Outage => vec![Rule::all(Fault::Refuse)],
-        Spell::AnswersLost => vec![Rule::all(Fault::LostAnswer).share(LOST_SHARE)],
+        Spell::Outage => vec![Rule::everywhere(Fault::Refuse)],
+        Spell::AnswersLost => vec![Rule::everywhere(Fault::LostAnswer).share(LOST_SHARE)],
     }
 }
 

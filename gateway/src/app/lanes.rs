@@ -14,7 +14,10 @@ use engine::ports::{Clock, Rng, Store};
 use engine::stop::{Stop, StopSwitch};
 use policies::operation::{LaneName, Operation};
 use policies::rules::SacRules;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use super::Fatal;
 
 /// How long the first numbers are waited for. Without them the gateway serves all the same, and
 /// refuses prescriptions that bring no number of their own.
@@ -47,6 +50,7 @@ impl Lanes {
         sac: Arc<Sac>,
         rules: &SacRules,
         clock: &Arc<dyn Clock>,
+        alarm: &watch::Sender<Option<Fatal>>,
     ) -> Lanes {
         let rng: Arc<dyn Rng> = Arc::new(ThreadRng);
         let (switch, stop) = StopSwitch::new();
@@ -74,14 +78,21 @@ impl Lanes {
             stop: stop.clone(),
         }));
         let (prescriptions, lane) = write_behind::open(Arc::clone(&core));
-        if tokio::time::timeout(FIRST_NUMBERS_WITHIN, lots.restock()).await.is_err() {
+        if tokio::time::timeout(FIRST_NUMBERS_WITHIN, lots.restock())
+            .await
+            .is_err()
+        {
             tracing::warn!("serving before the first lot of numbers was received");
         }
         let mut tasks = JoinSet::new();
-        tasks.spawn(lots.run());
-        tasks.spawn(lane.run());
-        tasks.spawn(Delivery::new(core).run());
-        Lanes { prescriptions, switch, tasks }
+        tasks.spawn(watched(lots.run(), alarm.clone()));
+        tasks.spawn(watched(lane.run(), alarm.clone()));
+        tasks.spawn(watched(Delivery::new(core).run(), alarm.clone()));
+        Lanes {
+            prescriptions,
+            switch,
+            tasks,
+        }
     }
 
     /// Nothing new begins.
@@ -92,14 +103,37 @@ impl Lanes {
     /// Waits until every task has ended, and cuts short what outlasts `drain`.
     pub(super) async fn join(mut self, drain: Duration) {
         self.switch.drain();
-        if tokio::time::timeout(drain, all(&mut self.tasks)).await.is_err() {
-            tracing::warn!("calls were still in flight when the drain was over; they are uncertain");
+        if tokio::time::timeout(drain, all(&mut self.tasks))
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "calls were still in flight when the drain was over; they are uncertain"
+            );
         }
         self.switch.force();
-        if tokio::time::timeout(LET_GO_WITHIN, all(&mut self.tasks)).await.is_err() {
+        if tokio::time::timeout(LET_GO_WITHIN, all(&mut self.tasks))
+            .await
+            .is_err()
+        {
             tracing::error!("a lane did not end; what it held is uncertain after the next start");
         }
     }
+}
+
+/// Raises the alarm if `task` panics: a gateway without one of its lanes must not go on serving.
+async fn watched(task: impl Future<Output = ()>, alarm: watch::Sender<Option<Fatal>>) {
+    struct Watch(watch::Sender<Option<Fatal>>);
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                self.0.send_replace(Some(Fatal::LaneDied));
+            }
+        }
+    }
+    let watch = Watch(alarm);
+    task.await;
+    drop(watch);
 }
 
 async fn all(tasks: &mut JoinSet<()>) {
@@ -118,9 +152,20 @@ fn calls(
     rng: &Arc<dyn Rng>,
     stop: &Stop,
 ) -> Calls {
-    let rows: Vec<Operation> = OPERATIONS.iter().filter(|row| row.lane == lane).copied().collect();
+    let rows: Vec<Operation> = OPERATIONS
+        .iter()
+        .filter(|row| row.lane == lane)
+        .copied()
+        .collect();
     let (upstream, clock, rng) = (Arc::clone(sac) as _, Arc::clone(clock), Arc::clone(rng));
-    Calls::new(upstream, &rows, &rules.prescriptions.gate, clock, rng, stop.clone())
+    Calls::new(
+        upstream,
+        &rows,
+        &rules.prescriptions.gate,
+        clock,
+        rng,
+        stop.clone(),
+    )
 }
 
 fn operation(name: &str) -> &'static Operation {
