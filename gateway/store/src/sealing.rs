@@ -28,6 +28,8 @@ const KEY_LEN: usize = 32;
 const KEY_ID_LEN: usize = 4;
 /// 128 bits: a chance collision needs some 2^64 entries.
 const DIGEST_LEN: usize = 16;
+/// The characters in which the numbers of one block differ.
+const NEIGHBOURS_LEN: usize = 3;
 const VERSION: u8 = 1;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
 /// Separates our derived keys from those another program might derive from the same file.
@@ -201,6 +203,19 @@ impl Sealer {
             context.update(part);
         }
         cut(&context.sign())
+    }
+
+    /// The digest of a number, for [`Purpose::Number`]: its first half is that of all the numbers
+    /// that differ in the last three characters only, a block of ours.
+    ///
+    /// So the numbers of a block stand side by side in an index, and appending them does not touch
+    /// a page at random for each. All it tells is that two numbers are close, as is their order.
+    pub(crate) fn number_digest(&self, number: &[u8]) -> Digest {
+        let head = &number[..number.len().saturating_sub(NEIGHBOURS_LEN)];
+        let neighbours = self.digest(Purpose::Number, &[head]);
+        let mut digest = self.digest(Purpose::Number, &[head, number]);
+        digest[..DIGEST_LEN / 2].copy_from_slice(&neighbours[..DIGEST_LEN / 2]);
+        digest
     }
 
     /// Seals `plain` for `place`.

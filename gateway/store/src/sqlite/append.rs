@@ -40,7 +40,7 @@ impl Row {
         Ok(Row {
             key: sealer.digest(Purpose::Key, &[organization, entry.key.as_bytes()]),
             fingerprint: sealer.digest(Purpose::Fingerprint, &[&entry.fingerprint.0]),
-            number_digest: number.map(|number| sealer.digest(Purpose::Number, &[number])),
+            number_digest: number.map(|number| sealer.number_digest(number)),
             person: entry
                 .person
                 .as_ref()

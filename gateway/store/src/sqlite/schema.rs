@@ -88,6 +88,8 @@ fn configure(conn: &Connection, size_max: Option<u64>) -> rusqlite::Result<bool>
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     let synchronous: i64 = conn.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    // The writer folds the log itself, where an error is seen; SQLite would pass over it in silence.
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     conn.pragma_update_and_check(None, "journal_size_limit", LOG_SIZE_MAX, |_| Ok(()))?;
     if let Some(bytes) = size_max {
         let page: i64 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
@@ -128,7 +130,7 @@ mod tests {
     use aws_lc_rs::digest::{SHA256, digest};
 
     /// Add a line with every new migration; never change one.
-    const FROZEN: &[&str] = &["-"];
+    const FROZEN: &[&str] = &["980de79e9029052e456d5758589f6753147468c9000f306527f55b671546832a"];
 
     #[test]
     fn a_released_migration_is_never_edited() {

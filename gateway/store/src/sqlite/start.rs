@@ -14,12 +14,14 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use policies::state::State;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::guard::{Guard, Left};
 use super::log::Files;
 use super::numbers::Numbers;
 use super::reader::Readers;
+use super::row::uint;
 use super::writer::{Alarm, Counts, Engine, Fixed, Tx, Writer};
 use super::{OpenError, Settings, Sqlite, lease, schema};
 use crate::sealing::Sealer;
@@ -147,16 +149,18 @@ fn count(conn: &Connection) -> rusqlite::Result<Counts> {
         [],
         |row| row.get(0),
     )?;
-    // An entry in a queue is pending; one whose cancel is on its way is, without standing in one.
-    let pending: i64 = conn.query_row(
-        "SELECT (SELECT count(*) FROM entries INDEXED BY entries_order WHERE queue IS NOT NULL) \
-              + (SELECT count(*) FROM entries WHERE state = 'cancelling')",
-        [],
-        |row| row.get(0),
-    )?;
+    let mut pending = 0;
+    for state in State::ALL.into_iter().filter(|state| state.is_pending()) {
+        let count: i64 = conn.query_row(
+            "SELECT count(*) FROM entries INDEXED BY entries_state WHERE state = ?1",
+            [state.as_str()],
+            |row| row.get(0),
+        )?;
+        pending += uint(count);
+    }
     Ok(Counts {
         seq_next: last + 1,
-        pending: super::row::uint(pending),
+        pending,
     })
 }
 

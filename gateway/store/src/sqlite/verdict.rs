@@ -31,21 +31,12 @@ pub(super) struct Verdict {
 impl Verdict {
     /// Decides what follows from `error` at `stage`.
     pub(super) fn of(stage: Stage, error: &rusqlite::Error) -> Verdict {
-        let code = error.sqlite_error_code();
         match stage {
             Stage::Statements => Verdict {
                 answer: WriteError::Refused,
-                poisons: matches!(
-                    code,
-                    Some(
-                        ErrorCode::SystemIoFailure
-                            | ErrorCode::DatabaseCorrupt
-                            | ErrorCode::NotADatabase
-                            | ErrorCode::InternalMalfunction
-                    )
-                ),
+                poisons: is_fatal(error),
             },
-            Stage::Commit if surely_undone(code) => Verdict {
+            Stage::Commit if surely_undone(error.sqlite_error_code()) => Verdict {
                 answer: WriteError::Refused,
                 poisons: false,
             },
@@ -55,6 +46,20 @@ impl Verdict {
             },
         }
     }
+}
+
+/// Whether an error outside of `COMMIT` (in a statement, or while the log is folded into the
+/// database) speaks of a disk or a file that is no longer to be trusted.
+pub(super) fn is_fatal(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::InternalMalfunction
+        )
+    )
 }
 
 /// Whether a `COMMIT` that failed with `code` has surely left nothing behind.

@@ -73,9 +73,13 @@ CREATE TABLE entries (
 CREATE UNIQUE INDEX entries_id ON entries (id);
 CREATE UNIQUE INDEX entries_key ON entries (key_digest);
 CREATE UNIQUE INDEX entries_number ON entries (number_digest) WHERE number_digest IS NOT NULL;
-CREATE INDEX entries_person ON entries (person_digest) WHERE person_digest IS NOT NULL;
-CREATE INDEX entries_organization ON entries (organization);
-CREATE INDEX entries_state ON entries (state, organization);
+-- What an organisation reads, in the order it reads it. The person is looked for within it: an index
+-- of its own would cost every append a random page.
+CREATE INDEX entries_organization ON entries (organization, accepted_seq, person_digest);
+-- The states that wait for someone, or end other than well: few entries, and none when appended.
+CREATE INDEX entries_attention ON entries (organization, state)
+    WHERE state NOT IN ('accepted', 'sending', 'uncertain', 'verifying', 'registered');
+CREATE INDEX entries_state ON entries (state);
 -- The queues. Each holds only the rows it can yield, in the order it yields them, so that leasing
 -- costs the same beside a thousand and beside a million waiting rows.
 CREATE INDEX entries_ready ON entries (lane, state, deadline) WHERE queue = 'ready';
