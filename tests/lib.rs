@@ -2,3 +2,4 @@
 
 pub mod certs;
 pub mod upstreams;
+pub mod world;

@@ -4,5 +4,8 @@
 //! `policies::failure::Failure`, and nothing else does: no HTTP type, no wire type, no text of an
 //! upstream except what its specification means for the caller.
 
+mod client;
 pub mod model;
 pub mod sac;
+
+pub use client::ClientError;

@@ -30,6 +30,7 @@ pub use code::{
     NoteCode, PlanNumber, PostalCode, ProductCode, Province, ReasonCode, Region, Speciality,
 };
 pub use invalid::Invalid;
+pub(crate) use moment::in_rome;
 pub use moment::{Day, Moment};
 pub use nre::{NRE_LENGTH, Nre};
 pub use patient::{Address, Exemption, ForeignInsured, Patient, Recipient, Residence, Sasn};

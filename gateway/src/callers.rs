@@ -119,7 +119,11 @@ impl Callers {
             reading.add(index + 1, caller);
         }
         if reading.callers.keys.is_empty() && reading.problems.is_empty() {
-            reading.refuse("caller".to_owned(), "(none)", "must name at least one caller");
+            reading.refuse(
+                "caller".to_owned(),
+                "(none)",
+                "must name at least one caller",
+            );
         }
         if reading.problems.is_empty() {
             Ok(reading.callers)
@@ -173,7 +177,11 @@ impl Reading<'_> {
             self.refuse(at("key_id"), &raw.key_id, NAME_RULE);
         }
         if self.callers.keys.contains_key(&raw.key_id) {
-            self.refuse(at("key_id"), &raw.key_id, "must be another caller's nowhere");
+            self.refuse(
+                at("key_id"),
+                &raw.key_id,
+                "must be another caller's nowhere",
+            );
         }
         let organization = Organization(raw.organization);
         let profiles = self.profiles(&at("profiles"), &raw.profiles);
@@ -183,7 +191,11 @@ impl Reading<'_> {
             &raw.certificate_sha256,
         );
         let Some(algorithm) = parse_algorithm(&raw.algorithm) else {
-            self.refuse(at("algorithm"), &raw.algorithm, "must be ES256, ES384, PS256 or RS256");
+            self.refuse(
+                at("algorithm"),
+                &raw.algorithm,
+                "must be ES256, ES384, PS256 or RS256",
+            );
             return;
         };
         let key = match read_key(&self.directory.join(&raw.key_file), algorithm) {
@@ -227,7 +239,11 @@ impl Reading<'_> {
         texts: &[String],
     ) -> Vec<CertificateDigest> {
         if texts.is_empty() {
-            self.refuse(at.to_owned(), "(none)", "must name at least one certificate");
+            self.refuse(
+                at.to_owned(),
+                "(none)",
+                "must name at least one certificate",
+            );
         }
         let mut certificates = Vec::new();
         for text in texts {
@@ -237,7 +253,11 @@ impl Reading<'_> {
             };
             let owner = self.callers.certificates.entry(digest);
             if owner.or_insert_with(|| organization.clone()) != organization {
-                self.refuse(at.to_owned(), text, "must not be another organisation's too");
+                self.refuse(
+                    at.to_owned(),
+                    text,
+                    "must not be another organisation's too",
+                );
             }
             certificates.push(digest);
         }

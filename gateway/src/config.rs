@@ -28,7 +28,7 @@ use crate::callers::Callers;
 
 pub use self::layers::{Effective, Origin};
 pub use self::limits::Limits;
-pub use self::listen::Listen;
+pub use self::listen::{BodyLimits, Listen};
 pub use self::process::{Log, Shutdown};
 pub use self::sac::SacFiles;
 pub use self::store::StoreFiles;
@@ -111,7 +111,7 @@ pub fn load(
 
 /// `None` only where `problems` says why.
 fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Option<Config> {
-    let mut section = |name| Section::new(layers, name);
+    let section = |name| Section::new(layers, name);
     let mut listen = section("listen");
     let mut limits = section("limits");
     let mut store = section("store");
@@ -123,7 +123,9 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Option<Config> {
 
     let listen_read = Listen::read(&mut listen);
     let shutdown_read = Shutdown::read(&mut shutdown);
-    if let Some(listen_read) = &listen_read {
+    if let Some(listen_read) = &listen_read
+        && !listen.has_problems()
+    {
         shutdown_read.check_against(listen_read.answer_within, &mut shutdown);
     }
     let limits_read = Limits::read(&mut limits);
@@ -132,9 +134,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Option<Config> {
     let sac_read = SacFiles::read(&mut sac);
     let policies_file = policies.file_if_set("file");
     let log_read = Log::read(&mut log);
-    for done in [
-        listen, limits, store, callers, sac, policies, log, shutdown,
-    ] {
+    for done in [listen, limits, store, callers, sac, policies, log, shutdown] {
         problems.extend(done.into_problems());
     }
     Some(Config {

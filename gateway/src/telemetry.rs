@@ -10,7 +10,9 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// The crates whose level is configured.
-const OURS: [&str; 6] = ["argine", "gateway", "engine", "store", "adapters", "policies"];
+const OURS: [&str; 6] = [
+    "argine", "gateway", "engine", "store", "adapters", "policies",
+];
 
 /// Starts logging for the whole process.
 ///

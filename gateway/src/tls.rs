@@ -3,15 +3,11 @@
 //! TLS 1.2 with forward-secret AEAD suites, and TLS 1.3; HTTP/1.1 only. Which organisation a
 //! certificate belongs to is decided per request, by `edge::caller`.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::dev::Extensions;
-use actix_web::rt::net::TcpStream;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
@@ -52,7 +48,7 @@ impl fmt::Debug for CertificateDigest {
 
 /// The algorithms of every TLS connection we accept.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
+    Arc::new(crypto::aws_lc_rs::default_provider())
 }
 
 /// Accepts certificates issued under `authorities`, and no connection without one.
@@ -92,16 +88,6 @@ pub(crate) fn server_config(
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Arc::new(config)
-}
-
-/// Keeps the peer's certificate digest with the connection, once per connection.
-pub(crate) fn remember_peer(io: &dyn Any, connection: &mut Extensions) {
-    let stream = io.downcast_ref::<TlsStream<TcpStream>>();
-    let certificate =
-        stream.and_then(|stream| stream.get_ref().1.peer_certificates()?.first().cloned());
-    if let Some(certificate) = certificate {
-        connection.insert(CertificateDigest::of(&certificate));
-    }
 }
 
 #[cfg(test)]

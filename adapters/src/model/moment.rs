@@ -13,8 +13,13 @@ use super::Invalid;
 const ROME: &str = "Europe/Rome";
 
 /// The time zone of every date that the SAC writes or reads.
-pub(crate) fn rome() -> TimeZone {
+fn rome() -> TimeZone {
     TimeZone::get(ROME).expect("the time zone database is compiled in")
+}
+
+/// `at` in Italian local time, in a format of `strftime`.
+pub(crate) fn in_rome(at: jiff::Timestamp, format: &str) -> String {
+    at.to_zoned(rome()).strftime(format).to_string()
 }
 
 /// An instant, to the second: the wire has no finer unit.
@@ -45,16 +50,19 @@ impl Moment {
         Timestamp(u64::try_from(self.0.as_millisecond()).unwrap_or(0))
     }
 
+    /// The instant itself.
+    pub(crate) fn instant(self) -> jiff::Timestamp {
+        self.0
+    }
+
     /// As the SAC writes it: `aaaa-mm-gg HH:MM:SS` in Italian local time, 24 hours.
     pub fn to_wire(self) -> String {
-        let local = self.0.to_zoned(rome());
-        local.strftime("%Y-%m-%d %H:%M:%S").to_string()
+        in_rome(self.0, "%Y-%m-%d %H:%M:%S")
     }
 
     /// With the offset that Italy had or will have then: `2026-10-02T10:15:00+02:00`.
     pub fn to_rfc3339(self) -> String {
-        let local = self.0.to_zoned(rome());
-        local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+        in_rome(self.0, "%Y-%m-%dT%H:%M:%S%:z")
     }
 
     /// What the SAC wrote. An hour that happens twice (end of summer time) is taken as the first.

@@ -52,13 +52,8 @@ pub struct Effective {
 
 impl fmt::Display for Effective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} = {}  # {}",
-            self.key,
-            self.value,
-            self.origin.as_str()
-        )
+        let value = shown(&self.value);
+        write!(f, "{} = {value}  # {}", self.key, self.origin.as_str())
     }
 }
 
@@ -121,7 +116,7 @@ impl Layers {
             }
             None => Some(Problem {
                 key: key.to_owned(),
-                value: value.to_string(),
+                value: shown(&value),
                 rule: format!("no such setting (from the {})", origin.as_str()),
             }),
         }
@@ -173,6 +168,19 @@ fn read_table(file: &Path) -> Result<Table, String> {
             }
         })
     })
+}
+
+/// A leaf as it is written in a file.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{text:?}"),
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Boolean(flag) => flag.to_string(),
+        Value::Datetime(instant) => instant.to_string(),
+        Value::Array(_) => "(a list)".to_owned(),
+        Value::Table(_) => "(a table)".to_owned(),
+    }
 }
 
 /// Leaves of a table under their dotted keys. An empty table has no leaf and no meaning.

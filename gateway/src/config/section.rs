@@ -8,7 +8,7 @@ use policies::duration;
 use toml::Value;
 
 use super::Problem;
-use super::layers::{Layers, Origin};
+use super::layers::{Layers, Origin, shown};
 
 /// One section of the settings and what is wrong in it.
 ///
@@ -41,7 +41,7 @@ impl<'a> Section<'a> {
         let key = self.dotted(key);
         let (value, _) = self.layers.get(&key);
         self.problems.push(Problem {
-            value: value.to_string(),
+            value: shown(value),
             key,
             rule: rule.into(),
         });

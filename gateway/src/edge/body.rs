@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::rt::time::{Instant, timeout_at};
 use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt};
+use tokio::time::{Instant, timeout_at};
 
 use super::codes;
 use super::respond::{FieldError, Problem};
@@ -102,8 +102,8 @@ mod tests {
     use std::convert::Infallible;
 
     use actix_web::http::header::HeaderValue;
-    use actix_web::rt::time::sleep;
     use futures_util::stream;
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -189,13 +189,28 @@ mod tests {
         let json = header::CONTENT_TYPE;
         let cases = [
             (headers(&[(json.clone(), "application/json")]), true),
-            (headers(&[(json.clone(), "Application/JSON; charset=UTF-8")]), true),
-            (headers(&[(json.clone(), "application/json;charset=\"utf-8\"")]), true),
+            (
+                headers(&[(json.clone(), "Application/JSON; charset=UTF-8")]),
+                true,
+            ),
+            (
+                headers(&[(json.clone(), "application/json;charset=\"utf-8\"")]),
+                true,
+            ),
             (headers(&[]), false),
             (headers(&[(json.clone(), "text/json")]), false),
-            (headers(&[(json.clone(), "application/json; charset=latin1")]), false),
-            (headers(&[(json.clone(), "application/problem+json")]), false),
-            (headers(&[(json.clone(), "application/x-www-form-urlencoded")]), false),
+            (
+                headers(&[(json.clone(), "application/json; charset=latin1")]),
+                false,
+            ),
+            (
+                headers(&[(json.clone(), "application/problem+json")]),
+                false,
+            ),
+            (
+                headers(&[(json.clone(), "application/x-www-form-urlencoded")]),
+                false,
+            ),
             (
                 headers(&[
                     (json.clone(), "application/json"),

@@ -27,11 +27,11 @@ use futures_util::FutureExt;
 use policies::time::Timestamp;
 use tracing::{Instrument, info, info_span};
 
+use super::Edge;
 use super::codes::{self, Code};
 use super::limiter::{Quota, Subject};
 use super::respond::{Language, Problem, render};
 use super::trace::Trace;
-use super::Edge;
 use crate::tls::CertificateDigest;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -59,7 +59,11 @@ pub(crate) async fn frame(
             ..Problem::from(&codes::RATE_LIMITED)
         };
         let response = frame.refuse(&problem);
-        frame.log(Some(request.request()), response.status(), Some(problem.code));
+        frame.log(
+            Some(request.request()),
+            response.status(),
+            Some(problem.code),
+        );
         return Ok(request.into_response(response));
     }
     let span = info_span!("request", trace_id = frame.trace.id());
@@ -115,9 +119,7 @@ impl Frame {
             .unwrap_or_else(|| Problem::from(code_of(response.status())));
         let mut refused = self.refuse(&problem);
         if let Some(allow) = response.headers().get(header::ALLOW) {
-            refused
-                .headers_mut()
-                .insert(header::ALLOW, allow.clone());
+            refused.headers_mut().insert(header::ALLOW, allow.clone());
         }
         (refused, Some(problem.code))
     }

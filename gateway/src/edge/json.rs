@@ -40,7 +40,10 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             }
         }
         let (rule, detail) = explain(error.inner(), &mut pointer);
-        Problem::with_errors(&codes::JSON_STRUCTURE, vec![FieldError::at(pointer, rule, detail)])
+        Problem::with_errors(
+            &codes::JSON_STRUCTURE,
+            vec![FieldError::at(pointer, rule, detail)],
+        )
     })
 }
 
@@ -57,7 +60,10 @@ fn explain(error: &serde_json::Error, pointer: &mut String) -> (&'static str, Co
         return ("required", Cow::Borrowed("must be present"));
     }
     if message.starts_with("unknown field `") {
-        return ("unknown-field", Cow::Borrowed("is not a field of this request"));
+        return (
+            "unknown-field",
+            Cow::Borrowed("is not a field of this request"),
+        );
     }
     let expected = message
         .rsplit_once(", expected ")
@@ -235,36 +241,66 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_form_names_its_field_and_its_rule_and_no_value() {
-        let structure = "json-structure";
+    fn what_is_not_one_json_value_is_malformed() {
         let cases = [
-            (r#"{"number":1"#, "json-malformed", "", "json"),
-            ("", "json-malformed", "", "json"),
-            ("\u{feff}{}", "json-malformed", "", "json"),
-            (r#"{"number":1}{"number":1}"#, "json-malformed", "", "json"),
-            (r#"{"number":NaN}"#, "json-malformed", "", "json"),
-            (r#"{}"#, structure, "/number", "required"),
-            (r#"[]"#, structure, "", "type"),
-            (r#"{"number":"RSSMRA80A01H501U"}"#, structure, "/number", "type"),
-            (r#"{"number":"RSSMRA, expected \"x\" at line "}"#, structure, "/number", "type"),
-            (r#"{"number":256}"#, structure, "/number", "type"),
-            (r#"{"number":1.5}"#, structure, "/number", "type"),
-            (r#"{"number":null}"#, structure, "/number", "type"),
-            (r#"{"number":1,"numbr":1}"#, structure, "/numbr", "unknown-field"),
-            (r#"{"number":1,"RSSMRA80A01H501U":1}"#, structure, "/…", "unknown-field"),
-            (r#"{"number":1,"number":1}"#, structure, "/number", "duplicate-key"),
-            (r#"{"number":1,"numb\u0065r":1}"#, structure, "/number", "duplicate-key"),
+            r#"{"number":1"#,
+            "",
+            "\u{feff}{}",
+            r#"{"number":1}{"number":1}"#,
+            r#"{"number":NaN}"#,
+            r#"{'number':1}"#,
+        ];
+        for body in cases {
+            let expected = ("json-malformed", String::new(), "json");
+            assert_eq!(refusal(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_form_names_its_field_and_its_rule_and_no_value() {
+        let cases = [
+            (r#"{}"#, "/number", "required"),
+            (r#"[]"#, "", "type"),
+            (r#"{"number":"RSSMRA80A01H501U"}"#, "/number", "type"),
             (
-                r#"{"number":1,"inner":[{"text":"a"},{"text":"a","text":"b"}]}"#,
-                structure,
-                "/inner/1/text",
+                r#"{"number":"RSSMRA, expected RSSMRA at line "}"#,
+                "/number",
+                "type",
+            ),
+            (r#"{"number":256}"#, "/number", "type"),
+            (r#"{"number":1.5}"#, "/number", "type"),
+            (r#"{"number":null}"#, "/number", "type"),
+            (r#"{"number":1,"numbr":1}"#, "/numbr", "unknown-field"),
+            (
+                r#"{"number":1,"RSSMRA80A01H501U":1}"#,
+                "/…",
+                "unknown-field",
+            ),
+            (r#"{"number":1,"number":1}"#, "/number", "duplicate-key"),
+            (
+                r#"{"number":1,"numb\u0065r":1}"#,
+                "/number",
                 "duplicate-key",
             ),
-            (r#"{"number":1,"inner":[{"text":"a"},{}]}"#, structure, "/inner/1/text", "required"),
-            (r#"{"number":1,"inner":[{"text":7}]}"#, structure, "/inner/0/text", "type"),
+            (
+                r#"{"number":1,"inner":[{"text":"a","text":"b"}]}"#,
+                "/inner/0/text",
+                "duplicate-key",
+            ),
+            (
+                r#"{"number":1,"inner":[{"text":"a"},{}]}"#,
+                "/inner/1/text",
+                "required",
+            ),
+            (
+                r#"{"number":1,"inner":[{"text":7}]}"#,
+                "/inner/0/text",
+                "type",
+            ),
         ];
-        for (body, code, pointer, rule) in cases {
-            assert_eq!(refusal(body), (code, pointer.to_owned(), rule), "{body}");
+        for (body, pointer, rule) in cases {
+            let expected = ("json-structure", pointer.to_owned(), rule);
+            assert_eq!(refusal(body), expected, "{body}");
         }
     }
 

@@ -98,7 +98,11 @@ impl Limiter {
             return subject;
         }
         windows.retain(|_, window| !self.is_over(window, now));
-        if windows.len() < room { subject } else { Subject::Rest }
+        if windows.len() < room {
+            subject
+        } else {
+            Subject::Rest
+        }
     }
 }
 
@@ -133,7 +137,10 @@ mod tests {
             .collect();
         assert_eq!(seen, [(true, 1, 60), (true, 0, 59), (false, 0, 58)]);
         assert!(limiter.count(named("b"), start).admitted, "another's quota");
-        assert!(limiter.count(named("a"), start + WINDOW).admitted, "the next window");
+        assert!(
+            limiter.count(named("a"), start + WINDOW).admitted,
+            "the next window"
+        );
     }
 
     #[test]
@@ -143,8 +150,14 @@ mod tests {
         for name in ["a", "b", "c"] {
             assert!(limiter.count(named(name), now).admitted, "{name}");
         }
-        assert!(!limiter.count(named("d"), now).admitted, "shares c's counter");
+        assert!(
+            !limiter.count(named("d"), now).admitted,
+            "shares c's counter"
+        );
         assert!(limiter.windows.lock().unwrap().len() <= 3);
-        assert!(limiter.count(named("d"), now + WINDOW).admitted, "old windows make room");
+        assert!(
+            limiter.count(named("d"), now + WINDOW).admitted,
+            "old windows make room"
+        );
     }
 }

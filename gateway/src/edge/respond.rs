@@ -164,7 +164,11 @@ impl ResponseError for Problem {
 pub(crate) struct ProblemBody<'a> {
     /// A name for the kind of problem: `urn:argine:problem:` and the code.
     #[serde(rename = "type")]
-    #[schema(format = Uri, max_length = 128, example = "urn:argine:problem:content-refused")]
+    #[schema(
+        format = "uri",
+        max_length = 128,
+        example = "urn:argine:problem:content-refused"
+    )]
     kind: String,
     /// What happened, for people.
     #[schema(max_length = 256)]
