@@ -303,7 +303,10 @@ impl World {
 
     /// Where the gateway listens at present.
     pub fn address(&self) -> SocketAddr {
-        *self.address.lock().expect("no holder of the address panics")
+        *self
+            .address
+            .lock()
+            .expect("no holder of the address panics")
     }
 
     /// The gateway's configuration file.

@@ -50,25 +50,40 @@ async fn main() -> ExitCode {
     let world = World::with(Setup::default().policy_text(POLICY)).await;
     invitation::print(&world, &directory);
 
-    let morning = Morning { whole: duration.unwrap_or(MORNING) };
+    let morning = Morning {
+        whole: duration.unwrap_or(MORNING),
+    };
     let summary = go_through(&world, morning).await;
     let path = directory.join("summary.json");
     let text = serde_json::to_string_pretty(&summary).expect("a summary is JSON");
     std::fs::write(&path, format!("{text}\n")).expect("the summary can be written");
     println!("\n{text}\n\nwritten to {}", path.display());
     let broken = summary::broken_promises(&summary);
-    broken.iter().for_each(|promise| println!("BROKEN: {promise}"));
+    broken
+        .iter()
+        .for_each(|promise| println!("BROKEN: {promise}"));
 
     if duration.is_none() {
         invitation::stay(&world, &directory).await;
     }
-    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if broken.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// `--duration 60s`, or nothing.
 fn duration(mut arguments: impl Iterator<Item = String>) -> Result<Option<Duration>, String> {
-    let usage = format!("usage: demo [--duration SECONDSs], at least {}s", MORNING_MIN.as_secs());
-    match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
+    let usage = format!(
+        "usage: demo [--duration SECONDSs], at least {}s",
+        MORNING_MIN.as_secs()
+    );
+    match (
+        arguments.next().as_deref(),
+        arguments.next(),
+        arguments.next(),
+    ) {
         (None, ..) => Ok(None),
         (Some("--duration"), Some(text), None) => policies::duration::parse(&text)
             .ok()
@@ -80,7 +95,9 @@ fn duration(mut arguments: impl Iterator<Item = String>) -> Result<Option<Durati
 }
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target").join("demo")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .with_file_name("target")
+        .join("demo")
 }
 
 /// Prescribes through the morning, waits for what is left, and draws up the account.
@@ -88,8 +105,12 @@ async fn go_through(world: &World, morning: Morning) -> Value {
     let practices = vec![world.caller("practice-a"), world.caller("practice-b")];
     let log = Log::default();
     let began = Instant::now();
-    let prescribing =
-        tokio::spawn(traffic::prescribe(practices.clone(), morning, began, log.clone()));
+    let prescribing = tokio::spawn(traffic::prescribe(
+        practices.clone(),
+        morning,
+        began,
+        log.clone(),
+    ));
     let mut spell = Spell::Well;
     let mut told_at = Duration::ZERO;
     while !prescribing.is_finished() || began.elapsed() < morning.whole {

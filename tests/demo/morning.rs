@@ -82,7 +82,9 @@ mod tests {
 
     #[test]
     fn the_morning_goes_through_its_spells_in_order() {
-        let morning = Morning { whole: Duration::from_secs(100) };
+        let morning = Morning {
+            whole: Duration::from_secs(100),
+        };
         let at = |seconds| morning.spell(Duration::from_secs(seconds));
         assert_eq!(at(0), Spell::Well);
         assert_eq!(at(20), Spell::Outage);

@@ -30,26 +30,33 @@ pub(crate) async fn ask(practices: &[Caller], log: &[Offered]) -> BTreeMap<Strin
         let Some(id) = &offered.id else { continue };
         let reply = practices[offered.practice].prescription(id).await;
         let nre = reply.at("/nre").as_str().map(str::to_owned);
-        standings.insert(id.clone(), Standing { state: reply.text("/state"), nre });
+        standings.insert(
+            id.clone(),
+            Standing {
+                state: reply.text("/state"),
+                nre,
+            },
+        );
     }
     standings
 }
 
 /// Draws up the account.
-pub(crate) fn draw(
-    log: &[Offered],
-    standings: &BTreeMap<String, Standing>,
-    book: &Book,
-) -> Value {
+pub(crate) fn draw(log: &[Offered], standings: &BTreeMap<String, Standing>, book: &Book) -> Value {
     let in_state = |states: &[&str]| {
-        standings.values().filter(|standing| states.contains(&standing.state.as_str())).count()
+        standings
+            .values()
+            .filter(|standing| states.contains(&standing.state.as_str()))
+            .count()
     };
     let accepted = log.iter().filter(|offered| offered.id.is_some()).count();
     // The SAC's own no, told at once with 422: on disk, and no entry the practice must follow.
     let rejected_at_once = log.iter().filter(|offered| offered.status == 422).count();
     let in_outage = || log.iter().filter(|offered| offered.spell == Spell::Outage);
     let outage_offered = in_outage().count();
-    let outage_accepted = in_outage().filter(|offered| offered.accepted_in_spell).count();
+    let outage_accepted = in_outage()
+        .filter(|offered| offered.accepted_in_spell)
+        .count();
     json!({
         "prescriptions": {
             "offered": log.len(),
@@ -76,29 +83,43 @@ fn lost(log: &[Offered], standings: &BTreeMap<String, Standing>, book: &Book) ->
     let is_lost = |id: &String| match standings.get(id) {
         None => true,
         Some(standing) if standing.state.is_empty() => true,
-        Some(standing) if standing.state == "registered" => {
-            !standing.nre.as_ref().is_some_and(|nre| book.prescription(nre).is_some())
-        }
+        Some(standing) if standing.state == "registered" => !standing
+            .nre
+            .as_ref()
+            .is_some_and(|nre| book.prescription(nre).is_some()),
         Some(_) => false,
     };
-    log.iter().filter_map(|offered| offered.id.as_ref()).filter(|id| is_lost(id)).count()
+    log.iter()
+        .filter_map(|offered| offered.id.as_ref())
+        .filter(|id| is_lost(id))
+        .count()
 }
 
 /// Every number that ever reached the SAC, with the contents it was sent for.
 fn issued(book: &Book) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut numbers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for received in &book.received {
-        numbers.entry(&received.nre).or_default().insert(&received.content);
+        numbers
+            .entry(&received.nre)
+            .or_default()
+            .insert(&received.content);
     }
     numbers
 }
 
 fn reused(book: &Book) -> usize {
-    issued(book).values().filter(|contents| contents.len() > 1).count()
+    issued(book)
+        .values()
+        .filter(|contents| contents.len() > 1)
+        .count()
 }
 
 fn percent(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 100.0 } else { (part as f64 * 10_000.0 / whole as f64).round() / 100.0 }
+    if whole == 0 {
+        100.0
+    } else {
+        (part as f64 * 10_000.0 / whole as f64).round() / 100.0
+    }
 }
 
 /// What the summary promises and does not show; empty if all is well.

@@ -69,7 +69,13 @@ pub(crate) async fn prescribe(practices: Vec<Caller>, morning: Morning, began: I
         }
         number += 1;
         let practice = usize::try_from(number).unwrap_or_default() % practices.len();
-        let visit = Visit { morning, began, log: log.clone(), practice, number };
+        let visit = Visit {
+            morning,
+            began,
+            log: log.clone(),
+            practice,
+            number,
+        };
         under_way.spawn(visit.prescribe(practices[practice].clone()));
     }
     under_way.join_all().await;
@@ -88,13 +94,21 @@ impl Visit {
     async fn prescribe(self, caller: Caller) {
         let spell = self.morning.spell(self.began.elapsed());
         let practice = self.practice;
-        let offered = Offered { practice, spell, status: 0, id: None, accepted_in_spell: false };
+        let offered = Offered {
+            practice,
+            spell,
+            status: 0,
+            id: None,
+            accepted_in_spell: false,
+        };
         let place = self.log.open(offered);
         let (key, body) = (prescription::key(), body(self.number));
         for _ in 0..REPEATS_MAX {
             let reply = caller.try_prescribe(&key, &body).await.ok();
             let status = reply.as_ref().map_or(0, |reply| reply.status);
-            let id = reply.map(|reply| reply.text("/id")).filter(|id| !id.is_empty());
+            let id = reply
+                .map(|reply| reply.text("/id"))
+                .filter(|id| !id.is_empty());
             {
                 let mut log = self.log.lock();
                 log[place].status = status;
