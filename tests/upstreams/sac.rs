@@ -47,14 +47,16 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, version};
 use tokio::runtime::{Builder, Runtime};
 
+pub use self::book::Book;
+pub use self::faults::{Fault, Rule};
+pub use self::operation::Operation;
+pub use self::settings::{Live, Settings};
+
 use self::admission::FrontEnd;
-use self::book::{Book, Moved};
+use self::book::Moved;
 use self::control::Control;
-use self::faults::Rule;
 use self::lots::Lot;
-use self::operation::Operation;
 use self::service::Service;
-use self::settings::{Live, Settings};
 use super::http::server::{Server, Tls};
 
 const WORKERS: usize = 2;

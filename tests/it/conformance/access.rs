@@ -157,16 +157,41 @@ async fn an_assertion_changed_after_it_was_signed_is_turned_away() {
 #[tokio::test]
 async fn a_signature_over_something_else_is_turned_away() {
     let good = Assertion::of(DOCTOR, region()).signed();
-    let forged = Assertion::of(DOCTOR, region())
-        .unsigned()
-        .replace("ID=\"_a1\"", "ID=\"_a2\"");
+    let forged = Assertion::of(DOCTOR, region()).unsigned();
+    let forged = forged.replace("ID=\"_a1\"", "ID=\"_a2\"");
     // The signed one rides along, inside and beside the one that would be read.
     turned_away(&format!("{forged}{good}"), POLICY).await;
     let hidden = format!("<saml2:Advice>{good}</saml2:Advice></saml2:Assertion>");
     turned_away(&forged.replace("</saml2:Assertion>", &hidden), POLICY).await;
-    turned_away(&good.replace("URI=\"#_a1\"", "URI=\"\""), POLICY).await;
-    turned_away(&good.replace("enveloped-signature", "enveloped"), POLICY).await;
-    turned_away(&good.replace("rsa-sha256", "rsa-sha1"), POLICY).await;
+    // A stranger beside it, or anything that answers to its name, makes it ambiguous.
+    for stray in [forged.as_str(), "<x Id=\"_a1\"></x>"] {
+        let sac = Sac::start();
+        let mut call = Call::new(&drug(&sac.number()), &good);
+        call.header
+            .push_str(&format!("<x:x xmlns:x=\"u:x\">{stray}</x:x>"));
+        call.send(&sac)
+            .await
+            .unwrap()
+            .assert_fault(POLICY.0, POLICY.1);
+    }
+}
+
+/// SF §4.2: the algorithms, the transforms and the reference of the example, rightly signed or not.
+#[tokio::test]
+async fn another_way_of_signing_is_turned_away() {
+    let rewordings = [
+        ("URI=\"#_a1\"", "URI=\"\""),
+        ("#enveloped-signature", "#enveloped"),
+        ("#rsa-sha256", "#rsa-sha1"),
+        ("xmlenc#sha256", "xmlenc#sha512"),
+        (
+            "<ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"",
+            "<ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/TR/2001/REC-xml-c14n-20010315\"",
+        ),
+    ];
+    for rewording in rewordings {
+        turned_away_with(|a| a.rewording = Some(rewording), POLICY).await;
+    }
 }
 
 /// SF §4: with the key that Sistema TS gave the region.
@@ -177,7 +202,9 @@ async fn an_assertion_signed_with_another_key_is_turned_away() {
     turned_away_with(|a| a.signing.clone_from(&other), POLICY).await;
     // Showing the registered certificate does not help.
     let shown = Some(region().join("region-signing.pem"));
-    turned_away_with(|a| (a.signing, a.shown) = (other, shown), POLICY).await;
+    turned_away_with(|a| (a.signing, a.shown) = (other.clone(), shown), POLICY).await;
+    // Nor does the right key under another certificate.
+    turned_away_with(|a| a.shown = Some(other.with_extension("pem")), POLICY).await;
 }
 
 /// SF §4.2: between its two instants.

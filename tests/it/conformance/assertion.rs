@@ -32,6 +32,8 @@ pub(super) struct Assertion {
     pub(super) authenticated: Timestamp,
     /// `<stem>.pem` and `<stem>.key`.
     pub(super) signing: PathBuf,
+    /// What is changed in the signature's own words before they are signed.
+    pub(super) rewording: Option<(&'static str, &'static str)>,
     /// The certificate shown, if it is another one.
     pub(super) shown: Option<PathBuf>,
 }
@@ -54,6 +56,7 @@ impl Assertion {
             not_on_or_after: now + SignedDuration::from_mins(10),
             authenticated: now - SignedDuration::from_mins(30),
             signing: certs.join("region-signing"),
+            rewording: None,
             shown: None,
         }
     }
@@ -68,7 +71,11 @@ impl Assertion {
     pub(super) fn signed(&self) -> String {
         let (head, tail) = self.halves();
         let covered = STANDARD.encode(digest(&SHA256, format!("{head}{tail}").as_bytes()));
-        let info = signed_info(&covered);
+        let mut info = signed_info(&covered);
+        if let Some((from, to)) = self.rewording {
+            assert!(info.contains(from), "{from}");
+            info = info.replace(from, to);
+        }
         // What is signed declares the prefix itself; in the document it is inherited.
         let canonical = info.replacen(
             "<ds:SignedInfo>",

@@ -245,7 +245,10 @@ async fn a_late_commit_comes_after_the_connection_has_died() {
         let call = good(&drug(&number));
         match timeout(SILENCE, call.send(&sac)).await {
             Err(_) => assert!(hang),
-            Ok(reply) => assert_eq!(reply.unwrap_err().kind(), io::ErrorKind::UnexpectedEof),
+            Ok(reply) => {
+                assert!(!hang);
+                assert_eq!(reply.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+            }
         }
         sac.call(&view(&number, DOCTOR))
             .await

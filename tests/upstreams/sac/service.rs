@@ -225,7 +225,10 @@ struct Slot(Arc<Service>);
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.state().in_flight -= 1;
+        // After a panic in the rules there is nothing left to count, and a second one would abort.
+        if let Ok(mut state) = self.0.state.lock() {
+            state.in_flight -= 1;
+        }
     }
 }
 
