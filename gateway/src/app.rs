@@ -1,5 +1,7 @@
 //! The composition root: builds each part once, and owns the order of start and stop.
 
+use policies::rules::SacRules;
+
 use crate::config::Config;
 
 /// Serves until told to stop.
@@ -7,8 +9,8 @@ use crate::config::Config;
 /// # Errors
 ///
 /// Fails if a part cannot be opened.
-pub fn serve(config: Config) -> Result<(), ServeError> {
-    drop(config);
+pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
+    drop((config, rules));
     Err(ServeError::NoParts)
 }
 

@@ -1,13 +1,16 @@
 //! The command `argine`.
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use adapters::sac::Sac;
 use clap::{Parser, Subcommand};
 use gateway::config::{self, Loaded};
-use gateway::{app, edge, telemetry};
+use gateway::{app, edge, rules, telemetry};
+use policies::rules::SacRules;
 
 /// The exit code of a configuration that breaks a rule (`EX_USAGE`).
 const EXIT_CONFIGURATION: u8 = 64;
@@ -49,32 +52,58 @@ fn main() -> ExitCode {
     }
 }
 
-/// Goes on with settings that keep every rule, or lists the rules they break.
-fn with_settings(file: Option<PathBuf>, go_on: fn(Loaded) -> ExitCode) -> ExitCode {
+/// What the process was told, every rule of it checked.
+struct Told {
+    settings: Loaded,
+    rules: SacRules,
+}
+
+/// Goes on with settings and policies that keep every rule, or lists the rules they break.
+fn with_settings(file: Option<PathBuf>, go_on: fn(Told) -> ExitCode) -> ExitCode {
     // Names and values that are not Unicode cannot be settings of ours.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    match config::load(file.as_deref(), environment) {
-        Ok(loaded) => go_on(loaded),
+    let settings = match config::load(file.as_deref(), environment) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&error, &error.problems),
+    };
+    let rules = match rules::load(settings.config.policies_file.as_deref()) {
+        Ok(rules) => rules,
+        Err(error) => return refuse(&error, &error.problems),
+    };
+    // Opened to be checked: what is wrong with its files must be known before a port is bound.
+    match Sac::open(&settings.config.sac.settings(rules.lots.kind)) {
+        Ok(_) => go_on(Told { settings, rules }),
         Err(error) => {
-            eprintln!("argine: {error}");
-            for problem in error.problems {
-                eprintln!("  {problem}");
-            }
-            ExitCode::from(EXIT_CONFIGURATION)
+            let problems: Vec<_> = error.0.iter().map(|problem| chain(problem)).collect();
+            refuse(&error, &problems)
         }
     }
 }
 
-fn check(loaded: Loaded) -> ExitCode {
-    let lines: Vec<String> = loaded.effective.iter().map(ToString::to_string).collect();
+fn refuse(error: &dyn Error, problems: &[impl fmt::Display]) -> ExitCode {
+    eprintln!("argine: {error}");
+    for problem in problems {
+        eprintln!("  {problem}");
+    }
+    ExitCode::from(EXIT_CONFIGURATION)
+}
+
+fn check(told: Told) -> ExitCode {
+    let lines: Vec<String> = told
+        .settings
+        .effective
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     print(&(lines.join("\n") + "\n"))
 }
 
-fn serve(loaded: Loaded) -> ExitCode {
-    let served = telemetry::start(loaded.config.log.level)
+fn serve(told: Told) -> ExitCode {
+    let config = told.settings.config;
+    let served = telemetry::start(config.log.level)
         .map_err(Box::<dyn Error>::from)
-        .and_then(|()| app::serve(loaded.config).map_err(Box::from));
+        .and_then(|()| app::serve(config, told.rules).map_err(Box::from));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -24,8 +24,20 @@ impl fmt::Display for RulesProblem {
     }
 }
 
+/// The policy breaks at least one rule.
+#[derive(Debug, thiserror::Error)]
+#[error("the policy breaks {} rule(s)", problems.len())]
+pub struct RulesError {
+    /// All of them.
+    pub problems: Vec<RulesProblem>,
+}
+
 /// The rules for the SAC, from `file` laid over the compiled-in ones.
-pub fn load(file: Option<&Path>) -> Result<SacRules, Vec<RulesProblem>> {
+pub fn load(file: Option<&Path>) -> Result<SacRules, RulesError> {
+    gather(file).map_err(|problems| RulesError { problems })
+}
+
+fn gather(file: Option<&Path>) -> Result<SacRules, Vec<RulesProblem>> {
     let mut rules: Table = SAC_DEFAULTS.parse().expect("the compiled-in rules parse");
     let Some(file) = file else {
         return read(rules, "compiled-in rules");
@@ -49,7 +61,11 @@ fn read(rules: Table, name: &str) -> Result<SacRules, Vec<RulesProblem>> {
         .into_iter()
         .map(|problem| RulesProblem(format!("{name}: {problem}")))
         .collect();
-    if problems.is_empty() { Ok(rules) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(rules)
+    } else {
+        Err(problems)
+    }
 }
 
 /// A table is laid over key by key; anything else replaces what was there.
@@ -91,7 +107,10 @@ mod tests {
         let text = "[lots]\nkind = 0\n[prescriptions.delivery]\nlease_for = \"1s\"\n";
         let problems = load_text(text).unwrap_err();
         assert_eq!(problems.len(), 2);
-        assert!(problems[0].contains("prescriptions.delivery.lease_for"), "{problems:?}");
+        assert!(
+            problems[0].contains("prescriptions.delivery.lease_for"),
+            "{problems:?}"
+        );
         assert!(problems[1].contains("lots.kind"), "{problems:?}");
     }
 
