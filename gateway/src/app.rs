@@ -27,7 +27,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::{Config, SacFiles, StoreFiles};
+use crate::config::{Config, StoreFiles};
 use crate::edge::{self, Gateway};
 use lanes::Lanes;
 
@@ -88,7 +88,8 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         Arc::clone(&clock),
         alarm.clone(),
     )?);
-    let sac = Arc::new(open_sac(&config.sac, &rules)?);
+    let sac = Sac::open(&config.sac.settings(rules.lots.kind)).map_err(ServeError::Sac)?;
+    let sac = Arc::new(sac);
     let lanes = runtime.block_on(Lanes::start(
         Arc::clone(&store) as _,
         sac,
@@ -133,24 +134,6 @@ fn open_store(
         alarm.send_replace(Some(Fatal::StorePoisoned));
     }));
     Sqlite::open(&settings).map_err(ServeError::Store)
-}
-
-fn open_sac(files: &SacFiles, rules: &SacRules) -> Result<Sac, ServeError> {
-    let files = files.clone();
-    Sac::open(&adapters::sac::Settings {
-        prescriptions_url: files.prescriptions_url,
-        lots_url: files.lots_url,
-        trust_file: files.trust_file,
-        certificate_file: files.certificate_file,
-        key_file: files.key_file,
-        signing_certificate_file: files.signing_certificate_file,
-        signing_key_file: files.signing_key_file,
-        sanitel_certificate_file: files.sanitel_certificate_file,
-        pin_code_file: files.pin_code_file,
-        region: files.region,
-        lot_kind: rules.lots.kind,
-    })
-    .map_err(ServeError::Sac)
 }
 
 fn announce(addresses: &[SocketAddr]) {

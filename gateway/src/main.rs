@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use adapters::sac::Sac;
 use clap::{Parser, Subcommand};
 use gateway::config::{self, Loaded};
 use gateway::{app, edge, rules, telemetry};
@@ -66,9 +67,17 @@ fn with_settings(file: Option<PathBuf>, go_on: fn(Told) -> ExitCode) -> ExitCode
         Ok(settings) => settings,
         Err(error) => return refuse(&error, &error.problems),
     };
-    match rules::load(settings.config.policies_file.as_deref()) {
-        Ok(rules) => go_on(Told { settings, rules }),
-        Err(error) => refuse(&error, &error.problems),
+    let rules = match rules::load(settings.config.policies_file.as_deref()) {
+        Ok(rules) => rules,
+        Err(error) => return refuse(&error, &error.problems),
+    };
+    // Opened to be checked: what is wrong with its files must be known before a port is bound.
+    match Sac::open(&settings.config.sac.settings(rules.lots.kind)) {
+        Ok(_) => go_on(Told { settings, rules }),
+        Err(error) => {
+            let problems: Vec<_> = error.0.iter().map(|problem| chain(problem)).collect();
+            refuse(&error, &problems)
+        }
     }
 }
 

@@ -4,8 +4,12 @@
 //!
 //! 1. No line carries a body, a token, a certificate, a query string or a path that a caller chose:
 //!    requests are named by the template of their route.
-//! 2. Libraries stay at `warn`: below that some print what they carry.
+//! 2. A panic is logged by its place; its message may hold anything and is not.
+//! 3. Libraries stay at `warn`: below that some print what they carry.
 
+use std::panic;
+
+use tracing::error;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -27,7 +31,12 @@ pub fn start(level: LevelFilter) -> Result<(), StartError> {
         .with_span_list(false)
         .with_env_filter(filter(level))
         .try_init()
-        .map_err(StartError)
+        .map_err(StartError)?;
+    panic::set_hook(Box::new(|panicked| {
+        let place = panicked.location().map(ToString::to_string);
+        error!(panic.location = place, "panicked: a defect of ours");
+    }));
+    Ok(())
 }
 
 /// Logging was already started.

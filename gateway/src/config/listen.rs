@@ -11,6 +11,9 @@ use super::pem;
 use super::section::Section;
 use crate::tls;
 
+/// The server's own timer, which waits for heads, looks at the time twice a second.
+const HEADER_WITHIN_MIN: Duration = Duration::from_secs(1);
+
 /// How the edge listens.
 pub struct Listen {
     /// Where.
@@ -61,6 +64,12 @@ impl Listen {
         let handshakes_max = section.count("handshakes_max", 1..=100_000);
         let handshake_within = section.duration("handshake_within", Duration::from_secs(60));
         let header_within = section.duration("header_within", Duration::from_secs(60));
+        if header_within < HEADER_WITHIN_MIN {
+            section.refuse(
+                "header_within",
+                "must be at least 1s: the server counts half seconds",
+            );
+        }
         let body = BodyLimits {
             within: section.duration("body_within", Duration::from_secs(300)),
             rate_min: section.integer("body_rate_min", 1..=1 << 30),

@@ -185,6 +185,8 @@ fn values_that_contradict_each_other_are_refused() {
     assert_eq!(ground.wrong(&[drain]), ["shutdown.drain"]);
     let answer = ("ARGINE__LISTEN__ANSWER_WITHIN", "10s");
     assert_eq!(ground.wrong(&[answer]), ["listen.answer_within"]);
+    let header = ("ARGINE__LISTEN__HEADER_WITHIN", "999ms");
+    assert_eq!(ground.wrong(&[header]), ["listen.header_within"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 pub(crate) mod kit;
 mod reads;
 pub(crate) mod store;
+mod wire;
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
@@ -206,6 +207,26 @@ async fn every_broken_rule_is_listed_with_its_field() {
     ];
     let expected = expected.map(|(pointer, rule)| (pointer.to_owned(), rule.to_owned()));
     assert_eq!(seen, expected);
+}
+
+#[actix_web::test]
+async fn a_panic_is_an_internal_problem_and_the_next_request_is_served() {
+    let kit = Kit::new();
+    let shelf = std::sync::Arc::clone(&kit.shelf);
+    let poisoning = std::thread::spawn(move || {
+        let _held = shelf.entries.lock();
+        panic!("the shelf falls, on purpose");
+    });
+    poisoning.join().unwrap_err();
+    let requests = vec![get(&kit, "/v1/prescriptions"), get(&kit, "/v1/status")];
+    let heard = kit.ask(requests).await;
+    assert_eq!(
+        (heard[0].status.as_u16(), heard[0].code().as_str()),
+        (500, "internal")
+    );
+    assert_eq!(heard[0].header("x-ratelimit-limit"), "10000");
+    assert_eq!(heard[0].json()["outcome"], "unknown");
+    assert_eq!(heard[1].status.as_u16(), 200);
 }
 
 #[actix_web::test]

@@ -11,7 +11,7 @@ use actix_web::body::to_bytes;
 use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
-use actix_web::test::{TestRequest, call_service, init_service};
+use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::web::Data;
 use actix_web::{App, HttpMessage};
 use engine::calls::Calls;
@@ -48,10 +48,16 @@ pub(crate) struct Practices {
 }
 
 pub(crate) fn practices() -> Practices {
+    practices_at(A)
+}
+
+/// The practices, the first of them behind `certificate`.
+fn practices_at(certificate: CertificateDigest) -> Practices {
     let directory = tempfile::tempdir().unwrap();
     let key_a = mint(directory.path(), "a");
     let key_b = mint(directory.path(), "b");
-    let text = format!("{}\n{}", entry("a", "practice"), entry("b", "pharmacy"));
+    let a = entry("a", "practice", certificate);
+    let text = a + &entry("b", "pharmacy", B);
     let rules = TokenRules {
         audience: AUDIENCE.to_owned(),
         clock_skew: Duration::from_secs(30),
@@ -71,8 +77,9 @@ fn mint(directory: &Path, name: &str) -> EncodingKey {
     EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).unwrap()
 }
 
-fn entry(name: &str, profile: &str) -> String {
-    let certificate = format!("0{name}").repeat(32);
+fn entry(name: &str, profile: &str, certificate: CertificateDigest) -> String {
+    let digits = certificate.0.iter().map(|byte| format!("{byte:02x}"));
+    let certificate: String = digits.collect();
     format!(
         "[[caller]]\norganization = \"practice-{name}\"\nprofiles = [\"{profile}\"]\n\
          certificate_sha256 = [\"{certificate}\"]\nkey_id = \"practice-{name}-1\"\n\
@@ -140,7 +147,12 @@ impl Heard {
 
 impl Kit {
     pub(crate) fn new() -> Kit {
-        let practices = practices();
+        Kit::behind(A)
+    }
+
+    /// A kit whose practice a presents `certificate`.
+    pub(crate) fn behind(certificate: CertificateDigest) -> Kit {
+        let practices = practices_at(certificate);
         let token_a = sign(&practices.key_a, "practice-a-1", &claims("a", "practice"));
         let token_b = sign(&practices.key_b, "practice-b-1", &claims("b", "pharmacy"));
         Kit {
@@ -183,8 +195,7 @@ impl Kit {
         &self,
         requests: Vec<(CertificateDigest, TestRequest)>,
     ) -> Vec<Heard> {
-        let callers = self.practices.lock().unwrap().take();
-        let gateway = self.gateway(callers.expect("a kit is asked once"));
+        let gateway = self.open();
         let body = BodyLimits {
             within: Duration::from_secs(10),
             rate_min: 1024,
@@ -200,7 +211,11 @@ impl Kit {
         for (certificate, request) in requests {
             let request = request.to_request();
             request.extensions_mut().insert(certificate);
-            let response = call_service(&app, request).await;
+            let response = match try_call_service(&app, request).await {
+                Ok(response) => response.into_parts().1.map_into_boxed_body(),
+                // The server answers an error of the outermost layer in this way.
+                Err(error) => error.error_response(),
+            };
             heard.push(Heard {
                 status: response.status(),
                 headers: response.headers().clone(),
@@ -208,6 +223,12 @@ impl Kit {
             });
         }
         heard
+    }
+
+    /// The gateway itself, once.
+    pub(crate) fn open(&self) -> Gateway {
+        let callers = self.practices.lock().unwrap().take();
+        self.gateway(callers.expect("a kit is opened once"))
     }
 
     fn gateway(&self, callers: Callers) -> Gateway {
