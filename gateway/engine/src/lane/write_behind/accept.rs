@@ -32,9 +32,9 @@ pub(super) struct InFlight(Mutex<BTreeSet<KeyInUse>>);
 
 impl InFlight {
     fn try_claim(&self, key: KeyInUse) -> Option<Claim<'_>> {
-        self.lock()
-            .insert(key.clone())
-            .then_some(Claim { keys: self, key })
+        // Lazily: a claim that was made and not given would, dropped, take the holder's key away.
+        let is_free = self.lock().insert(key.clone());
+        is_free.then(|| Claim { keys: self, key })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<KeyInUse>> {
