@@ -33,7 +33,7 @@ fn open(directory: &Path) -> Result<Sqlite, OpenError> {
 
 /// A copy of the files of a store, as they are at this moment: what a crash would leave.
 fn image(of: &Path) -> TempDir {
-    let copy = tempfile::tempdir().unwrap();
+    let copy = world::scratch();
     for name in [DATABASE, LOG, GUARD] {
         fs::copy(of.join(name), copy.path().join(name)).unwrap();
     }
@@ -42,7 +42,7 @@ fn image(of: &Path) -> TempDir {
 
 /// A store that was closed in order, with `entries` entries.
 async fn closed(entries: usize) -> (TempDir, Vec<EntryId>) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let (store, ids) = running(directory.path(), entries).await;
     store.close().await;
     (directory, ids)
@@ -111,7 +111,7 @@ async fn a_row_that_does_not_unseal_is_parked_while_others_flow() {
 
 #[tokio::test]
 async fn a_damaged_number_or_answer_is_never_shown() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let (store, ids) = running(directory.path(), 1).await;
     let leased = lease_one(&store, SEND).await;
     let mut done = settlement(&leased, State::Registered, None);
@@ -208,7 +208,7 @@ async fn a_database_that_is_gone_is_not_made_anew() {
 
 #[tokio::test]
 async fn what_is_only_in_the_log_is_there_after_a_crash() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let (store, ids) = running(directory.path(), 5).await;
     let crashed = image(directory.path());
     store.close().await;
@@ -221,7 +221,7 @@ async fn what_is_only_in_the_log_is_there_after_a_crash() {
 
 #[tokio::test]
 async fn a_log_that_is_gone_is_missed_unless_the_store_was_closed() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let (store, _) = running(directory.path(), 5).await;
     let crashed = image(directory.path());
     fs::remove_file(crashed.path().join(LOG)).unwrap();
@@ -254,7 +254,7 @@ async fn a_log_that_is_gone_is_missed_unless_the_store_was_closed() {
 
 #[tokio::test]
 async fn a_damaged_log_is_refused_where_confirmed_writes_lie_behind_the_damage() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let (store, _) = running(directory.path(), 5).await;
     let crashed = image(directory.path());
     store.close().await;
@@ -277,7 +277,7 @@ async fn a_damaged_log_is_refused_where_confirmed_writes_lie_behind_the_damage()
 /// A crash tears the last transaction at most, and nobody was promised it.
 #[tokio::test]
 async fn a_log_cut_short_gives_back_a_beginning_of_what_was_written() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let (store, ids) = running(directory.path(), 3).await;
     let crashed = image(directory.path());
     store.close().await;
@@ -316,7 +316,7 @@ async fn a_wrong_key_is_one_clear_error_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_file_that_is_no_store_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let database = directory.path().join(DATABASE);
     fs::write(&database, "minutes of the last meeting\n".repeat(500)).unwrap();
     let error = open(directory.path()).err();
@@ -333,7 +333,7 @@ async fn a_file_that_is_no_store_is_refused() {
 
 #[tokio::test]
 async fn nothing_personal_is_in_clear_on_disk() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let store = open(directory.path()).unwrap();
     let secrets = [
         "PNIMRA70A01H501P",
@@ -386,7 +386,7 @@ async fn nothing_personal_is_in_clear_on_disk() {
 #[tokio::test]
 async fn its_files_are_its_owners_only() {
     use std::os::unix::fs::PermissionsExt;
-    let parent = tempfile::tempdir().unwrap();
+    let parent = world::scratch();
     let directory = parent.path().join("state");
     let (store, _) = running(&directory, 1).await;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -400,7 +400,7 @@ async fn its_files_are_its_owners_only() {
 
 #[tokio::test]
 async fn closing_answers_what_was_handed_over_and_refuses_what_comes_later() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let store = Arc::new(open(directory.path()).unwrap());
     let mut appends = tokio::task::JoinSet::new();
     for n in 0..100 {
@@ -428,7 +428,7 @@ async fn closing_answers_what_was_handed_over_and_refuses_what_comes_later() {
 /// A store dropped without being closed finishes by itself, and keeps what it confirmed.
 #[tokio::test]
 async fn a_dropped_store_loses_nothing() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let (store, ids) = running(directory.path(), 3).await;
     drop(store);
     // Its threads let go of the lock a moment later.
