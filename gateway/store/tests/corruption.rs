@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use engine::ports::{AppendError, Appended, EntryId, NumberUse, ReadError, Store};
+use futures_util::future::{join, join_all};
 use policies::failure::{Code, Opaque};
 use policies::state::State;
 use store::sqlite::{OpenError, Sqlite};
@@ -401,21 +401,17 @@ async fn its_files_are_its_owners_only() {
 #[tokio::test]
 async fn closing_answers_what_was_handed_over_and_refuses_what_comes_later() {
     let directory = world::scratch();
-    let store = Arc::new(open(directory.path()).unwrap());
-    let mut appends = tokio::task::JoinSet::new();
-    for n in 0..100 {
-        let store = Arc::clone(&store);
-        appends.spawn(async move { store.append(vec![entry(&n.to_string())]).await.remove(0) });
-    }
+    let store = open(directory.path()).unwrap();
+    let keys: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let appends = join_all(keys.iter().map(|key| store.append(vec![entry(key)])));
+    // The appends are polled first, so they are in the queue when closing begins.
+    let (outcomes, ()) = join(appends, store.close()).await;
     store.close().await;
-    store.close().await;
-    let accepted = appends
-        .join_all()
-        .await
+    let accepted = outcomes
         .iter()
-        .filter(|outcome| matches!(outcome, Ok(Appended::Accepted { .. })))
+        .filter(|outcome| matches!(outcome[0], Ok(Appended::Accepted { .. })))
         .count();
-    assert!(accepted > 0, "what was in the queue is written");
+    assert_eq!(accepted, keys.len(), "what was in the queue is written");
     assert_eq!(store.tally().await, Err(ReadError::Unavailable));
     let later = store.append(vec![entry("later")]).await.remove(0);
     assert!(matches!(later, Err(AppendError::Refused)), "{later:?}");
