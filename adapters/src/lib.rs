@@ -1,1 +1,11 @@
-//! Placeholder.
+//! The systems upstream of the gateway: one module each, with its wire format and its failures.
+//!
+//! Whatever happens on the wire leaves this crate as an `engine::ports::Answer` or as a
+//! `policies::failure::Failure`, and nothing else does: no HTTP type, no wire type, no text of an
+//! upstream except what its specification means for the caller.
+
+mod client;
+pub mod model;
+pub mod sac;
+
+pub use client::ClientError;

@@ -1,1 +1,16 @@
-//! Placeholder.
+//! The edge of Argine and the composition of its parts.
+//!
+//! A request comes in through [`edge`], which knows the caller from [`callers`] and [`tls`] and
+//! hands a checked write to a lane; [`app`] builds the lanes, the store and the adapters from
+//! [`config`] and [`rules`], and owns the order in which they start and stop.
+
+pub mod config;
+pub mod rules;
+
+pub mod callers;
+pub mod telemetry;
+pub mod tls;
+
+pub mod edge;
+
+pub mod app;

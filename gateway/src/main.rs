@@ -1,3 +1,134 @@
-//! Placeholder.
+//! The command `argine`.
 
-fn main() {}
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use adapters::sac::Sac;
+use clap::{Parser, Subcommand};
+use gateway::config::{self, Loaded};
+use gateway::{app, edge, rules, telemetry};
+use policies::rules::SacRules;
+
+/// The exit code of a configuration that breaks a rule (`EX_USAGE`).
+const EXIT_CONFIGURATION: u8 = 64;
+
+/// Regional gateway to the national health systems.
+#[derive(Parser)]
+#[command(name = "argine", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until told to stop.
+    Serve {
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Check the configuration, and print every setting in force with where it comes from.
+    Check {
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Print the description of the API (OpenAPI 3.1).
+    Openapi,
+    /// Print the table of error codes (Markdown).
+    Codes,
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve { config } => with_settings(config, serve),
+        Command::Check { config } => with_settings(config, check),
+        Command::Openapi => print(&edge::openapi::text()),
+        Command::Codes => print(&edge::codes::markdown()),
+    }
+}
+
+/// What the process was told, every rule of it checked.
+struct Told {
+    settings: Loaded,
+    rules: SacRules,
+}
+
+/// Goes on with settings and policies that keep every rule, or lists the rules they break.
+fn with_settings(file: Option<PathBuf>, go_on: fn(Told) -> ExitCode) -> ExitCode {
+    // Names and values that are not Unicode cannot be settings of ours.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let settings = match config::load(file.as_deref(), environment) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&error, &error.problems),
+    };
+    let rules = match rules::load(settings.config.policies_file.as_deref()) {
+        Ok(rules) => rules,
+        Err(error) => return refuse(&error, &error.problems),
+    };
+    // Opened to be checked: what is wrong with its files must be known before a port is bound.
+    match Sac::open(&settings.config.sac.settings(rules.lots.kind)) {
+        Ok(_) => go_on(Told { settings, rules }),
+        Err(error) => {
+            let problems: Vec<_> = error.0.iter().map(|problem| chain(problem)).collect();
+            refuse(&error, &problems)
+        }
+    }
+}
+
+fn refuse(error: &dyn Error, problems: &[impl fmt::Display]) -> ExitCode {
+    eprintln!("argine: {error}");
+    for problem in problems {
+        eprintln!("  {problem}");
+    }
+    ExitCode::from(EXIT_CONFIGURATION)
+}
+
+fn check(told: Told) -> ExitCode {
+    let lines: Vec<String> = told
+        .settings
+        .effective
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    print(&(lines.join("\n") + "\n"))
+}
+
+fn serve(told: Told) -> ExitCode {
+    let config = told.settings.config;
+    let served = telemetry::start(config.log.level)
+        .map_err(Box::<dyn Error>::from)
+        .and_then(|()| app::serve(config, told.rules).map_err(Box::from));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("argine: {}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error and all its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// A reader that went away early is no failure of ours.
+fn print(text: &str) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}

@@ -8,5 +8,7 @@ pub mod duration;
 pub mod failure;
 pub mod gate;
 pub mod operation;
+pub mod rules;
+pub mod schedule;
 pub mod state;
 pub mod time;

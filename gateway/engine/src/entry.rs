@@ -153,6 +153,19 @@ pub struct Request {
     pub trace: Option<String>,
 }
 
+impl Request {
+    /// A request with nothing in it.
+    pub fn empty() -> Request {
+        let nothing = Opaque::default();
+        Request {
+            payload: nothing.clone(),
+            number: nothing.clone(),
+            authority: nothing,
+            trace: None,
+        }
+    }
+}
+
 /// Which queue of a lane to lease from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Wanted {
@@ -177,6 +190,8 @@ pub struct Leased {
     pub sends: u32,
     /// Attempts without an outcome since the last progress.
     pub failures: u32,
+    /// Why it stood where it stood before the lease.
+    pub reason: Option<Code>,
     /// What the caller was promised.
     pub terms: Terms,
     /// What to send; `Err` if the row does not unseal.

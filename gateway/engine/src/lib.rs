@@ -3,7 +3,20 @@
 //! The engine knows bytes, operations, keys and numbers, not health data, and does all its input
 //! and output through [`ports`].
 
+// In the order in which a write passes through.
 pub mod door;
-pub mod entry;
 pub mod lane;
+
+pub mod attempt;
+pub mod calls;
+pub mod core;
+pub mod delivery;
+pub mod gate;
+
+pub mod lots;
+pub mod numbers;
+
+pub mod clock;
+pub mod entry;
 pub mod ports;
+pub mod stop;

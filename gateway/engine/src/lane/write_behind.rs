@@ -1,23 +1,127 @@
 //! Writes that are stored first, and delivered now or later.
+//!
+//! A request that finds a free call and a closed gate is stored *leased*, sent at once, and its
+//! caller waits a while for the outcome; any other is stored *due* and acknowledged. Either way the
+//! caller hears nothing before it is on disk.
+//!
+//! # Invariants
+//!
+//! 1. Once stored, a write no longer depends on its caller staying.
+//! 2. Of equal keys in flight, one is stored; the others are told to repeat.
+//!
+//! # Limits
+//!
+//! `queue_max` requests at a time; beyond it the lane is [`Refusal::Busy`].
 
+mod accept;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::core::Core;
 use crate::door::{GateView, Refusal, Submitted, Write};
+use crate::entry::Organization;
+use accept::{Accepting, InFlight};
 
-/// The edge's way into the lane: bounded, cheap to clone, and never waits for the upstream longer
-/// than the policy's `answer_within`.
+/// A request on its way into the lane.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) write: Write,
+    pub(crate) reply: oneshot::Sender<Result<Submitted, Refusal>>,
+}
+
+/// The edge's way into the lane: bounded, cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Door {}
+pub struct Door {
+    jobs: mpsc::Sender<Job>,
+    core: Arc<Core>,
+}
 
 impl Door {
-    /// Stores `write` and waits a while for its outcome.
+    /// Stores `write` and waits for its outcome, at most as long as the policy says.
     ///
     /// `Ok` means on disk. Dropping the future loses the answer, not the write.
     pub async fn submit(&self, write: Write) -> Result<Submitted, Refusal> {
-        drop(write);
-        Err(Refusal::Stopping)
+        if self.core.stop.is_draining() {
+            return Err(Refusal::Stopping);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.jobs
+            .try_send(Job { write, reply })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Refusal::Busy,
+                mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
+            })?;
+        // A reply that is dropped means the lane died over the request: nobody knows how far it got.
+        answer.await.unwrap_or(Err(Refusal::Unknown))
     }
 
     /// How the lane's gates stand; looking changes nothing.
     pub fn gates(&self) -> Vec<GateView> {
-        Vec::new()
+        self.core.calls.view()
     }
 }
+
+/// The lane's side of the door.
+#[derive(Debug)]
+pub struct Lane {
+    jobs: mpsc::Receiver<Job>,
+    core: Arc<Core>,
+}
+
+/// Opens a lane: the edge's side and its own.
+pub fn open(core: Arc<Core>) -> (Door, Lane) {
+    let (sender, receiver) = mpsc::channel(core.rules.calls.queue_max);
+    (
+        Door {
+            jobs: sender,
+            core: Arc::clone(&core),
+        },
+        Lane {
+            jobs: receiver,
+            core,
+        },
+    )
+}
+
+impl Lane {
+    /// Serves requests until told to stop, then finishes those it has begun.
+    pub async fn run(mut self) {
+        let accepting = Arc::new(Accepting {
+            core: Arc::clone(&self.core),
+            in_flight: InFlight::default(),
+        });
+        let mut begun = JoinSet::new();
+        loop {
+            let room = begun.len() < self.core.rules.calls.queue_max;
+            tokio::select! {
+                biased;
+                () = self.core.stop.draining() => break,
+                Some(ended) = begun.join_next() => report(ended),
+                Some(job) = self.jobs.recv(), if room => {
+                    begun.spawn(Arc::clone(&accepting).serve(job));
+                }
+                else => break,
+            }
+        }
+        self.jobs.close();
+        while let Ok(job) = self.jobs.try_recv() {
+            drop(job.reply.send(Err(Refusal::Stopping)));
+        }
+        while let Some(ended) = begun.join_next().await {
+            report(ended);
+        }
+    }
+}
+
+/// A task that panicked has lost its reply, and its entry waits for its lease to end.
+pub(crate) fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(panicked = error.is_panic(), "a request's task died");
+    }
+}
+
+/// A key in use, within its organisation.
+pub(crate) type KeyInUse = (Organization, String);

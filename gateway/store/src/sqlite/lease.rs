@@ -89,6 +89,7 @@ pub(super) struct Held {
 impl Held {
     /// Unseals it, on the deliverer's side of the queue.
     pub(super) fn open(mut self, sealer: &Sealer) -> Leased {
+        let reason = self.work.reason();
         let (terms, request) = self.work.open(sealer);
         if request.is_err() {
             tracing::error!(entry = %self.work.id, "an entry cannot be unsealed");
@@ -100,6 +101,7 @@ impl Held {
             state: self.state,
             sends: self.work.sends,
             failures: self.work.failures,
+            reason,
             terms,
             request,
             identity: Opaque(self.work.identity),
@@ -161,7 +163,12 @@ pub(super) fn lease_due(
 pub(super) fn end_leases(tx: &mut Tx<'_>, now: i64, leases_max: usize) -> rusqlite::Result<usize> {
     let ended = Standing::all(tx, ENDED, params![now, limit(leases_max)])?;
     for standing in &ended {
-        let uncertain = standing.to(State::Uncertain, Some(Code::LeaseExpired));
+        // Asking changes nothing: what a lost reader held is as uncertain as it was, for its reason.
+        let reason = match standing.state {
+            State::Verifying => standing.reason.or(Some(Code::LeaseExpired)),
+            _ => Some(Code::LeaseExpired),
+        };
+        let uncertain = standing.to(State::Uncertain, reason);
         step::take(tx, standing, &uncertain)?;
     }
     Ok(ended.len())

@@ -206,7 +206,7 @@ impl RawEntry {
 macro_rules! work_columns {
     () => {
         "id, op, epoch, sends, failures, trace, identity_digest, payload, number, authority, \
-         fallback, uncertain, deadline, answer_within_ms"
+         fallback, uncertain, deadline, answer_within_ms, reason"
     };
 }
 pub(super) use work_columns;
@@ -225,6 +225,7 @@ pub(super) struct RawWork {
     number: Option<Vec<u8>>,
     authority: Vec<u8>,
     terms: RawTerms,
+    reason: Option<String>,
 }
 
 impl RawWork {
@@ -242,7 +243,13 @@ impl RawWork {
             number: row.get(first + 8)?,
             authority: row.get(first + 9)?,
             terms: RawTerms::read(row, first + 10)?,
+            reason: row.get(first + 14)?,
         })
+    }
+
+    /// Why it stood where it stood before the lease. A word that is none of ours is no reason.
+    pub(super) fn reason(&self) -> Option<Code> {
+        self.reason.as_deref().and_then(Code::parse)
     }
 
     /// The terms and the request; a row that does not unseal still has a name, so that it can be

@@ -22,7 +22,7 @@ pub(super) struct Standing {
     pub(super) epoch: i64,
     pub(super) sends: u32,
     organization: String,
-    reason: Option<Code>,
+    pub(super) reason: Option<Code>,
     failures: u32,
 }
 

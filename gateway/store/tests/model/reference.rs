@@ -153,6 +153,7 @@ impl Reference {
             state: held.state,
             sends: held.sends,
             failures: 0,
+            reason: held.reason,
             terms: held.new.terms,
             request: Ok(Request {
                 payload: held.new.payload.clone(),
@@ -167,7 +168,9 @@ impl Reference {
     fn end_leases(&mut self, now: Timestamp, all: bool) {
         for held in &mut self.entries {
             if held.state.is_leased() && (all || held.lease_until <= now) {
-                held.go(now, State::Uncertain, Some(Code::LeaseExpired));
+                // Asking changes nothing: a reason from before a lost verify is kept.
+                let before = held.reason.filter(|_| held.state == State::Verifying);
+                held.go(now, State::Uncertain, before.or(Some(Code::LeaseExpired)));
             }
         }
     }

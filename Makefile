@@ -1,0 +1,33 @@
+# make demo    a morning with an outage, on this machine (DURATION=60s: ends by itself)
+# make test    every check: format, lints, docs, tests
+# make crash   the long crash soak (KILLS=300)
+
+CARGO ?= cargo
+KILLS ?= 300
+DURATION ?=
+
+.PHONY: demo test crash build tools
+
+# The black-box tests and the demo run the real binary: it is built first, into the same directory.
+build:
+	$(CARGO) build --workspace --bins --locked
+
+demo: build
+	$(CARGO) run --quiet --locked -p tests --bin demo -- $(if $(DURATION),--duration $(DURATION))
+
+# What some attacks are made with: strace injects faults into system calls, xmllint validates against
+# the SAC's schemas. Where they cannot be had, those tests say that they were skipped.
+tools:
+	@command -v strace >/dev/null && command -v xmllint >/dev/null \
+		|| (apt-get update && apt-get install --yes strace libxml2-utils) >/dev/null 2>&1 \
+		|| echo "strace or xmllint is missing and cannot be installed: their tests are skipped"
+
+test: tools
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	$(CARGO) build --workspace --bins --locked
+	$(CARGO) test --workspace --locked
+
+crash: build
+	ARGINE_CRASH_KILLS=$(KILLS) $(CARGO) test --locked -p tests --test it -- crash --nocapture

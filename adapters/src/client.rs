@@ -1,0 +1,337 @@
+//! The only place where an HTTP client is built, and where a call that broke is told apart by
+//! whether it may have had an effect.
+//!
+//! # Invariants
+//!
+//! 1. [`Broken::began`] is false only if no byte of the request can have left: the connection was
+//!    never made, or the request was never given to it.
+//! 2. A connection is made to whom the trust file vouches for, and to nobody else.
+//! 3. Nothing is retried, redirected or sent through a proxy.
+//!
+//! # Limits
+//!
+//! [`ANSWER_MAX`] bytes of an answer, [`CONNECT_WITHIN`] for a connection with its handshake,
+//! [`IDLE_MAX`] for an unused connection. The whole of a call is bounded by its caller.
+//!
+//! HTTP/1.1 only: over h2 a TLS alert about our own certificate is lost.
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{AlertDescription, ClientConfig, RootCertStore};
+
+/// Longest answer. The SAC's longest carries a PDF of some tens of kilobytes.
+pub(crate) const ANSWER_MAX: usize = 4 * 1024 * 1024;
+/// How long a connection may take, TLS handshake included.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// How long a call may hang at most, whatever its caller allows.
+const CALL_WITHIN: Duration = Duration::from_secs(60);
+/// Below the five seconds after which common servers close an idle connection: one that closes
+/// while we write leaves the outcome unknown.
+const IDLE_MAX: Duration = Duration::from_secs(4);
+/// Idle connections kept to one host.
+const IDLE_CONNECTIONS_MAX: usize = 32;
+/// How often a silent connection is asked whether it is still there.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
+/// How many unanswered such questions mean it is not.
+const KEEPALIVE_PROBES: u32 = 2;
+
+/// Files that make up our side of a mutual TLS connection, all PEM.
+pub(crate) struct TlsFiles<'a> {
+    /// Whom we trust.
+    pub(crate) trust: &'a Path,
+    /// Our certificate and its chain.
+    pub(crate) certificate: &'a Path,
+    /// Its private key.
+    pub(crate) key: &'a Path,
+}
+
+/// Why a client could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A file cannot be read, or holds no such PEM section.
+    #[error("cannot read {what} from {path}")]
+    Material {
+        /// What was sought.
+        what: &'static str,
+        /// Where.
+        path: String,
+        /// Why not.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// A file holds none of what it should hold.
+    #[error("there is no {what} in {path}")]
+    Nothing {
+        /// What was sought.
+        what: &'static str,
+        /// Where.
+        path: String,
+    },
+    /// The certificates do not fit together: broken, or key and certificate of different pairs.
+    #[error("the TLS certificates or the key cannot be used")]
+    Tls(#[source] rustls::Error),
+    /// The HTTP client itself.
+    #[error("the HTTP client cannot be built")]
+    Http(#[source] reqwest::Error),
+}
+
+/// An HTTP client with one identity.
+pub(crate) struct Client(reqwest::Client);
+
+/// One request.
+pub(crate) struct Call<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) soap_action: &'a str,
+    pub(crate) body: Vec<u8>,
+    /// Set as soon as the request begins to leave.
+    pub(crate) began: Arc<AtomicBool>,
+}
+
+/// An answer with its body, unread.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A call that brought no whole answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Broken {
+    pub(crate) cause: Cause,
+    /// Whether any of the request may have left.
+    pub(crate) began: bool,
+}
+
+/// What broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// No connection, or it died.
+    Connection,
+    /// No answer in time.
+    Timeout,
+    /// They are not who the trust file vouches for.
+    PeerCertificate,
+    /// They refuse our certificate.
+    OwnCertificate,
+    /// The answer is longer than [`ANSWER_MAX`].
+    TooLarge,
+}
+
+impl Client {
+    /// Builds a client from these files.
+    pub(crate) fn open(files: &TlsFiles<'_>) -> Result<Client, ClientError> {
+        Client::with_tls(tls(files)?)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that builds a client"
+    )]
+    fn with_tls(tls: ClientConfig) -> Result<Client, ClientError> {
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .https_only(true)
+            .http1_only()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .user_agent(concat!("argine/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_WITHIN)
+            .read_timeout(CALL_WITHIN)
+            .timeout(CALL_WITHIN)
+            .pool_idle_timeout(IDLE_MAX)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .tcp_keepalive(KEEPALIVE_EVERY)
+            .tcp_keepalive_interval(KEEPALIVE_EVERY)
+            .tcp_keepalive_retries(KEEPALIVE_PROBES);
+        builder.build().map(Client).map_err(ClientError::Http)
+    }
+
+    /// Posts `call` as SOAP 1.1 and reads the answer to its end.
+    pub(crate) async fn post(&self, call: Call<'_>) -> Result<Reply, Broken> {
+        let began = Arc::clone(&call.began);
+        let broken = |cause| Broken {
+            cause,
+            began: began.load(Ordering::Acquire),
+        };
+        let body = Leaving {
+            bytes: Some(call.body.into()),
+            began: call.began,
+        };
+        let sent = self
+            .0
+            .post(call.url)
+            .header("Content-Type", "text/xml; charset=utf-8")
+            .header("Accept", "text/xml")
+            .header("SOAPAction", format!("\"{}\"", call.soap_action))
+            .body(reqwest::Body::wrap(body))
+            .send()
+            .await;
+        let mut response = sent.map_err(|error| broken(cause(&error)))?;
+        let mut reply = Reply {
+            status: response.status().as_u16(),
+            content_type: header(&response, "content-type"),
+            retry_after: header(&response, "retry-after")
+                .and_then(|seconds| seconds.trim().parse().ok().map(Duration::from_secs)),
+            body: Vec::new(),
+        };
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| broken(cause(&error)))?
+        {
+            if reply.body.len() + chunk.len() > ANSWER_MAX {
+                return Err(broken(Cause::TooLarge));
+            }
+            reply.body.extend_from_slice(&chunk);
+        }
+        Ok(reply)
+    }
+}
+
+fn header(response: &reqwest::Response, name: &str) -> Option<String> {
+    let value = response.headers().get(name)?.to_str().ok()?;
+    Some(value.to_owned())
+}
+
+fn tls(files: &TlsFiles<'_>) -> Result<ClientConfig, ClientError> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates("a trusted certificate", files.trust)? {
+        roots.add(root).map_err(ClientError::Tls)?;
+    }
+    let chain = certificates("our certificate", files.certificate)?;
+    let key = private_key("our private key", files.key)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder
+                .with_root_certificates(roots)
+                .with_client_auth_cert(chain, key)
+        })
+        .map_err(ClientError::Tls)
+}
+
+/// The certificates of a PEM file, at least one.
+pub(crate) fn certificates(
+    what: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, ClientError> {
+    let shown = path.display().to_string();
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(found) if found.is_empty() => Err(ClientError::Nothing { what, path: shown }),
+        Ok(found) => Ok(found),
+        Err(source) => Err(ClientError::Material {
+            what,
+            path: shown,
+            source,
+        }),
+    }
+}
+
+/// The private key of a PEM file.
+pub(crate) fn private_key(
+    what: &'static str,
+    path: &Path,
+) -> Result<PrivateKeyDer<'static>, ClientError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|source| ClientError::Material {
+        what,
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+/// A body that says when it begins to leave.
+///
+/// The HTTP client asks for it once it has a connection and writes the head; until then a failure
+/// has surely had no effect.
+struct Leaving {
+    bytes: Option<Bytes>,
+    began: Arc<AtomicBool>,
+}
+
+impl http_body::Body for Leaving {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.began.store(true, Ordering::Release);
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+/// What a failed call died of, read from the errors beneath it.
+fn cause(error: &reqwest::Error) -> Cause {
+    match tls_error(error) {
+        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
+            Cause::OwnCertificate
+        }
+        Some(
+            rustls::Error::InvalidCertificate(_)
+            | rustls::Error::NoCertificatesPresented
+            | rustls::Error::UnsupportedNameType,
+        ) => Cause::PeerCertificate,
+        _ if error.is_timeout() => Cause::Timeout,
+        _ => Cause::Connection,
+    }
+}
+
+fn is_about_our_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::CertificateRequired
+    )
+}
+
+/// The TLS error somewhere beneath `error`. An `io::Error` hides what it wraps from `source`.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        next = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(wrapped) => Some(wrapped as &'a (dyn Error + 'static)),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

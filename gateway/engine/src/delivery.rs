@@ -1,0 +1,258 @@
+//! The delivery loop of a lane: takes up what is due, at its own pace, as far as gates and free
+//! calls allow. It pulls; nothing calls it.
+//!
+//! # Limits
+//!
+//! Never more than `rate_per_second` deliveries begun in any second, never more than
+//! `calls_max − live_reserve` under way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use policies::operation::OpName;
+use policies::time::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+
+use crate::attempt::Attempt;
+use crate::core::Core;
+use crate::entry::{Leased, Wanted};
+use crate::gate::Permit;
+use crate::lane::write_behind::report;
+
+/// The loop looks at least this often, whatever else it waits for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Overdue entries parked in one go.
+const OVERDUE_MAX: usize = 256;
+
+/// Entries taken up in one go at most.
+const BATCH_MAX: usize = 32;
+
+/// The delivery loop of one lane.
+pub struct Delivery {
+    core: Arc<Core>,
+    pace: Pace,
+    under_way: JoinSet<()>,
+}
+
+impl Delivery {
+    /// A loop that has not begun.
+    pub fn new(core: Arc<Core>) -> Delivery {
+        let pace = Pace::new(core.rules.delivery.rate_per_second, core.clock.now());
+        Delivery {
+            core,
+            pace,
+            under_way: JoinSet::new(),
+        }
+    }
+
+    /// Delivers until told to stop, then finishes what is under way.
+    pub async fn run(mut self) {
+        let mut swept_at = Timestamp::default();
+        while !self.core.stop.is_draining() {
+            let now = self.core.clock.now();
+            if now.since(swept_at) >= LOOK_EVERY {
+                swept_at = now;
+                self.sweep().await;
+            }
+            let verified = self.take_up(true).await;
+            let sent = self.take_up(false).await;
+            self.wait(verified.min(sent)).await;
+        }
+        while let Some(ended) = self.under_way.join_next().await {
+            report(ended);
+        }
+    }
+
+    /// Takes up what is due in one queue; says how long there is nothing more to do in it.
+    async fn take_up(&mut self, verify: bool) -> Duration {
+        let core = Arc::clone(&self.core);
+        let wanted = Wanted {
+            lane: core.lane,
+            verify,
+        };
+        let due = match core.store.next_due(wanted).await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(error = %error, "the queue cannot be read");
+                return LOOK_EVERY;
+            }
+        };
+        let now = core.clock.now();
+        match due {
+            None => return LOOK_EVERY,
+            Some(due) if due > now => return due.since(now).min(LOOK_EVERY),
+            Some(_) => {}
+        }
+        let op = match (verify, core.write.settle_by.first()) {
+            (true, Some(read)) => *read,
+            _ => core.write.op,
+        };
+        match self.passages(op, now) {
+            Err(wait) => wait,
+            Ok(passages) => self.begin(wanted, passages).await,
+        }
+    }
+
+    /// As many leaves to call as there are now; none, and how long to wait for one.
+    fn passages(&mut self, op: OpName, now: Timestamp) -> Result<Vec<Passage>, Duration> {
+        let wanted_max = self.pace.ready(now).min(BATCH_MAX);
+        let core = &self.core;
+        if wanted_max == 0 {
+            return Err(self.pace.interval());
+        }
+        let mut passages = Vec::new();
+        let mut wait = LOOK_EVERY;
+        while passages.len() < wanted_max
+            && core.slots.available_permits() > core.rules.calls.live_reserve
+        {
+            let Ok(slot) = Arc::clone(&core.slots).try_acquire_owned() else {
+                break;
+            };
+            match core.calls.try_enter(op) {
+                Ok(permit) => passages.push(Passage { slot, permit }),
+                Err(gate_wait) => {
+                    wait = gate_wait.min(LOOK_EVERY);
+                    break;
+                }
+            }
+        }
+        if passages.is_empty() {
+            Err(wait)
+        } else {
+            Ok(passages)
+        }
+    }
+
+    /// Leases and begins; zero if there may be more.
+    async fn begin(&mut self, wanted: Wanted, passages: Vec<Passage>) -> Duration {
+        let lease_for = self.core.rules.delivery.lease_for;
+        let leased = self
+            .core
+            .store
+            .lease_due(wanted, passages.len(), lease_for)
+            .await;
+        let leased = leased.unwrap_or_else(|error| {
+            tracing::error!(error = %error, "due entries could not be leased");
+            Vec::new()
+        });
+        self.pace.spend(leased.len());
+        let more = leased.len() == passages.len();
+        let mut passages = passages.into_iter();
+        for (entry, passage) in leased.into_iter().zip(passages.by_ref()) {
+            self.under_way
+                .spawn(deliver(Arc::clone(&self.core), entry, passage));
+        }
+        passages.for_each(|passage| passage.permit.unused());
+        if more { Duration::ZERO } else { LOOK_EVERY }
+    }
+
+    /// What no call is needed for: entries past their deadline, and whether a prescriber is waited
+    /// for.
+    async fn sweep(&self) {
+        match self.core.store.park_overdue(OVERDUE_MAX).await {
+            Ok(0) => {}
+            Ok(entries) => {
+                tracing::error!(entries, "entries passed their deadline, and were parked")
+            }
+            Err(error) => tracing::error!(error = %error, "overdue entries could not be parked"),
+        }
+        if self.core.is_authority_needed()
+            && let Ok(tally) = self.core.store.tally().await
+            && tally.needs_authorization == 0
+        {
+            self.core.no_authority_needed();
+        }
+    }
+
+    async fn wait(&mut self, span: Duration) {
+        if span.is_zero() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            () = self.core.stop.draining() => {}
+            Some(ended) = self.under_way.join_next() => report(ended),
+            () = self.core.wake.notified() => {}
+            () = self.core.clock.sleep(span) => {}
+        }
+    }
+}
+
+/// Leave to make one delivery: a free call and a permit.
+struct Passage {
+    slot: OwnedSemaphorePermit,
+    permit: Permit,
+}
+
+async fn deliver(core: Arc<Core>, entry: Leased, passage: Passage) {
+    let Passage { slot, permit } = passage;
+    Attempt::run(&core, entry, permit).await;
+    drop(slot);
+}
+
+/// Begins evenly spread: a bucket that refills at the rate and holds a tenth of a second of it.
+#[derive(Debug)]
+struct Pace {
+    rate_per_second: u64,
+    /// What is in the bucket, in thousandths of a delivery: the rate, times milliseconds.
+    thousandths: u64,
+    refilled_at: Timestamp,
+}
+
+/// One delivery, in the bucket's unit.
+const WHOLE: u64 = 1_000;
+
+impl Pace {
+    fn new(rate_per_second: u32, now: Timestamp) -> Pace {
+        Pace {
+            rate_per_second: rate_per_second.into(),
+            thousandths: WHOLE,
+            refilled_at: now,
+        }
+    }
+
+    /// How long one delivery takes to drip in, rounded up.
+    fn interval(&self) -> Duration {
+        Duration::from_millis(WHOLE.div_ceil(self.rate_per_second))
+    }
+
+    /// How many may begin now.
+    fn ready(&mut self, now: Timestamp) -> usize {
+        let elapsed = now.0.saturating_sub(self.refilled_at.0);
+        let room = (self.rate_per_second * WHOLE / 10).max(WHOLE);
+        let dripped = elapsed.saturating_mul(self.rate_per_second);
+        self.thousandths = self.thousandths.saturating_add(dripped).min(room);
+        self.refilled_at = now;
+        usize::try_from(self.thousandths / WHOLE).unwrap_or(usize::MAX)
+    }
+
+    fn spend(&mut self, begun: usize) {
+        self.thousandths = self.thousandths.saturating_sub(begun as u64 * WHOLE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_more_than_the_rate_in_a_second() {
+        for rate in [1, 7, 50, 400] {
+            let start = Timestamp(1_000_000);
+            let mut pace = Pace::new(rate, start);
+            let mut begun = 0;
+            for millis in 0..10_000 {
+                let now = start + Duration::from_millis(millis);
+                let ready = pace.ready(now);
+                pace.spend(ready);
+                begun += ready;
+            }
+            let whole = 10 * rate as usize;
+            let burst = (rate as usize / 10).max(1);
+            assert!(begun <= whole + burst, "{begun} begun at {rate}/s");
+            assert!(begun * 100 >= whole * 90, "only {begun} begun at {rate}/s");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A gate in use: the breaker of `policies::gate` behind a lock, and permits that free themselves.
+//!
+//! # Invariants
+//!
+//! 1. Every permit gives exactly one outcome; a dropped one says *neutral*, so that a cancelled
+//!    probe cannot keep the gate half-open for ever.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use policies::gate::{Admission, Breaker, CallOutcome, GateState};
+use policies::rules::GateRules;
+use policies::time::Timestamp;
+
+use crate::ports::{Clock, Rng};
+
+/// The gate of one operation.
+pub struct Gate {
+    breaker: Mutex<Breaker>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+}
+
+impl Gate {
+    /// A closed gate.
+    pub fn new(rules: &GateRules, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Gate {
+        Gate {
+            breaker: Mutex::new(Breaker::new(rules.clone())),
+            clock,
+            rng,
+        }
+    }
+
+    /// Leave to make one call now; refused, says how long to wait at least.
+    pub fn try_enter(self: &Arc<Self>) -> Result<Permit, Duration> {
+        let entered = self.clock.now();
+        let admission = self.breaker().admit(entered)?;
+        Ok(Permit {
+            gate: Arc::clone(self),
+            admission: Some(admission),
+            entered,
+        })
+    }
+
+    /// How it stands, and how long until it may admit a call; looking changes nothing.
+    pub fn view(&self) -> (GateState, Option<Duration>) {
+        self.breaker().view(self.clock.now())
+    }
+
+    /// Opens it at once.
+    pub fn trip(&self) {
+        self.breaker().trip(self.clock.now(), self.rng.unit());
+    }
+
+    /// A panic under this lock can only be a broken assertion of the breaker, whose fields are
+    /// plain values: it is used on.
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("breaker", &*self.breaker())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Leave to make one call.
+#[derive(Debug)]
+pub struct Permit {
+    gate: Arc<Gate>,
+    admission: Option<Admission>,
+    entered: Timestamp,
+}
+
+impl Permit {
+    /// Whether this call alone decides about a half-open gate.
+    pub fn is_probe(&self) -> bool {
+        self.admission.is_some_and(|admission| admission.probe)
+    }
+
+    /// The call begins now: what it takes counts from here.
+    pub fn begin(&mut self) {
+        self.entered = self.gate.clock.now();
+    }
+
+    /// The call was answered.
+    pub fn answered(mut self) {
+        let took = self.gate.clock.now().since(self.entered);
+        self.give(CallOutcome::Answered(took));
+    }
+
+    /// The call failed.
+    pub fn failed(mut self) {
+        self.give(CallOutcome::Failed);
+    }
+
+    /// The call was never made.
+    pub fn unused(mut self) {
+        self.give(CallOutcome::Unused);
+    }
+
+    fn give(&mut self, outcome: CallOutcome) {
+        if let Some(admission) = self.admission.take() {
+            let (now, chance) = (self.gate.clock.now(), self.gate.rng.unit());
+            self.gate.breaker().finish(admission, outcome, now, chance);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.give(CallOutcome::Neutral);
+    }
+}

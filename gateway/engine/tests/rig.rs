@@ -1,0 +1,225 @@
+//! A whole lane over a store and an upstream in memory, under paused time.
+
+pub(crate) mod store;
+pub(crate) mod upstream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::calls::Calls;
+use engine::core::{Core, Parts};
+use engine::delivery::Delivery;
+use engine::door::{Refusal, Submitted, Write};
+use engine::entry::{EntryId, Organization};
+use engine::lane::write_behind::{self, Door};
+use engine::lots::Lots;
+use engine::numbers::Numbers;
+use engine::ports::{Clock, Rng};
+use engine::stop::StopSwitch;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use policies::failure::Opaque;
+use policies::operation::{LaneName, Late, OpName, Operation, Resend, Strategy};
+use policies::rules::{GateRules, LotRules, WriteBehindRules};
+use policies::state::State;
+use policies::time::Timestamp;
+use tokio::task::JoinSet;
+
+pub(crate) const SEND: OpName = OpName("send");
+pub(crate) const LOOK: OpName = OpName("look");
+pub(crate) const LIST: OpName = OpName("list");
+pub(crate) const LOT: OpName = OpName("lot");
+
+const LANE: LaneName = LaneName("model.writes");
+
+const fn row(op: OpName, strategy: Strategy, settle_by: &'static [OpName]) -> Operation {
+    let (resend, late) = (Resend::Same, Late::Watch);
+    Operation {
+        op,
+        lane: LANE,
+        strategy,
+        settle_by,
+        undo_by: None,
+        resend,
+        late,
+    }
+}
+
+const WRITE: Operation = row(SEND, Strategy::WriteBehind, &[LOOK, LIST]);
+const OPERATIONS: &[Operation] = &[
+    WRITE,
+    row(LOOK, Strategy::PassThrough, &[]),
+    row(LIST, Strategy::PassThrough, &[]),
+    row(LOT, Strategy::PassThrough, &[]),
+];
+
+/// tokio's paused time.
+struct PausedClock(tokio::time::Instant);
+
+impl Clock for PausedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_000_000) + self.0.elapsed()
+    }
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(span).boxed()
+    }
+}
+
+struct Middle;
+
+impl Rng for Middle {
+    fn unit(&self) -> f64 {
+        0.5
+    }
+}
+
+pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
+    let seconds = Duration::from_secs;
+    let writes = WriteBehindRules {
+        answer_within: seconds(8),
+        entry_deadline: seconds(72 * 3600),
+        checks_off: Vec::new(),
+        calls: policies::rules::CallRules {
+            calls_max: 8,
+            live_reserve: 2,
+            queue_max: 64,
+            write_within: seconds(10),
+            read_within: seconds(5),
+        },
+        delivery: policies::rules::DeliveryRules {
+            rate_per_second: 100,
+            lease_for: seconds(60),
+            resend_after: vec![seconds(2), seconds(5)],
+            verify_after: vec![seconds(1), seconds(5)],
+            jitter_share: 0.0,
+        },
+        gate: GateRules {
+            failures_in_row: 5,
+            failure_share: 0.5,
+            slow_share: 0.8,
+            slow_after: seconds(9),
+            window: seconds(10),
+            calls_min: 20,
+            open_for: seconds(2),
+            open_for_max: seconds(60),
+        },
+    };
+    let lots = LotRules {
+        kind: 3,
+        low_water: 500,
+        block: 100,
+        request_within: seconds(30),
+        retry_after: vec![seconds(2)],
+    };
+    (writes, lots)
+}
+
+pub(crate) struct Rig {
+    pub store: Arc<store::ModelStore>,
+    pub upstream: Arc<upstream::ModelUpstream>,
+    pub door: Door,
+    pub clock: Arc<dyn Clock>,
+    switch: StopSwitch,
+    tasks: JoinSet<()>,
+}
+
+impl Rig {
+    pub(crate) async fn start() -> Rig {
+        let clock: Arc<dyn Clock> = Arc::new(PausedClock(tokio::time::Instant::now()));
+        let rng: Arc<dyn Rng> = Arc::new(Middle);
+        let store = Arc::new(store::ModelStore::new(Arc::clone(&clock)));
+        let upstream = Arc::new(upstream::ModelUpstream::new(Arc::clone(&clock)));
+        let (switch, stop) = StopSwitch::new();
+        let (rules, lot_rules) = rules();
+        let calls = Arc::new(Calls::new(
+            Arc::clone(&upstream) as _,
+            OPERATIONS,
+            &rules.gate,
+            Arc::clone(&clock),
+            Arc::clone(&rng),
+            stop.clone(),
+        ));
+        let numbers = Arc::new(Numbers::default());
+        let lots = Lots {
+            numbers: Arc::clone(&numbers),
+            calls: Arc::clone(&calls),
+            op: LOT,
+            store: Arc::clone(&store) as _,
+            clock: Arc::clone(&clock),
+            rng: Arc::clone(&rng),
+            rules: lot_rules,
+            stop: stop.clone(),
+        };
+        let core = Arc::new(Core::new(Parts {
+            lane: LANE,
+            write: WRITE,
+            calls: Arc::clone(&calls),
+            store: Arc::clone(&store) as _,
+            numbers,
+            clock: Arc::clone(&clock),
+            rng,
+            rules,
+            stop,
+        }));
+        let (door, lane) = write_behind::open(Arc::clone(&core));
+        let mut tasks = JoinSet::new();
+        lots.restock().await;
+        tasks.spawn(lots.run());
+        tasks.spawn(lane.run());
+        tasks.spawn(Delivery::new(core).run());
+        Rig {
+            store,
+            upstream,
+            door,
+            clock,
+            switch,
+            tasks,
+        }
+    }
+
+    pub(crate) fn write(key: &str) -> Write {
+        Write {
+            organization: Organization("practice-a".to_owned()),
+            key: key.to_owned(),
+            fingerprint: Opaque(key.as_bytes().to_vec()),
+            person: None,
+            own_number: None,
+            identity: Opaque(b"doctor".to_vec()),
+            authority: Opaque(b"authenticated at eight".to_vec()),
+            payload: Opaque(key.as_bytes().to_vec()),
+            wait_max: None,
+            trace: None,
+        }
+    }
+
+    pub(crate) async fn submit(&self, key: &str) -> Result<Submitted, Refusal> {
+        self.door.submit(Rig::write(key)).await
+    }
+
+    pub(crate) fn state(&self, id: EntryId) -> State {
+        self.store.rows().entries[&id].state
+    }
+
+    /// Waits, in paused time, until the entry stands there.
+    pub(crate) async fn until(&self, id: EntryId, state: State) {
+        for _ in 0..100_000 {
+            if self.state(id) == state {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("still {:?}, not {state:?}", self.state(id));
+    }
+
+    /// Stops as a shutdown does: drains for `grace`, then cuts short.
+    pub(crate) async fn stop(&mut self, grace: Duration) {
+        self.switch.drain();
+        let drained = tokio::time::timeout(grace, async {
+            while self.tasks.join_next().await.is_some() {}
+        });
+        if drained.await.is_err() {
+            self.switch.force();
+            while self.tasks.join_next().await.is_some() {}
+        }
+    }
+}

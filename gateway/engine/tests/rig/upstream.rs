@@ -1,0 +1,168 @@
+//! An upstream with a book, told call by call how to misbehave. Numbers are unique in it for ever.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use engine::ports::{Answer, Clock, Fact, NumberRange, Request, Upstream};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use policies::delivery::Standing;
+use policies::failure::{Code, Failure, Opaque, Outcome, Retry, Stops};
+use policies::operation::OpName;
+
+use super::{LOOK, LOT, SEND};
+
+/// How one call goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Turn {
+    Fine,
+    /// Applied, and the answer lost.
+    LoseAnswer,
+    /// Not applied, and nobody can know.
+    LoseRequest,
+    /// Surely not applied.
+    Refuse,
+    /// Refused for its content.
+    Reject,
+    /// The prescriber's authority is refused.
+    RefuseAuthority,
+    /// Takes this long, then goes well.
+    Slow(Duration),
+}
+
+pub(crate) struct ModelUpstream {
+    clock: Arc<dyn Clock>,
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+pub(crate) struct Book {
+    /// Live prescriptions by number.
+    pub live: BTreeMap<Opaque, Opaque>,
+    /// Every call, in order: operation and number.
+    pub calls: Vec<(OpName, Opaque)>,
+    /// Turns to come, an operation; then `Fine`, or what `always` says.
+    pub turns: BTreeMap<OpName, VecDeque<Turn>>,
+    pub always: BTreeMap<OpName, Turn>,
+    lots: u64,
+}
+
+impl Book {
+    pub(crate) fn count(&self, op: OpName) -> usize {
+        self.calls
+            .iter()
+            .filter(|(called, _)| *called == op)
+            .count()
+    }
+}
+
+impl ModelUpstream {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> ModelUpstream {
+        ModelUpstream {
+            clock,
+            book: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().expect("no test panics under this lock")
+    }
+
+    pub(crate) fn next(&self, op: OpName, turns: &[Turn]) {
+        self.book().turns.entry(op).or_default().extend(turns);
+    }
+
+    pub(crate) fn always(&self, op: OpName, turn: Turn) {
+        self.book().always.insert(op, turn);
+    }
+
+    fn turn(&self, op: OpName, request: &Request) -> Turn {
+        let mut book = self.book();
+        book.calls.push((op, request.number.clone()));
+        let scripted = book.turns.get_mut(&op).and_then(VecDeque::pop_front);
+        scripted
+            .or_else(|| book.always.get(&op).copied())
+            .unwrap_or(Turn::Fine)
+    }
+
+    fn apply(&self, op: OpName, request: &Request) -> Result<Answer, Failure> {
+        let mut book = self.book();
+        let fact = match op {
+            LOT => {
+                book.lots += 1;
+                Fact::Range(NumberRange {
+                    prefix: format!("L{:02}-", book.lots),
+                    digits: 3,
+                })
+            }
+            SEND if book.live.contains_key(&request.number) => {
+                return Err(failure(Turn::Reject));
+            }
+            SEND => {
+                book.live
+                    .insert(request.number.clone(), request.payload.clone());
+                Fact::Done
+            }
+            _ if book.live.contains_key(&request.number) => Fact::Found(Standing::Live),
+            _ => Fact::Absent,
+        };
+        Ok(Answer {
+            fact,
+            body: Opaque(b"receipt".to_vec()),
+            document: None,
+        })
+    }
+}
+
+fn failure(turn: Turn) -> Failure {
+    let unknown = Failure::upstream(Code::UpstreamReset, Outcome::Unknown);
+    match turn {
+        Turn::Refuse => Failure::upstream(Code::UpstreamUnreachable, Outcome::NotDone),
+        Turn::Reject => Failure {
+            stops: Stops::Nothing,
+            retry: Retry::No,
+            ..Failure::upstream(Code::UpstreamRejected, Outcome::Rejected)
+        },
+        Turn::RefuseAuthority => Failure {
+            stops: Stops::Identity,
+            retry: Retry::No,
+            ..Failure::upstream(Code::AuthorityRefused, Outcome::NotDone)
+        },
+        _ => unknown,
+    }
+}
+
+impl Upstream for ModelUpstream {
+    fn call<'a>(
+        &'a self,
+        op: OpName,
+        request: &'a Request,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        async move {
+            assert_ne!(
+                (op, request.number.0.is_empty()),
+                (LOOK, true),
+                "a look needs a number"
+            );
+            match self.turn(op, request) {
+                Turn::Fine => self.apply(op, request),
+                Turn::Slow(span) if span > within => {
+                    self.clock.sleep(within).await;
+                    Err(Failure::upstream(Code::UpstreamTimeout, Outcome::Unknown))
+                }
+                Turn::Slow(span) => {
+                    self.clock.sleep(span).await;
+                    self.apply(op, request)
+                }
+                Turn::LoseAnswer => {
+                    drop(self.apply(op, request));
+                    Err(failure(Turn::LoseAnswer))
+                }
+                turn => Err(failure(turn)),
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,308 @@
+//! Who may call: the registered organisations, their certificates and their signing keys.
+//!
+//! # Invariants
+//!
+//! 1. A key id names one key, and a key is used with one algorithm: what a token's own header says
+//!    about its algorithm is compared, never followed.
+//! 2. A certificate belongs to one organisation.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use engine::entry::Organization;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+
+use crate::config::{Problem, read_bounded};
+use crate::tls::CertificateDigest;
+
+/// Longest name of an organisation or a key.
+const NAME_CHARS_MAX: usize = 128;
+/// Largest key file that is read.
+const KEY_BYTES_MAX: u64 = 64 << 10;
+
+/// What a caller does in health care; decides which operations it may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Profile {
+    /// A general practice or a prescribing structure.
+    Practice,
+    /// A pharmacy or another dispenser.
+    Pharmacy,
+    /// A booking centre.
+    Booking,
+    /// The citizens' portal.
+    Portal,
+}
+
+impl Profile {
+    /// The profile of this word, as it stands in callers' files and tokens.
+    pub fn parse(word: &str) -> Option<Profile> {
+        match word {
+            "practice" => Some(Profile::Practice),
+            "pharmacy" => Some(Profile::Pharmacy),
+            "booking" => Some(Profile::Booking),
+            "portal" => Some(Profile::Portal),
+            _ => None,
+        }
+    }
+}
+
+/// What a token must look like, whoever signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRules {
+    /// The audience it must name.
+    pub audience: String,
+    /// How far a caller's clock may be from ours.
+    pub clock_skew: Duration,
+    /// Its longest life, from `iat` to `exp`.
+    pub lifetime_max: Duration,
+}
+
+/// Every registered caller.
+pub struct Callers {
+    pub(crate) rules: TokenRules,
+    keys: BTreeMap<String, SigningKey>,
+    certificates: HashMap<CertificateDigest, Organization>,
+}
+
+/// A key under which an organisation signs its tokens.
+pub(crate) struct SigningKey {
+    pub(crate) organization: Organization,
+    pub(crate) profiles: Vec<Profile>,
+    pub(crate) certificates: Vec<CertificateDigest>,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key: DecodingKey,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCallers {
+    #[serde(default)]
+    caller: Vec<RawCaller>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCaller {
+    organization: String,
+    profiles: Vec<String>,
+    certificate_sha256: Vec<String>,
+    key_id: String,
+    algorithm: String,
+    key_file: String,
+}
+
+impl Callers {
+    /// Reads the callers file `text`; key files are relative to the directory of `path`.
+    ///
+    /// Lists all problems, each under the caller it belongs to.
+    pub fn parse(path: &Path, text: &str, rules: TokenRules) -> Result<Callers, Vec<Problem>> {
+        let raw: RawCallers = toml::from_str(text).map_err(|error| {
+            vec![Problem {
+                key: path.display().to_string(),
+                value: "(the file)".to_owned(),
+                rule: format!("must be a list of [[caller]]: {}", error.message()),
+            }]
+        })?;
+        let mut reading = Reading {
+            directory: path.parent().unwrap_or(Path::new(".")),
+            callers: Callers {
+                rules,
+                keys: BTreeMap::new(),
+                certificates: HashMap::new(),
+            },
+            problems: Vec::new(),
+        };
+        for (index, caller) in raw.caller.into_iter().enumerate() {
+            reading.add(index + 1, caller);
+        }
+        if reading.callers.keys.is_empty() && reading.problems.is_empty() {
+            reading.refuse(
+                "caller".to_owned(),
+                "(none)",
+                "must name at least one caller",
+            );
+        }
+        if reading.problems.is_empty() {
+            Ok(reading.callers)
+        } else {
+            Err(reading.problems)
+        }
+    }
+
+    /// The key of this id.
+    pub(crate) fn key(&self, id: &str) -> Option<&SigningKey> {
+        self.keys.get(id)
+    }
+
+    /// The organisation that presents this certificate.
+    pub(crate) fn organization(&self, certificate: CertificateDigest) -> Option<&Organization> {
+        self.certificates.get(&certificate)
+    }
+}
+
+impl fmt::Debug for Callers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callers")
+            .field("keys", &self.keys.len())
+            .field("certificates", &self.certificates.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The callers read so far, and what was wrong.
+struct Reading<'a> {
+    directory: &'a Path,
+    callers: Callers,
+    problems: Vec<Problem>,
+}
+
+impl Reading<'_> {
+    fn refuse(&mut self, key: String, value: &str, rule: &str) {
+        self.problems.push(Problem {
+            key,
+            value: format!("{value:?}"),
+            rule: rule.to_owned(),
+        });
+    }
+
+    fn add(&mut self, number: usize, raw: RawCaller) {
+        let at = |field: &str| format!("caller {number}.{field}");
+        if !is_name(&raw.organization) {
+            self.refuse(at("organization"), &raw.organization, NAME_RULE);
+        }
+        if !is_name(&raw.key_id) {
+            self.refuse(at("key_id"), &raw.key_id, NAME_RULE);
+        }
+        if self.callers.keys.contains_key(&raw.key_id) {
+            self.refuse(
+                at("key_id"),
+                &raw.key_id,
+                "must be another caller's nowhere",
+            );
+        }
+        let organization = Organization(raw.organization);
+        let profiles = self.profiles(&at("profiles"), &raw.profiles);
+        let certificates = self.certificates(
+            &at("certificate_sha256"),
+            &organization,
+            &raw.certificate_sha256,
+        );
+        let Some(algorithm) = parse_algorithm(&raw.algorithm) else {
+            self.refuse(
+                at("algorithm"),
+                &raw.algorithm,
+                "must be ES256, ES384, PS256 or RS256",
+            );
+            return;
+        };
+        let key = match read_key(&self.directory.join(&raw.key_file), algorithm) {
+            Ok(key) => key,
+            Err(rule) => {
+                self.refuse(at("key_file"), &raw.key_file, &rule);
+                return;
+            }
+        };
+        let signing = SigningKey {
+            organization,
+            profiles,
+            certificates,
+            algorithm,
+            key,
+        };
+        self.callers.keys.insert(raw.key_id, signing);
+    }
+
+    fn profiles(&mut self, at: &str, words: &[String]) -> Vec<Profile> {
+        if words.is_empty() {
+            self.refuse(at.to_owned(), "(none)", "must name at least one profile");
+        }
+        let mut profiles = Vec::new();
+        for word in words {
+            match Profile::parse(word) {
+                Some(profile) => profiles.push(profile),
+                None => {
+                    let rule = "must be practice, pharmacy, booking or portal";
+                    self.refuse(at.to_owned(), word, rule);
+                }
+            }
+        }
+        profiles
+    }
+
+    fn certificates(
+        &mut self,
+        at: &str,
+        organization: &Organization,
+        texts: &[String],
+    ) -> Vec<CertificateDigest> {
+        if texts.is_empty() {
+            self.refuse(
+                at.to_owned(),
+                "(none)",
+                "must name at least one certificate",
+            );
+        }
+        let mut certificates = Vec::new();
+        for text in texts {
+            let Some(digest) = CertificateDigest::parse(text) else {
+                self.refuse(at.to_owned(), text, "must be 64 hexadecimal characters");
+                continue;
+            };
+            let owner = self.callers.certificates.entry(digest);
+            if owner.or_insert_with(|| organization.clone()) != organization {
+                self.refuse(
+                    at.to_owned(),
+                    text,
+                    "must not be another organisation's too",
+                );
+            }
+            certificates.push(digest);
+        }
+        certificates
+    }
+}
+
+const NAME_RULE: &str = "must be 1 to 128 letters, digits or marks among . _ : - @ /";
+
+fn is_name(text: &str) -> bool {
+    (1..=NAME_CHARS_MAX).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._:-@/".contains(&b))
+}
+
+/// Asymmetric algorithms only: who can check a token must not be able to make one.
+pub(crate) fn parse_algorithm(word: &str) -> Option<Algorithm> {
+    match word {
+        "ES256" => Some(Algorithm::ES256),
+        "ES384" => Some(Algorithm::ES384),
+        "PS256" => Some(Algorithm::PS256),
+        "RS256" => Some(Algorithm::RS256),
+        _ => None,
+    }
+}
+
+fn read_key(path: &Path, algorithm: Algorithm) -> Result<DecodingKey, String> {
+    let pem = read_bounded(path, KEY_BYTES_MAX)?;
+    let key = match algorithm {
+        Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(&pem),
+        _ => DecodingKey::from_rsa_pem(&pem),
+    };
+    // An uncompressed point: one byte of form and two coordinates.
+    let point_bytes = match algorithm {
+        Algorithm::ES256 => Some(65),
+        Algorithm::ES384 => Some(97),
+        _ => None,
+    };
+    key.ok()
+        .filter(|key| {
+            point_bytes.is_none() || point_bytes == key.try_get_as_bytes().ok().map(<[u8]>::len)
+        })
+        .ok_or_else(|| "must hold a public key (PEM) of the kind its algorithm needs".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! A callers file with every mistake, and what is said about it.
+
+use super::*;
+
+fn rules() -> TokenRules {
+    TokenRules {
+        audience: "https://argine.local/v1".to_owned(),
+        clock_skew: Duration::from_secs(30),
+        lifetime_max: Duration::from_secs(3600),
+    }
+}
+
+/// Reads `text` beside a P-256 key `good.pem`, a P-384 key `large.pem` and a text `bad.pem`.
+fn read(text: &str) -> Result<Callers, Vec<(String, String)>> {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        std::fs::write(directory.path().join(name), text).unwrap();
+    };
+    write(
+        "good.pem",
+        rcgen::KeyPair::generate().unwrap().public_key_pem(),
+    );
+    let large = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+    write("large.pem", large.public_key_pem());
+    write("bad.pem", "not a key".to_owned());
+    let path = directory.path().join("callers.toml");
+    Callers::parse(&path, text, rules()).map_err(|problems| {
+        let pairs = problems.into_iter();
+        pairs.map(|problem| (problem.key, problem.rule)).collect()
+    })
+}
+
+fn caller(changes: &[(&str, &str)]) -> String {
+    let certificate = format!("[\"{}\"]", "ab".repeat(32));
+    let mut fields = [
+        ("organization", "\"practice-a\""),
+        ("profiles", "[\"practice\"]"),
+        ("certificate_sha256", certificate.as_str()),
+        ("key_id", "\"practice-a-1\""),
+        ("algorithm", "\"ES256\""),
+        ("key_file", "\"good.pem\""),
+    ];
+    for (name, value) in changes {
+        let field = fields.iter_mut().find(|(known, _)| known == name).unwrap();
+        field.1 = value;
+    }
+    let lines = fields
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}\n"));
+    format!("[[caller]]\n{}", lines.collect::<String>())
+}
+
+#[test]
+fn a_good_file_is_read() {
+    let callers = read(&caller(&[])).unwrap();
+    let certificate = CertificateDigest([0xab; 32]);
+    assert_eq!(callers.organization(certificate).unwrap().0, "practice-a");
+    assert!(callers.key("practice-a-1").is_some());
+    assert!(callers.key("practice-b-1").is_none());
+    let p384 = [("algorithm", "\"ES384\""), ("key_file", "\"large.pem\"")];
+    assert!(read(&caller(&p384)).is_ok());
+}
+
+#[test]
+fn an_organisation_may_sign_with_several_keys() {
+    let text = caller(&[]) + &caller(&[("key_id", "\"practice-a-2\"")]);
+    let callers = read(&text).unwrap();
+    assert!(callers.key("practice-a-1").is_some() && callers.key("practice-a-2").is_some());
+}
+
+#[test]
+fn every_mistake_is_named_by_caller_and_field() {
+    let cases = [
+        (vec![("organization", "\"\"")], "organization"),
+        (vec![("organization", "\"a b\"")], "organization"),
+        (vec![("profiles", "[]")], "profiles"),
+        (vec![("profiles", "[\"king\"]")], "profiles"),
+        (vec![("certificate_sha256", "[]")], "certificate_sha256"),
+        (
+            vec![("certificate_sha256", "[\"ab\"]")],
+            "certificate_sha256",
+        ),
+        (vec![("algorithm", "\"HS256\"")], "algorithm"),
+        (vec![("algorithm", "\"none\"")], "algorithm"),
+        (vec![("key_file", "\"absent.pem\"")], "key_file"),
+        (vec![("key_file", "\"bad.pem\"")], "key_file"),
+        (vec![("key_file", "\"large.pem\"")], "key_file"),
+        (vec![("algorithm", "\"RS256\"")], "key_file"),
+    ];
+    for (changes, field) in cases {
+        let keys: Vec<_> = read(&caller(&changes))
+            .unwrap_err()
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect();
+        assert_eq!(keys, [format!("caller 1.{field}")], "{changes:?}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_listed_not_only_the_first() {
+    let first = caller(&[("profiles", "[\"king\"]"), ("key_file", "\"absent.pem\"")]);
+    let second = caller(&[
+        ("organization", "\"practice-b\""),
+        ("algorithm", "\"none\""),
+    ]);
+    let keys: Vec<_> = read(&(first + &second))
+        .unwrap_err()
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    let expected = [
+        "caller 1.profiles",
+        "caller 1.key_file",
+        "caller 2.certificate_sha256",
+        "caller 2.algorithm",
+    ];
+    assert_eq!(keys, expected, "a certificate belongs to one organisation");
+}
+
+#[test]
+fn a_key_id_names_one_key() {
+    let problems = read(&(caller(&[]) + &caller(&[]))).unwrap_err();
+    assert_eq!(problems[0].0, "caller 2.key_id");
+}
+
+#[test]
+fn what_is_no_list_of_callers_is_refused_whole() {
+    for text in ["", "[[callers]]", "caller = 1", "[[caller]]\nname = 1", "{"] {
+        assert_eq!(read(text).unwrap_err().len(), 1, "{text}");
+    }
+}

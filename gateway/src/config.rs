@@ -1,0 +1,153 @@
+//! The settings of one process, checked before anything is opened.
+//!
+//! # Invariants
+//!
+//! 1. A value comes from exactly one place: environment, else file, else compiled-in default.
+//! 2. Either every rule holds and there is a [`Config`], or there is a list of *all* problems, each
+//!    with its key, its value and the rule it breaks.
+//! 3. A value that names a secret is a path; nothing printed from here is secret.
+//!
+//! # Not here
+//!
+//! The values operators change while the gateway runs are policies (`policies::rules`).
+
+mod callers;
+mod layers;
+mod limits;
+mod listen;
+mod pem;
+mod process;
+mod sac;
+mod section;
+mod store;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::callers::Callers;
+
+pub use self::layers::{Effective, Origin};
+pub use self::limits::Limits;
+pub use self::listen::{BodyLimits, Listen};
+pub use self::process::{Log, Shutdown};
+pub use self::sac::SacFiles;
+pub use self::store::StoreFiles;
+
+pub(crate) use self::pem::read_bounded;
+
+use self::layers::Layers;
+use self::section::Section;
+
+/// Everything the composition root needs to build the gateway. No field can hold a bad value.
+#[derive(Debug)]
+pub struct Config {
+    /// The socket of the edge.
+    pub listen: Listen,
+    /// How much each organisation may ask.
+    pub limits: Limits,
+    /// Where durable state lives.
+    pub store: StoreFiles,
+    /// Who may call.
+    pub callers: Callers,
+    /// How the SAC is reached.
+    pub sac: SacFiles,
+    /// The operator's policy file, if there is one; who reads it checks it.
+    pub policies_file: Option<PathBuf>,
+    /// What is logged.
+    pub log: Log,
+    /// How the process stops.
+    pub shutdown: Shutdown,
+}
+
+/// A [`Config`] and where each of its values came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The checked settings.
+    pub config: Config,
+    /// Every setting in force, in the order of its key.
+    pub effective: Vec<Effective>,
+}
+
+/// One broken rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The dotted key, or the file in which it stands.
+    pub key: String,
+    /// The value as written.
+    pub value: String,
+    /// The rule it breaks.
+    pub rule: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}: {}", self.key, self.value, self.rule)
+    }
+}
+
+/// The settings break at least one rule.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration breaks {} rule(s)", problems.len())]
+pub struct ConfigError {
+    /// All of them, in the order of the default file.
+    pub problems: Vec<Problem>,
+}
+
+/// Lays the environment over `file` over the defaults, and checks every rule.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, ConfigError> {
+    let (layers, mut problems) = Layers::gather(file, environment);
+    let config = read(&layers, &mut problems);
+    match config {
+        Some(config) if problems.is_empty() => Ok(Loaded {
+            config,
+            effective: layers.effective(),
+        }),
+        _ => Err(ConfigError { problems }),
+    }
+}
+
+/// `None` only where `problems` says why.
+fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Option<Config> {
+    let section = |name| Section::new(layers, name);
+    let mut listen = section("listen");
+    let mut limits = section("limits");
+    let mut store = section("store");
+    let mut callers = section("callers");
+    let mut sac = section("sac");
+    let mut policies = section("policies");
+    let mut log = section("log");
+    let mut shutdown = section("shutdown");
+
+    let listen_read = Listen::read(&mut listen);
+    let shutdown_read = Shutdown::read(&mut shutdown);
+    if let Some(listen_read) = &listen_read
+        && !listen.has_problems()
+    {
+        shutdown_read.check_against(listen_read.answer_within, &mut shutdown);
+    }
+    let limits_read = Limits::read(&mut limits);
+    let store_read = StoreFiles::read(&mut store);
+    let callers_read = callers::read(&mut callers);
+    let sac_read = SacFiles::read(&mut sac);
+    let policies_file = policies.file_if_set("file");
+    let log_read = Log::read(&mut log);
+    for done in [listen, limits, store, callers, sac, policies, log, shutdown] {
+        problems.extend(done.into_problems());
+    }
+    Some(Config {
+        listen: listen_read?,
+        limits: limits_read,
+        store: store_read?,
+        callers: callers_read?,
+        sac: sac_read?,
+        policies_file,
+        log: log_read,
+        shutdown: shutdown_read,
+    })
+}
+
+#[cfg(test)]
+mod tests;

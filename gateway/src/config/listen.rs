@@ -1,0 +1,132 @@
+//! The socket of the edge: address, certificate, and the limits that hold strangers off.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+
+use super::pem;
+use super::section::Section;
+use crate::tls;
+
+/// The server's own timer, which waits for heads, looks at the time twice a second.
+const HEADER_WITHIN_MIN: Duration = Duration::from_secs(1);
+
+/// How the edge listens.
+pub struct Listen {
+    /// Where.
+    pub address: SocketAddr,
+    /// With which certificate, and for whom.
+    pub tls: Arc<ServerConfig>,
+    /// Worker threads.
+    pub workers: usize,
+    /// Connections per worker.
+    pub connections_max: usize,
+    /// TLS handshakes in progress per worker.
+    pub handshakes_max: usize,
+    /// Limit of one handshake.
+    pub handshake_within: Duration,
+    /// Limit of the head of a request.
+    pub header_within: Duration,
+    /// Limits of its body.
+    pub body: BodyLimits,
+    /// Life of an idle connection.
+    pub keep_alive: Duration,
+    /// Limit of a whole request.
+    pub answer_within: Duration,
+}
+
+/// How a body may arrive.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// All of it within this.
+    pub within: Duration,
+    /// At least so many bytes a second, after the first second.
+    pub rate_min: u64,
+    /// At most so many bytes.
+    pub bytes_max: usize,
+}
+
+impl Listen {
+    pub(super) fn read(section: &mut Section<'_>) -> Option<Listen> {
+        let address = section.required("address").and_then(|text| {
+            let parsed = text.parse::<SocketAddr>();
+            if parsed.is_err() {
+                section.refuse("address", "must be an address and a port, as 0.0.0.0:8443");
+            }
+            parsed.ok()
+        });
+        let tls = read_tls(section);
+        let workers = section.count("workers", 1..=256);
+        let connections_max = section.count("connections_max", 1..=1_000_000);
+        let handshakes_max = section.count("handshakes_max", 1..=100_000);
+        let handshake_within = section.duration("handshake_within", Duration::from_secs(60));
+        let header_within = section.duration("header_within", Duration::from_secs(60));
+        if header_within < HEADER_WITHIN_MIN {
+            section.refuse(
+                "header_within",
+                "must be at least 1s: the server counts half seconds",
+            );
+        }
+        let body = BodyLimits {
+            within: section.duration("body_within", Duration::from_secs(300)),
+            rate_min: section.integer("body_rate_min", 1..=1 << 30),
+            bytes_max: section.count("body_bytes_max", 1 << 10..=16 << 20),
+        };
+        let keep_alive = section.duration("keep_alive", Duration::from_secs(3600));
+        let answer_within = section.duration("answer_within", Duration::from_secs(300));
+        if answer_within <= body.within && !section.has_problems() {
+            section.refuse("answer_within", "must exceed listen.body_within");
+        }
+        Some(Listen {
+            address: address?,
+            tls: tls?,
+            workers,
+            connections_max,
+            handshakes_max,
+            handshake_within,
+            header_within,
+            body,
+            keep_alive,
+            answer_within,
+        })
+    }
+}
+
+fn read_tls(section: &mut Section<'_>) -> Option<Arc<ServerConfig>> {
+    let mut chain = None;
+    section.file("certificate_file", |path| {
+        chain = Some(pem::certificates(path)?);
+        Ok(())
+    });
+    let mut certified = None;
+    section.file("key_file", |path| {
+        let key = pem::private_key(path)?;
+        if let Some(chain) = chain {
+            certified = Some(pem::certified(chain, &key)?);
+        }
+        Ok(())
+    });
+    let mut verifier = None;
+    section.file("callers_ca_file", |path| {
+        let verify = tls::callers_verifier(pem::certificates(path)?)
+            .map_err(|error| format!("must hold certificates of authorities: {error}"))?;
+        verifier = Some(verify);
+        Ok(())
+    });
+    Some(tls::server_config(verifier?, certified?))
+}
+
+impl fmt::Debug for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listen")
+            .field("address", &self.address)
+            .field("workers", &self.workers)
+            .field("connections_max", &self.connections_max)
+            .field("body", &self.body)
+            .field("answer_within", &self.answer_within)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,61 @@
+//! Certificates and keys on disk: whether they are there, parse, and belong together.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+/// Largest certificate or key file that is read.
+const PEM_BYTES_MAX: u64 = 1 << 20;
+
+/// Reads a whole file of at most `bytes_max`; the error is a rule.
+pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
+    let file = File::open(path).map_err(|error| format!("must be readable: {error}"))?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("must be readable: {error}"))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > bytes_max) {
+        return Err(format!("must be at most {bytes_max} bytes long"));
+    }
+    Ok(bytes)
+}
+
+/// The certificates of a file, at least one, each of them X.509.
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let bytes = read_bounded(path, PEM_BYTES_MAX)?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|_| "must hold certificates in PEM".to_owned())?;
+    if certificates.is_empty() {
+        return Err("must hold at least one certificate in PEM".to_owned());
+    }
+    for certificate in &certificates {
+        x509_parser::parse_x509_certificate(certificate)
+            .map_err(|_| "must hold X.509 certificates only".to_owned())?;
+    }
+    Ok(certificates)
+}
+
+/// The one private key of a file.
+pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    let bytes = zeroize::Zeroizing::new(read_bounded(path, PEM_BYTES_MAX)?);
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| "must hold a private key in PEM".to_owned())
+}
+
+/// A chain and its key as TLS uses them; refuses a key that is not the leaf's.
+pub(super) fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: &PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, String> {
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(key)
+        .map_err(|_| "must hold a key of a kind in use: RSA from 2048 bits, ECDSA, Ed25519")?;
+    let certified = CertifiedKey::new(chain, key);
+    certified
+        .keys_match()
+        .map_err(|_| "must hold the key of the certificate")?;
+    Ok(certified)
+}

@@ -1,0 +1,357 @@
+//! Every error code of the edge, in one table.
+//!
+//! A code is a promise: callers' software branches on it, so that it never changes its meaning.
+//! [`markdown`] prints the table for the documentation.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use policies::failure::{Fault, Outcome};
+
+use Repeat::{Later, Never, SameKey};
+
+/// A sentence in the two languages of those who read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text {
+    /// English.
+    pub en: &'static str,
+    /// Italian.
+    pub it: &'static str,
+}
+
+/// What repeating the request would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It would fail again.
+    Never,
+    /// It may succeed after `Retry-After`.
+    Later(Duration),
+    /// It may have happened: repeat it with the same `Idempotency-Key` after `Retry-After`.
+    SameKey(Duration),
+}
+
+impl Repeat {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Never => "no",
+            Later(_) => "later",
+            SameKey(_) => "same-key",
+        }
+    }
+
+    /// The default of `Retry-After`.
+    pub fn after(self) -> Option<Duration> {
+        match self {
+            Never => None,
+            Later(after) | SameKey(after) => Some(after),
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The stable word.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// Whose doing it is.
+    pub fault: Fault,
+    /// What may have happened.
+    pub outcome: Outcome,
+    /// What repeating it would do.
+    pub repeat: Repeat,
+    /// What happened.
+    pub title: Text,
+    /// What to do about it.
+    pub detail: Text,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const SHORTLY: Duration = Duration::from_secs(5);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Declares the table: a constant for each row, and all of them in order.
+macro_rules! codes {
+    ($($name:ident = $status:literal $code:literal $fault:ident $outcome:ident $repeat:expr,
+        $en:literal, $it:literal, $detail_en:literal, $detail_it:literal;)*) => {
+        $(
+            #[doc = $en]
+            pub static $name: Code = Code {
+                code: $code,
+                status: $status,
+                fault: Fault::$fault,
+                outcome: Outcome::$outcome,
+                repeat: $repeat,
+                title: Text { en: $en, it: $it },
+                detail: Text { en: $detail_en, it: $detail_it },
+            };
+        )*
+        /// Every code, in the order of the documentation.
+        pub static ALL: &[&Code] = &[$(&$name),*];
+    };
+}
+
+codes! {
+    TOKEN_MISSING = 403 "token-missing" Caller NotDone Never,
+        "The request carries no token", "La richiesta non contiene il token",
+        "Send the signed token of the organisation in Authorization: Bearer.",
+        "Inviare il token firmato dell'organizzazione in Authorization: Bearer.";
+    TOKEN_MALFORMED = 401 "token-malformed" Caller NotDone Never,
+        "The token is not a signed token", "Il token non è un token firmato",
+        "Send a JWS in compact form whose header names alg, kid and typ JWT.",
+        "Inviare un JWS in forma compatta la cui intestazione indica alg, kid e typ JWT.";
+    TOKEN_SIGNATURE = 401 "token-signature" Caller NotDone Never,
+        "The token is not signed by a registered key",
+        "Il token non è firmato con una chiave registrata",
+        "Sign with the key and the algorithm that the organisation has registered.",
+        "Firmare con la chiave e l'algoritmo registrati dall'organizzazione.";
+    TOKEN_CLAIMS = 401 "token-claims" Caller NotDone Never,
+        "The token lacks a claim", "Al token manca un claim",
+        "Required: iss, aud, iat, exp, jti, organization, profile.",
+        "Obbligatori: iss, aud, iat, exp, jti, organization, profile.";
+    TOKEN_CERTIFICATE = 401 "token-certificate" Caller NotDone Never,
+        "The token and the TLS certificate are not of the same caller",
+        "Il token e il certificato TLS non sono dello stesso chiamante",
+        "Connect with a certificate registered beside the signing key.",
+        "Collegarsi con un certificato registrato insieme alla chiave di firma.";
+    TOKEN_ISSUER = 401 "token-issuer" Caller NotDone Never,
+        "The token speaks of another organisation", "Il token riguarda un'altra organizzazione",
+        "iss and organization must be the organisation that registered the key.",
+        "iss e organization devono essere l'organizzazione che ha registrato la chiave.";
+    TOKEN_AUDIENCE = 401 "token-audience" Caller NotDone Never,
+        "The token is meant for another service", "Il token è destinato a un altro servizio",
+        "aud must name this gateway.", "aud deve indicare questo gateway.";
+    TOKEN_EXPIRED = 401 "token-expired" Caller NotDone Never,
+        "The token has expired", "Il token è scaduto",
+        "Sign a new token.", "Firmare un nuovo token.";
+    TOKEN_NOT_YET_VALID = 401 "token-not-yet-valid" Caller NotDone Never,
+        "The token is not valid yet", "Il token non è ancora valido",
+        "Check the clock of the system that signs.",
+        "Controllare l'orologio del sistema che firma.";
+    TOKEN_LIFETIME = 401 "token-lifetime" Caller NotDone Never,
+        "The token lives too long", "Il token dura troppo a lungo",
+        "The time from iat to exp exceeds what this gateway allows.",
+        "Il tempo tra iat ed exp supera quanto consentito da questo gateway.";
+    TOKEN_PROFILE = 401 "token-profile" Caller NotDone Never,
+        "The token claims a profile that is not registered",
+        "Il token dichiara un profilo non registrato",
+        "profile must be one of those registered for the organisation.",
+        "profile deve essere tra quelli registrati per l'organizzazione.";
+    PROFILE_NOT_ALLOWED = 403 "profile-not-allowed" Caller NotDone Never,
+        "This profile may not do this", "Questo profilo non può eseguire l'operazione",
+        "Prescriptions are written with the profile practice.",
+        "Le ricette si inviano con il profilo practice.";
+    PRESCRIBER_AUTHN_MISSING = 403 "prescriber-authn-missing" Caller NotDone Never,
+        "The token does not say which prescriber authenticated",
+        "Il token non indica quale medico si è autenticato",
+        "A write needs the claim prescriber_authn {subject, class_ref, instant, locality}.",
+        "Per scrivere serve il claim prescriber_authn {subject, class_ref, instant, locality}.";
+    PRESCRIBER_AUTHN_INVALID = 403 "prescriber-authn-invalid" Caller NotDone Never,
+        "The authentication of the prescriber cannot be used",
+        "L'autenticazione del medico non è utilizzabile",
+        "prescriber_authn must name the prescriber, how, when (not in the future) and where.",
+        "prescriber_authn deve indicare il medico, come, quando (non nel futuro) e dove.";
+    PRESCRIBER_NOT_AUTHENTICATED = 403 "prescriber-not-authenticated" Caller NotDone Never,
+        "The prescription is not of the authenticated prescriber",
+        "La ricetta non è del medico autenticato",
+        "Prescriber or substitute must be the subject of prescriber_authn.",
+        "Il medico titolare o il sostituto deve essere il subject di prescriber_authn.";
+    KEY_MISSING = 400 "idempotency-key-missing" Caller NotDone Never,
+        "The request carries no Idempotency-Key", "La richiesta non contiene Idempotency-Key",
+        "Send a new key with each new write, and the same key when repeating it.",
+        "Inviare una chiave nuova per ogni nuova scrittura e la stessa chiave per ripeterla.";
+    KEY_INVALID = 400 "idempotency-key-invalid" Caller NotDone Never,
+        "The Idempotency-Key cannot be used", "Idempotency-Key non è utilizzabile",
+        "Send it once: 1 to 128 visible ASCII characters.",
+        "Inviarla una volta sola: da 1 a 128 caratteri ASCII visibili.";
+    JSON_MALFORMED = 400 "json-malformed" Caller NotDone Never,
+        "The body is not JSON", "Il corpo non è JSON",
+        "The error says at which line and column reading stopped.",
+        "L'errore indica a quale riga e colonna la lettura si è interrotta.";
+    JSON_STRUCTURE = 400 "json-structure" Caller NotDone Never,
+        "The body does not have the form of this request",
+        "Il corpo non ha la forma di questa richiesta",
+        "The error names the field and the rule.", "L'errore indica il campo e la regola.";
+    BODY_INTERRUPTED = 400 "body-interrupted" Caller NotDone Never,
+        "The body ended early", "Il corpo si è interrotto",
+        "Send it again, whole.", "Inviarlo di nuovo, intero.";
+    QUERY_INVALID = 400 "query-invalid" Caller NotDone Never,
+        "A query parameter cannot be used", "Un parametro della query non è utilizzabile",
+        "The error names the parameter and the rule.",
+        "L'errore indica il parametro e la regola.";
+    BAD_REQUEST = 400 "bad-request" Caller NotDone Never,
+        "The request cannot be understood", "La richiesta non è comprensibile",
+        "Compare it with the description of the API.",
+        "Confrontarla con la descrizione dell'API.";
+    NO_SUCH_PATH = 404 "no-such-path" Caller NotDone Never,
+        "There is nothing at this address", "A questo indirizzo non c'è nulla",
+        "Compare it with the description of the API.",
+        "Confrontarlo con la descrizione dell'API.";
+    NO_SUCH_PRESCRIPTION = 404 "no-such-prescription" Caller NotDone Never,
+        "There is no such prescription of this organisation",
+        "Non esiste una ricetta di questa organizzazione con questo id",
+        "Use the id of the Location header. Other organisations' prescriptions are not shown.",
+        "Usare l'id dell'intestazione Location. Le ricette di altri non sono visibili.";
+    REMINDER_NOT_AVAILABLE = 404 "reminder-not-available" Upstream NotDone Never,
+        "The SAC sent no reminder for this prescription",
+        "Il SAC non ha inviato il promemoria di questa ricetta",
+        "The prescription is registered; print its reminder from the national portal.",
+        "La ricetta è registrata; stampare il promemoria dal portale nazionale.";
+    METHOD_NOT_ALLOWED = 405 "method-not-allowed" Caller NotDone Never,
+        "This address does not know this method", "Questo indirizzo non conosce il metodo",
+        "The header Allow names those it knows.", "L'intestazione Allow indica quelli ammessi.";
+    BODY_TOO_SLOW = 408 "body-too-slow" Caller NotDone Later(SECOND),
+        "The body arrived too slowly", "Il corpo è arrivato troppo lentamente",
+        "Nothing was stored. Send it again.", "Nulla è stato registrato. Inviarlo di nuovo.";
+    NOT_REGISTERED = 409 "not-registered" Caller NotDone Never,
+        "The prescription is not registered", "La ricetta non è registrata",
+        "It has no code yet and may not be printed. Follow its state.",
+        "Non ha ancora un codice e non può essere stampata. Seguirne lo stato.";
+    KEY_IN_FLIGHT = 409 "key-in-flight" Caller Unknown SameKey(SECOND),
+        "A request with this key is being stored", "È in corso una richiesta con questa chiave",
+        "Repeat it with the same key.", "Ripeterla con la stessa chiave.";
+    BODY_TOO_LARGE = 413 "body-too-large" Caller NotDone Never,
+        "The body is too large", "Il corpo è troppo grande",
+        "The description of the API states the limit.",
+        "La descrizione dell'API indica il limite.";
+    MEDIA_TYPE = 415 "media-type" Caller NotDone Never,
+        "The body is of another media type", "Il corpo è di un altro tipo",
+        "Send application/json in UTF-8, without content encoding.",
+        "Inviare application/json in UTF-8, senza content encoding.";
+    CONTENT_REFUSED = 422 "content-refused" Caller NotDone Never,
+        "The prescription breaks rules", "La ricetta non rispetta le regole",
+        "Nothing was stored. Every broken rule is listed with its field.",
+        "Nulla è stato registrato. Ogni regola violata è elencata con il suo campo.";
+    KEY_REUSED = 422 "key-reused" Caller NotDone Never,
+        "The key was used for another request", "La chiave è stata usata per un'altra richiesta",
+        "Use a new key for a new request.", "Usare una chiave nuova per una nuova richiesta.";
+    NUMBER_OURS = 422 "number-ours" Caller NotDone Never,
+        "The NRE belongs to a lot of the gateway", "L'NRE appartiene a un lotto del gateway",
+        "Leave nre out, or send one of the prescriber's own lots.",
+        "Omettere nre o inviarne uno dei lotti del medico.";
+    NUMBER_USED = 422 "number-used" Caller NotDone Never,
+        "The NRE was used for another prescription",
+        "L'NRE è già stato usato per un'altra ricetta",
+        "An NRE is used once, for ever. Send another, or leave nre out.",
+        "Un NRE si usa una volta sola. Inviarne un altro o omettere nre.";
+    UPSTREAM_REJECTED = 422 "upstream-rejected" Caller Rejected Never,
+        "The SAC refused the prescription", "Il SAC ha rifiutato la ricetta",
+        "Its notices say why. Correct it and send it with a new key.",
+        "I suoi messaggi dicono perché. Correggerla e inviarla con una chiave nuova.";
+    RATE_LIMITED = 429 "rate-limited" Caller NotDone Later(MINUTE),
+        "The organisation has made too many requests",
+        "L'organizzazione ha superato la quota di richieste",
+        "Wait for Retry-After.", "Attendere Retry-After.";
+    INTERNAL = 500 "internal" Gateway Unknown SameKey(SHORTLY),
+        "The gateway failed", "Il gateway ha avuto un errore",
+        "Report the trace_id. A write may be repeated with the same key.",
+        "Segnalare il trace_id. Una scrittura si può ripetere con la stessa chiave.";
+    UNREADABLE = 500 "unreadable" Gateway Unknown Never,
+        "What is stored cannot be read", "Quanto registrato non è leggibile",
+        "Report the trace_id. The entry is kept and needs a person.",
+        "Segnalare il trace_id. La registrazione è conservata e richiede un intervento.";
+    BUSY = 503 "busy" Gateway NotDone Later(SECOND),
+        "The gateway is busy", "Il gateway è occupato",
+        "Nothing was stored. Try again after Retry-After.",
+        "Nulla è stato registrato. Riprovare dopo Retry-After.";
+    TOO_SLOW = 503 "too-slow" Gateway NotDone Later(SHORTLY),
+        "The answer took too long", "La risposta ha richiesto troppo tempo",
+        "Nothing was changed. Try again after Retry-After.",
+        "Nulla è cambiato. Riprovare dopo Retry-After.";
+    STORE_FULL = 503 "store-full" Gateway NotDone Later(MINUTE),
+        "No more prescriptions can wait", "Non possono attendere altre ricette",
+        "Nothing was stored. Use the paper form if the patient cannot wait.",
+        "Nulla è stato registrato. Se il paziente non può attendere, usare la ricetta rossa.";
+    STORE_REFUSED = 503 "store-refused" Gateway NotDone Later(MINUTE),
+        "The gateway cannot store", "Il gateway non può registrare",
+        "Nothing was stored. Use the paper form if the patient cannot wait.",
+        "Nulla è stato registrato. Se il paziente non può attendere, usare la ricetta rossa.";
+    STORE_UNREADABLE = 503 "store-unreadable" Gateway NotDone Later(SHORTLY),
+        "The gateway cannot read its store", "Il gateway non può leggere le registrazioni",
+        "Nothing is lost. Try again after Retry-After.",
+        "Nulla è perso. Riprovare dopo Retry-After.";
+    NUMBERS_EXHAUSTED = 503 "numbers-exhausted" Upstream NotDone Later(MINUTE),
+        "No NRE is left", "Non ci sono più NRE",
+        "Nothing was stored. Send an NRE of the prescriber's own lot, or use the paper form.",
+        "Nulla è stato registrato. Inviare un NRE del medico o usare la ricetta rossa.";
+    STOPPING = 503 "stopping" Gateway NotDone Later(SHORTLY),
+        "The gateway is restarting", "Il gateway si sta riavviando",
+        "Nothing was stored. Try again after Retry-After.",
+        "Nulla è stato registrato. Riprovare dopo Retry-After.";
+    OUTCOME_UNKNOWN = 503 "outcome-unknown" Gateway Unknown SameKey(SHORTLY),
+        "Nobody knows whether the prescription was stored",
+        "Non è certo che la ricetta sia stata registrata",
+        "Repeat it with the same key before anything else, paper included.",
+        "Ripeterla con la stessa chiave prima di ogni altra cosa, anche della ricetta rossa.";
+}
+
+/// The table for the documentation, as Markdown.
+pub fn markdown() -> String {
+    let mut table = String::from(
+        "| status | code | fault | outcome | retry | title | what the caller does |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for row in ALL {
+        writeln!(
+            table,
+            "| {} | `{}` | {} | {} | {} | {} | {} |",
+            row.status,
+            row.code,
+            row.fault.as_str(),
+            row.outcome.as_str(),
+            row.repeat.as_str(),
+            row.title.en,
+            row.detail.en
+        )
+        .expect("writing to a String cannot fail");
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_unique_and_in_the_table() {
+        let codes: BTreeSet<_> = ALL.iter().map(|row| row.code).collect();
+        assert_eq!(codes.len(), ALL.len());
+        let table = markdown();
+        for code in codes {
+            assert!(table.contains(&format!("| `{code}` |")), "{code}");
+        }
+    }
+
+    #[test]
+    fn status_fault_and_repetition_agree() {
+        for row in ALL {
+            assert!((400..=599).contains(&row.status), "{}", row.code);
+            if matches!(row.status, 429 | 503) {
+                assert!(
+                    row.repeat.after().is_some(),
+                    "{} needs Retry-After",
+                    row.code
+                );
+            }
+            if matches!(row.status, 401 | 403) {
+                assert_eq!(row.outcome, Outcome::NotDone, "{}", row.code);
+            }
+        }
+    }
+
+    #[test]
+    fn architecture_documents_every_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        for row in markdown().lines() {
+            assert!(
+                text.contains(row),
+                "ARCHITECTURE.md lacks this row: paste the output of `argine codes`\n{row}"
+            );
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What surrounds every request: its trace, its quota, its one log line, and the form of its answer.
+//!
+//! # Invariants
+//!
+//! 1. Every answer carries the quota of whoever asked, and no answer may be cached unless it says so.
+//! 2. Every answer of 400 or above has a problem as its body, whoever made it.
+//! 3. Every request leaves one log line, which names the template of its route and never its path,
+//!    its query or its body.
+//!
+//! # Not here
+//!
+//! What is not HTTP, and a head that does not arrive in time, are answered by the server itself with
+//! a bare 400 or 408 before there is a request.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
+use engine::entry::Organization;
+use futures_util::FutureExt;
+use policies::time::Timestamp;
+use tracing::{Instrument, info, info_span};
+
+use super::Edge;
+use super::codes::{self, Code};
+use super::limiter::{Quota, Subject};
+use super::respond::{Language, Problem, render};
+use super::trace::Trace;
+use crate::tls::CertificateDigest;
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// The certificate of the connection that carries `request`.
+pub(crate) fn peer(request: &HttpRequest) -> Option<CertificateDigest> {
+    request
+        .conn_data::<CertificateDigest>()
+        .copied()
+        .or_else(|| request.extensions().get::<CertificateDigest>().copied())
+}
+
+/// The middleware around all routes.
+pub(crate) async fn frame(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let frame = Frame::open(&request);
+    request.extensions_mut().insert(frame.trace.clone());
+    if !frame.quota.admitted {
+        let problem = Problem {
+            retry_after: Some(frame.quota.reset),
+            ..Problem::from(&codes::RATE_LIMITED)
+        };
+        let response = frame.refuse(&problem);
+        frame.log(
+            Some(request.request()),
+            response.status(),
+            Some(problem.code),
+        );
+        return Ok(request.into_response(response));
+    }
+    let span = info_span!("request", trace_id = frame.trace.id());
+    let handled = AssertUnwindSafe(next.call(request).instrument(span)).catch_unwind();
+    match handled.await {
+        Ok(Ok(answered)) => {
+            let (request, response) = answered.into_parts();
+            let (response, code) = frame.close(response.map_into_boxed_body());
+            frame.log(Some(&request), response.status(), code);
+            Ok(ServiceResponse::new(request, response))
+        }
+        Ok(Err(error)) => Err(frame.fail(code_of(error.as_response_error().status_code()))),
+        // The panic hook has said where; what the request did is unknown.
+        Err(_panic) => Err(frame.fail(&codes::INTERNAL)),
+    }
+}
+
+/// Everything known about a request before it is handled.
+struct Frame {
+    edge: web::Data<Edge>,
+    began: Timestamp,
+    method: Method,
+    trace: Trace,
+    language: Language,
+    quota: Quota,
+}
+
+impl Frame {
+    fn open(request: &ServiceRequest) -> Frame {
+        let edge = request
+            .app_data::<web::Data<Edge>>()
+            .expect("the application is built with its data");
+        let began = edge.gateway.clock.now();
+        Frame {
+            edge: web::Data::clone(edge),
+            began,
+            method: request.method().clone(),
+            trace: Trace::of(request.headers()),
+            language: Language::of(request.headers()),
+            quota: edge.limiter.count(subject(edge, request.request()), began),
+        }
+    }
+
+    /// Gives an answer its headers and, where it is none of ours yet, its form.
+    fn close(&self, response: HttpResponse) -> (HttpResponse, Option<&'static Code>) {
+        if response.status().as_u16() < 400 {
+            return (self.dress(response), None);
+        }
+        let problem = response
+            .error()
+            .and_then(|error| error.as_error::<Problem>())
+            .cloned()
+            .unwrap_or_else(|| Problem::from(code_of(response.status())));
+        let mut refused = self.refuse(&problem);
+        if let Some(allow) = response.headers().get(header::ALLOW) {
+            refused.headers_mut().insert(header::ALLOW, allow.clone());
+        }
+        (refused, Some(problem.code))
+    }
+
+    fn refuse(&self, problem: &Problem) -> HttpResponse {
+        let mut response = render(problem, self.trace.id(), self.language);
+        // What is left of the body was not read, so that nothing after it can be.
+        if matches!(problem.code.status, 408 | 413 | 415) {
+            response
+                .head_mut()
+                .set_connection_type(ConnectionType::Close);
+        }
+        self.dress(response)
+    }
+
+    fn fail(&self, code: &'static Code) -> Error {
+        let response = self.refuse(&Problem::from(code));
+        self.log(None, response.status(), Some(code));
+        InternalError::from_response(code.code, response).into()
+    }
+
+    fn dress(&self, mut response: HttpResponse) -> HttpResponse {
+        let headers = response.headers_mut();
+        headers.insert(LIMIT, HeaderValue::from(self.quota.limit));
+        headers.insert(REMAINING, HeaderValue::from(self.quota.remaining));
+        headers.insert(RESET, HeaderValue::from(whole_seconds(self.quota.reset)));
+        default(headers, header::CACHE_CONTROL, "no-store");
+        default(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        response
+    }
+
+    fn log(&self, request: Option<&HttpRequest>, status: StatusCode, code: Option<&'static Code>) {
+        let route = request
+            .and_then(HttpRequest::match_pattern)
+            .unwrap_or_else(|| "-".to_owned());
+        let method = match self.method {
+            Method::GET | Method::POST | Method::PUT | Method::DELETE | Method::HEAD => {
+                self.method.as_str()
+            }
+            _ => "other",
+        };
+        let organization = request.and_then(|request| {
+            let extensions = request.extensions();
+            extensions.get::<Organization>().map(|name| name.0.clone())
+        });
+        let spent = self.edge.gateway.clock.now().since(self.began);
+        info!(
+            http.method = method,
+            http.route = route,
+            http.status = status.as_u16(),
+            code = code.map(|code| code.code),
+            organization,
+            trace_id = self.trace.id(),
+            duration_ms = u64::try_from(spent.as_millis()).unwrap_or(u64::MAX),
+            "{method} {route} {}",
+            status.as_u16()
+        );
+    }
+}
+
+/// Whose quota a request counts against: known from its certificate, before any token is read.
+fn subject(edge: &Edge, request: &HttpRequest) -> Subject {
+    let Some(certificate) = peer(request) else {
+        return Subject::Rest;
+    };
+    match edge.gateway.callers.organization(certificate) {
+        Some(organization) => Subject::Organization(organization.0.clone()),
+        None => Subject::Certificate(certificate.0),
+    }
+}
+
+/// The code of an answer that the framework made.
+fn code_of(status: StatusCode) -> &'static Code {
+    match status.as_u16() {
+        404 => &codes::NO_SUCH_PATH,
+        405 => &codes::METHOD_NOT_ALLOWED,
+        408 => &codes::BODY_TOO_SLOW,
+        413 => &codes::BODY_TOO_LARGE,
+        415 => &codes::MEDIA_TYPE,
+        400..=499 => &codes::BAD_REQUEST,
+        _ => &codes::INTERNAL,
+    }
+}
+
+fn whole_seconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
+fn default(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    if !headers.contains_key(&name) {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

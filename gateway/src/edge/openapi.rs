@@ -1,0 +1,284 @@
+//! The description of the API (OpenAPI 3.1), made from the handlers.
+//!
+//! # Invariants
+//!
+//! 1. It is the document in `openapi.json`, which a test compares byte by byte: nobody changes the
+//!    API without seeing it.
+//! 2. It breaks no rule of severity *error* of the national checker.
+
+use actix_web::HttpResponse;
+use actix_web::web::{self, ServiceConfig};
+use adapters::model::{Access, Indication, Kind, Priority, Recipient, Visit};
+use policies::delivery::Fallback;
+use policies::state::State;
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+use super::prescriptions::{self, lookup, reminder};
+use super::respond::ProblemBody;
+use super::{events, status};
+
+/// The resource of the description. It is public to whoever may connect.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config.service(web::resource("/openapi.json").route(web::get().to(openapi)));
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Argine",
+        version = "1.0.0",
+        description = "Regional gateway to the national electronic prescription system (SAC). A \
+            prescription is accepted while the SAC is away, kept safe, and registered when it is \
+            back.",
+        terms_of_service = "https://argine.local/terms",
+        contact(name = "Argine", url = "https://argine.local/contact"),
+        license(name = "EUPL-1.2", identifier = "EUPL-1.2"),
+    ),
+    servers((url = "https://argine.local/v1", description = "The region's gateway.")),
+    paths(
+        prescriptions::create,
+        lookup::get,
+        lookup::list,
+        lookup::search,
+        reminder::reminder,
+        events::of_prescription,
+        events::after,
+        status::status,
+        openapi,
+    ),
+    tags(
+        (name = "prescriptions", description = "Electronic prescriptions."),
+        (name = "events", description = "What happened to them."),
+        (name = "service", description = "The gateway itself."),
+    ),
+    security(("mutual_tls" = [], "token" = [])),
+    components(schemas(ProblemBody<'static>)),
+)]
+struct Description;
+
+/// The description of the API.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "openapi",
+    tag = "service",
+    security(("mutual_tls" = [])),
+    responses((status = 200, body = Object, content_type = "application/json",
+        description = "This document.")),
+)]
+pub(crate) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(text())
+}
+
+/// The document as it is served and frozen.
+pub fn text() -> String {
+    let mut text = serde_json::to_string_pretty(&document())
+        .expect("a JSON value has only keys that are strings");
+    text.push('\n');
+    text
+}
+
+fn document() -> Value {
+    let mut document =
+        serde_json::to_value(Description::openapi()).expect("a description is plain JSON");
+    document["info"]["x-summary"] =
+        json!("Electronic prescriptions that survive the SAC's absence");
+    let components = &mut document["components"];
+    components["securitySchemes"] = json!({
+        "mutual_tls": {
+            "type": "mutualTLS",
+            "description": "A client certificate issued by the region's authority for callers.",
+        },
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A JWS signed by the organisation: alg ES256, ES384, PS256 or RS256; \
+                kid; claims iss, aud, iat, exp, jti, organization, profile and, for writes, \
+                prescriber_authn {subject, class_ref, instant, locality}.",
+        },
+    });
+    components["headers"] = HEADERS
+        .iter()
+        .map(|(name, description, schema)| {
+            let header = json!({"description": description, "schema": schema()});
+            ((*name).to_owned(), header)
+        })
+        .collect::<Map<_, _>>()
+        .into();
+    for (schema, field, words) in words() {
+        restrict(
+            &mut components["schemas"][schema]["properties"][field],
+            words,
+        );
+    }
+    let reminder = &mut document["paths"]["/prescriptions/{id}/reminder"]["get"];
+    reminder["responses"]["200"]["content"]["application/pdf"]["schema"] =
+        json!({"type": "string", "format": "binary"});
+    for operation in operations(&mut document) {
+        complete(operation);
+    }
+    document
+}
+
+/// A header of our answers: its name, what it says, and its schema.
+type Header = (&'static str, &'static str, fn() -> Value);
+
+const HEADERS: &[Header] = &[
+    ("X-RateLimit-Limit", "Requests per window.", whole_number),
+    (
+        "X-RateLimit-Remaining",
+        "Requests left in this window.",
+        whole_number,
+    ),
+    (
+        "X-RateLimit-Reset",
+        "Seconds until the next window.",
+        whole_number,
+    ),
+    (
+        "Retry-After",
+        "Seconds to wait before trying again.",
+        whole_number,
+    ),
+    (
+        "WWW-Authenticate",
+        "`Bearer` and the code of the problem.",
+        short_text,
+    ),
+    ("Location", "Where the prescription is found.", short_text),
+];
+
+fn whole_number() -> Value {
+    json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX})
+}
+
+fn short_text() -> Value {
+    json!({"type": "string", "maxLength": 256})
+}
+
+/// Fields that hold one of a few words, from the types that own the words.
+fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
+    let new = "NewPrescription";
+    let states: Vec<_> = State::ALL.iter().map(|word| word.as_str()).collect();
+    vec![
+        (
+            new,
+            "kind",
+            Kind::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
+        (
+            new,
+            "recipient",
+            Recipient::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
+        (
+            new,
+            "visit",
+            Visit::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
+        (
+            new,
+            "indication",
+            Indication::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
+        (
+            new,
+            "priority",
+            Priority::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
+        (new, "fallback", vec![Fallback::Hold.as_str()]),
+        (
+            "Row",
+            "access",
+            Access::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
+        ("Exemption", "status", vec!["not-exempt", "code", "income"]),
+        ("PrescriptionEntry", "state", states.clone()),
+        ("Event", "state", states),
+        ("Notice", "kind", vec!["error", "warning", "communication"]),
+        ("Status", "state", vec!["serving", "degraded"]),
+        ("Gate", "state", vec!["closed", "open", "half-open"]),
+        ("Problem", "fault", vec!["caller", "upstream", "gateway"]),
+        (
+            "Problem",
+            "outcome",
+            vec!["not-done", "unknown", "rejected"],
+        ),
+        ("Problem", "retry", vec!["no", "later", "same-key"]),
+    ]
+}
+
+fn restrict(field: &mut Value, words: Vec<&'static str>) {
+    let is_nullable = field["type"].is_array();
+    let words = words.into_iter().map(Value::from);
+    field["enum"] = words.chain(is_nullable.then_some(Value::Null)).collect();
+}
+
+fn operations(document: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
+    let paths = document["paths"].as_object_mut();
+    paths
+        .into_iter()
+        .flat_map(|paths| paths.values_mut())
+        .filter_map(Value::as_object_mut)
+        .flat_map(|methods| methods.values_mut())
+        .filter_map(Value::as_object_mut)
+}
+
+/// What every operation may answer besides its own, and the headers of all answers.
+fn complete(operation: &mut Map<String, Value>) {
+    let needs_token = !operation.contains_key("security");
+    let Some(responses) = operation
+        .get_mut("responses")
+        .and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    let for_all = [
+        ("429", "The organisation has made too many requests."),
+        ("500", "The gateway failed."),
+        (
+            "503",
+            "Not now: the code says what may have happened, and whether to repeat it.",
+        ),
+    ];
+    let for_callers = [
+        ("401", "The token is not accepted: the code says why."),
+        ("403", "No token, or not one that allows this."),
+    ];
+    let for_callers = for_callers.iter().filter(|_| needs_token);
+    for (status, description) in for_all.iter().chain(for_callers) {
+        responses
+            .entry(*status)
+            .or_insert_with(|| problem(description));
+    }
+    for (status, response) in responses {
+        let more: &[&str] = match status.as_str() {
+            "201" | "202" => &["Location"],
+            "401" => &["WWW-Authenticate"],
+            "429" | "503" => &["Retry-After"],
+            _ => &[],
+        };
+        let quota = HEADERS.iter().map(|(name, _, _)| *name);
+        let quota = quota.filter(|name| name.starts_with("X-RateLimit-"));
+        for name in quota.chain(more.iter().copied()) {
+            let reference = format!("#/components/headers/{name}");
+            response["headers"][name] = json!({"$ref": reference});
+        }
+    }
+}
+
+fn problem(description: &str) -> Value {
+    json!({
+        "description": description,
+        "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! The promemoria: the sheet that the patient takes away, as the SAC printed it.
+
+use actix_web::http::header;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use engine::entry::Document;
+
+use super::entry_id;
+use crate::edge::respond::{Problem, ProblemBody};
+use crate::edge::{Edge, codes};
+
+/// The reminder of a registered prescription (PDF).
+#[utoipa::path(
+    get,
+    path = "/prescriptions/{id}/reminder",
+    operation_id = "reminder",
+    tag = "prescriptions",
+    params(("id" = String, Path, format = "uuid", max_length = 36, description = "Its id.")),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/pdf",
+            description = "The SAC's own reminder."),
+        (status = 404, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "No such prescription, or the SAC sent no reminder for it."),
+        (status = 409, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "Not registered: nothing may be printed."),
+    ),
+)]
+pub(crate) async fn reminder(
+    edge: Data<Edge>,
+    request: HttpRequest,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let caller = edge.caller(&request)?;
+    let id = entry_id(&id)?;
+    let document = edge.gateway.store.document(caller.organization, id);
+    match edge.read(document).await? {
+        Document::NoEntry => Err(Problem::from(&codes::NO_SUCH_PRESCRIPTION)),
+        Document::NotRegistered(_) => Err(Problem::from(&codes::NOT_REGISTERED)),
+        Document::None => Err(Problem::from(&codes::REMINDER_NOT_AVAILABLE)),
+        Document::Found(pdf) => Ok(HttpResponse::Ok()
+            .content_type("application/pdf")
+            .insert_header((
+                header::CONTENT_DISPOSITION,
+                format!("attachment; filename=\"promemoria-{id}.pdf\""),
+            ))
+            .body(pdf.0)),
+    }
+}

@@ -1,0 +1,109 @@
+//! What is handed over, and what makes two requests the same.
+
+use super::*;
+use crate::edge::caller::tests::test_caller;
+use crate::edge::json::decode;
+use crate::edge::tests::DRUG;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+fn prepared(body: &str) -> Result<(Write, Vec<FieldError>), Problem> {
+    let headers = Headers {
+        key: "k1".to_owned(),
+        wait_max: Some(Duration::from_secs(5)),
+        trace: Some("00-trace".to_owned()),
+    };
+    let new = decode(body.as_bytes()).unwrap();
+    let caller = test_caller();
+    let authority = caller.authority().unwrap();
+    prepare(new, &caller, &authority, headers, NOW, &[])
+}
+
+fn with(field: &str) -> String {
+    DRUG.replacen('{', &format!("{{{field},"), 1)
+}
+
+#[test]
+fn a_write_carries_what_lane_and_adapter_need() {
+    let (write, warnings) = prepared(&with(r#""nre":"1300A4000000017""#)).unwrap();
+    assert_eq!(write.organization.0, "practice-a");
+    assert_eq!(
+        (write.key.as_str(), write.wait_max),
+        ("k1", Some(Duration::from_secs(5)))
+    );
+    assert_eq!(write.person, Some(Opaque(b"PNIMRA70A01H501P".to_vec())));
+    assert_eq!(write.own_number, Some(Opaque(b"1300A4000000017".to_vec())));
+    assert_eq!(write.identity.0, b"practice-a\0PROVAX00X00X000Y");
+    assert_eq!(write.trace.as_deref(), Some("00-trace"));
+    let payload: adapters::model::Prescription = serde_json::from_slice(&write.payload.0).unwrap();
+    assert_eq!(payload.patient.code.as_ref().map(person), write.person);
+    let authority: Authority = serde_json::from_slice(&write.authority.0).unwrap();
+    assert_eq!(authority.subject.as_str(), "PROVAX00X00X000Y");
+    let rules: Vec<_> = warnings.iter().map(|warning| warning.rule).collect();
+    assert_eq!(
+        rules,
+        ["prescriber-code"],
+        "the test doctor's code is malformed, and only warns"
+    );
+}
+
+#[test]
+fn equal_requests_have_equal_fingerprints_however_they_are_written() {
+    let fingerprint = |body: &str| prepared(body).unwrap().0.fingerprint;
+    let original = fingerprint(DRUG);
+    let compact: serde_json::Value = serde_json::from_str(DRUG).unwrap();
+    let same = [
+        compact.to_string(),
+        DRUG.replace("10:15:00+02:00", "08:15:00Z"),
+        with(r#""fallback":"hold""#),
+        with(r#""internal":false"#),
+        with(r#""patient_waiting":false"#),
+    ];
+    for body in same {
+        assert_eq!(fingerprint(&body), original, "{body}");
+    }
+    let other = [
+        DRUG.replace("10:15:00", "10:15:01"),
+        DRUG.replace("\"quantity\": 2", "\"quantity\": 1"),
+        DRUG.replace("MARIO", "MARIA"),
+        with(r#""nre":"1300A4000000017""#),
+        with(r#""patient_waiting":true"#),
+    ];
+    for body in other {
+        assert_ne!(fingerprint(&body), original, "{body}");
+    }
+}
+
+#[test]
+fn the_acting_prescriber_must_be_the_one_who_authenticated() {
+    let refused = |body: String| match prepared(&body) {
+        Ok(_) => "",
+        Err(problem) => problem.code.code,
+    };
+    let code = "prescriber-not-authenticated";
+    let another = DRUG.replace("PROVAX00X00X000Y", "RSSMRA80A01H501U");
+    assert_eq!(refused(another.clone()), code);
+    let with_substitute =
+        |body: &str, who: &str| body.replacen('{', &format!("{{\"substitute\":\"{who}\","), 1);
+    assert_eq!(refused(with_substitute(&another, "PROVAX00X00X000Y")), "");
+    assert_eq!(
+        refused(with_substitute(DRUG, "RSSMRA80A01H501U")),
+        code,
+        "the titular doctor did not write it"
+    );
+}
+
+#[test]
+fn only_the_fallback_of_the_policy_is_taken() {
+    let rule = |word: &str| {
+        let body = with(&format!("\"fallback\":\"{word}\""));
+        match prepared(&body) {
+            Ok(_) => "",
+            Err(problem) => problem.errors[0].rule,
+        }
+    };
+    assert_eq!(rule("hold"), "");
+    assert_eq!(rule("red-recipe"), "fallback-not-allowed");
+    assert_eq!(rule("provisional"), "fallback-not-allowed");
+    assert_eq!(rule("Hold"), "unknown-value");
+}

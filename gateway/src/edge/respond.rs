@@ -1,0 +1,309 @@
+//! The only place where a failure becomes a status code and a body (RFC 9457).
+//!
+//! Every answer that is not a success leaves as `application/problem+json` with a code of
+//! [`codes`](super::codes). Title and detail are in the language of `Accept-Language`: Italian
+//! unless English is preferred. Nothing of a patient, a token or an upstream's body gets in, except
+//! the notices that the SAC meant for the prescriber.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use engine::door::Refusal;
+use engine::entry::ReadError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::codes::{self, Code, Text};
+use super::prescriptions::resource::NoticeBody;
+
+/// Most broken rules listed in one answer.
+pub(crate) const ERRORS_MAX: usize = 100;
+const MEDIA_TYPE: &str = "application/problem+json";
+
+/// A request that was not served, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    pub(crate) code: &'static Code,
+    pub(crate) errors: Vec<FieldError>,
+    pub(crate) notices: Vec<NoticeBody>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) upstream: Option<&'static str>,
+    pub(crate) instance: Option<String>,
+}
+
+/// One broken rule and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// JSON Pointer to the field of the body. Absent where `parameter` is present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 256, nullable = false, example = "/patient/code")]
+    pub(crate) pointer: Option<String>,
+    /// Name of the header or query parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64, nullable = false)]
+    pub(crate) parameter: Option<&'static str>,
+    /// The stable name of the rule.
+    #[schema(value_type = String, max_length = 64, example = "tax-code-check-letter")]
+    pub(crate) rule: &'static str,
+    /// The rule as a sentence. Never repeats the value.
+    #[schema(value_type = String, max_length = 512)]
+    pub(crate) detail: Cow<'static, str>,
+}
+
+impl FieldError {
+    /// A rule broken by a field of the body.
+    pub(crate) fn at(
+        pointer: impl Into<String>,
+        rule: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> FieldError {
+        FieldError {
+            pointer: Some(pointer.into()),
+            parameter: None,
+            rule,
+            detail: detail.into(),
+        }
+    }
+
+    /// A rule broken by a header or a query parameter.
+    pub(crate) fn of_parameter(
+        parameter: &'static str,
+        rule: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> FieldError {
+        FieldError {
+            pointer: None,
+            parameter: Some(parameter),
+            rule,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl Problem {
+    /// A problem that `errors` say more about.
+    pub(crate) fn with_errors(code: &'static Code, mut errors: Vec<FieldError>) -> Problem {
+        errors.truncate(ERRORS_MAX);
+        Problem {
+            errors,
+            ..Problem::from(code)
+        }
+    }
+}
+
+impl From<&'static Code> for Problem {
+    fn from(code: &'static Code) -> Problem {
+        Problem {
+            code,
+            errors: Vec::new(),
+            notices: Vec::new(),
+            retry_after: None,
+            upstream: None,
+            instance: None,
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let on_number = |code: &'static Code, rule| {
+            Problem::with_errors(code, vec![FieldError::at("/nre", rule, code.title.en)])
+        };
+        match refusal {
+            Refusal::InFlight => Problem::from(&codes::KEY_IN_FLIGHT),
+            Refusal::KeyReused => Problem::from(&codes::KEY_REUSED),
+            Refusal::NumberOurs => on_number(&codes::NUMBER_OURS, "number-ours"),
+            Refusal::NumberUsed => on_number(&codes::NUMBER_USED, "number-used"),
+            Refusal::NumbersExhausted => Problem {
+                upstream: Some("sac"),
+                ..Problem::from(&codes::NUMBERS_EXHAUSTED)
+            },
+            Refusal::Busy => Problem::from(&codes::BUSY),
+            Refusal::Full => Problem::from(&codes::STORE_FULL),
+            Refusal::Refused => Problem::from(&codes::STORE_REFUSED),
+            Refusal::Unknown => Problem::from(&codes::OUTCOME_UNKNOWN),
+            Refusal::Stopping => Problem::from(&codes::STOPPING),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Problem {
+        match error {
+            ReadError::Unavailable => Problem::from(&codes::STORE_UNREADABLE),
+            ReadError::Damaged => Problem::from(&codes::UNREADABLE),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.code)
+    }
+}
+
+/// What `frame` renders once it knows the request's language and trace; on its own only a status.
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status).expect("the table holds valid statuses")
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        HttpResponse::new(self.status_code())
+    }
+}
+
+/// The body of every answer that is not a success.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody<'a> {
+    /// A name for the kind of problem: `urn:argine:problem:` and the code.
+    #[serde(rename = "type")]
+    #[schema(
+        format = "uri",
+        max_length = 128,
+        example = "urn:argine:problem:content-refused"
+    )]
+    kind: String,
+    /// What happened, for people.
+    #[schema(max_length = 256)]
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, format = Int32)]
+    status: u16,
+    /// What to do about it, for people.
+    #[schema(max_length = 512)]
+    detail: &'a str,
+    /// The stable word that software branches on.
+    #[schema(max_length = 64)]
+    code: &'a str,
+    /// Whose doing it is: `caller`, `upstream` or `gateway`.
+    #[schema(max_length = 16)]
+    fault: &'a str,
+    /// What may have happened: `not-done`, `unknown` or `rejected`.
+    #[schema(max_length = 16)]
+    outcome: &'a str,
+    /// What repeating it would do: `no`, `later` or `same-key`.
+    #[schema(max_length = 16)]
+    retry: &'a str,
+    /// The upstream system concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 32, nullable = false)]
+    upstream: Option<&'a str>,
+    /// The entry concerned, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128, nullable = false)]
+    instance: Option<&'a str>,
+    /// Names this request in our logs.
+    #[schema(max_length = 32)]
+    trace_id: &'a str,
+    /// Every broken rule and where.
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    #[schema(min_items = 0, max_items = 100)]
+    errors: &'a [FieldError],
+    /// What the SAC said to the prescriber.
+    #[serde(skip_serializing_if = "<[NoticeBody]>::is_empty")]
+    #[schema(min_items = 0, max_items = 200)]
+    notices: &'a [NoticeBody],
+}
+
+/// The language of titles and details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    Italian,
+    English,
+}
+
+impl Language {
+    /// Italian, unless `Accept-Language` prefers English.
+    pub(crate) fn of(headers: &HeaderMap) -> Language {
+        let accepted = headers
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let weight = |wanted: &str| {
+            accepted
+                .split(',')
+                .filter_map(|range| {
+                    let mut parts = range.split(';');
+                    let tag = parts.next()?.trim();
+                    let primary = tag.split('-').next()?;
+                    if !primary.eq_ignore_ascii_case(wanted) {
+                        return None;
+                    }
+                    let weight = parts.find_map(|part| part.trim().strip_prefix("q="));
+                    Some(weight.map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0)))
+                })
+                .fold(0.0, f32::max)
+        };
+        if weight("en") > weight("it") {
+            Language::English
+        } else {
+            Language::Italian
+        }
+    }
+
+    fn pick(self, text: Text) -> &'static str {
+        match self {
+            Language::Italian => text.it,
+            Language::English => text.en,
+        }
+    }
+
+    fn tag(self) -> &'static str {
+        match self {
+            Language::Italian => "it",
+            Language::English => "en",
+        }
+    }
+}
+
+/// The answer that `problem` becomes.
+pub(crate) fn render(problem: &Problem, trace_id: &str, language: Language) -> HttpResponse {
+    let code = problem.code;
+    let body = ProblemBody {
+        kind: format!("urn:argine:problem:{}", code.code),
+        title: language.pick(code.title),
+        status: code.status,
+        detail: language.pick(code.detail),
+        code: code.code,
+        fault: code.fault.as_str(),
+        outcome: code.outcome.as_str(),
+        retry: code.repeat.as_str(),
+        upstream: problem.upstream,
+        instance: problem.instance.as_deref(),
+        trace_id,
+        errors: &problem.errors,
+        notices: &problem.notices,
+    };
+    let bytes = serde_json::to_vec(&body).expect("a problem has only strings, numbers and lists");
+    let mut response = HttpResponse::build(problem.status_code());
+    response
+        .content_type(MEDIA_TYPE)
+        .insert_header((header::CONTENT_LANGUAGE, language.tag()))
+        .insert_header((header::VARY, "Accept-Language"));
+    if let Some(after) = problem.retry_after.or_else(|| code.repeat.after()) {
+        let seconds = after.as_millis().div_ceil(1_000).max(1);
+        response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+    }
+    if let Some(instance) = &problem.instance {
+        response.insert_header((header::LOCATION, instance.as_str()));
+    }
+    if problem.status_code() == StatusCode::UNAUTHORIZED {
+        let challenge = format!(
+            "Bearer error=\"invalid_token\", error_description=\"{}\"",
+            code.code
+        );
+        let challenge = HeaderValue::from_str(&challenge).expect("codes are plain ASCII words");
+        response.insert_header((header::WWW_AUTHENTICATE, challenge));
+    }
+    response.body(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Whether the gateway serves, and how it stands with each upstream.
+//!
+//! It serves as long as it can keep a write safe: an upstream that is away makes it *degraded*, not
+//! down. Needs a certificate of ours and no token, so that a probe needs no doctor.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use actix_web::web::{self, Data, ServiceConfig};
+use policies::gate::GateState;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Edge;
+use super::respond::{Problem, ProblemBody};
+
+/// The resource of the status.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config.service(web::resource("/status").route(web::get().to(status)));
+}
+
+/// How the gateway stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Status)]
+pub(crate) struct StatusBody {
+    /// In words.
+    #[schema(value_type = String, max_length = 64)]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 200, maximum = 200, format = Int32)]
+    status: u16,
+    /// `serving`, or `degraded` if an upstream is not called at present.
+    #[schema(value_type = String, max_length = 16)]
+    state: &'static str,
+    /// Each group of operations of an upstream.
+    #[schema(min_items = 0, max_items = 100)]
+    lanes: Vec<LaneBody>,
+    /// Prescriptions accepted and not yet sent.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, format = Int64)]
+    waiting: u64,
+    /// Prescriptions whose outcome is being asked for.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, format = Int64)]
+    uncertain: u64,
+}
+
+/// One lane.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Lane)]
+pub(crate) struct LaneBody {
+    /// Its name.
+    #[schema(value_type = String, max_length = 64, example = "sac.prescriptions")]
+    name: &'static str,
+    /// Its gates, one an operation.
+    #[schema(min_items = 0, max_items = 100)]
+    gates: Vec<GateBody>,
+}
+
+/// One gate.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Gate)]
+pub(crate) struct GateBody {
+    /// The operation.
+    #[schema(value_type = String, max_length = 64, example = "invio")]
+    operation: &'static str,
+    /// `closed` (calls pass), `open` (they are not made) or `half-open` (one is tried).
+    #[schema(value_type = String, max_length = 16)]
+    state: &'static str,
+    /// Seconds until one is tried, where it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1_000_000, format = Int64, nullable = false)]
+    retry_after_s: Option<u64>,
+}
+
+/// Whether the gateway serves.
+#[utoipa::path(
+    get,
+    path = "/status",
+    operation_id = "status",
+    tag = "service",
+    security(("mutual_tls" = [])),
+    responses(
+        (status = 200, body = StatusBody, content_type = "application/problem+json",
+            description = "It serves."),
+        (status = 503, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "It cannot keep a write safe."),
+    ),
+)]
+pub(crate) async fn status(edge: Data<Edge>) -> Result<HttpResponse, Problem> {
+    let tally = edge.read(edge.gateway.store.tally()).await?;
+    let mut lanes: BTreeMap<&'static str, Vec<GateBody>> = BTreeMap::new();
+    let mut is_degraded = false;
+    for gate in edge.gateway.prescriptions.gates() {
+        is_degraded |= gate.state != GateState::Closed;
+        lanes.entry(gate.lane.0).or_default().push(GateBody {
+            operation: gate.op.0,
+            state: gate.state.as_str(),
+            retry_after_s: gate.retry_after.map(|after| after.as_secs()),
+        });
+    }
+    let body = StatusBody {
+        title: if is_degraded {
+            "Serving, degraded"
+        } else {
+            "Serving"
+        },
+        status: 200,
+        state: if is_degraded { "degraded" } else { "serving" },
+        lanes: lanes
+            .into_iter()
+            .map(|(name, gates)| LaneBody { name, gates })
+            .collect(),
+        waiting: tally.waiting,
+        uncertain: tally.uncertain,
+    };
+    let bytes = serde_json::to_vec(&body).expect("a status has only strings, numbers and lists");
+    Ok(HttpResponse::Ok()
+        .content_type("application/problem+json")
+        .body(bytes))
+}

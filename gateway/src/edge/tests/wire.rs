@@ -1,0 +1,211 @@
+//! The edge over real sockets and real TLS: who may connect, and how long they may take.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::super::server;
+use super::DRUG;
+use super::kit::Kit;
+use crate::config::{BodyLimits, Listen};
+use crate::tls::{CertificateDigest, callers_verifier, server_config};
+
+type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
+
+/// An authority, and what it issues.
+struct Authority(Issuer<'static, KeyPair>, CertificateDer<'static>);
+
+impl Authority {
+    fn new() -> Authority {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        Authority(Issuer::new(params, key), certificate)
+    }
+
+    fn issue(&self, purpose: ExtendedKeyUsagePurpose) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.extended_key_usages = vec![purpose];
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        (certificate.der().clone(), key)
+    }
+}
+
+/// A server with tight limits, and whom it knows.
+struct Served {
+    address: SocketAddr,
+    authority: Authority,
+    handle: actix_web::dev::ServerHandle,
+    practice: Identity,
+    token: String,
+}
+
+fn serve() -> Served {
+    let authority = Authority::new();
+    let practice = authority.issue(ExtendedKeyUsagePurpose::ClientAuth);
+    let kit = Kit::behind(CertificateDigest::of(&practice.0));
+    let (certificate, key) = authority.issue(ExtendedKeyUsagePurpose::ServerAuth);
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
+    let verifier = callers_verifier(vec![authority.1.clone()]).unwrap();
+    let listen = Listen {
+        address: "127.0.0.1:0".parse().unwrap(),
+        tls: server_config(verifier, CertifiedKey::new(vec![certificate], key)),
+        workers: 1,
+        connections_max: 100,
+        handshakes_max: 10,
+        handshake_within: Duration::from_secs(5),
+        header_within: Duration::from_secs(1),
+        body: BodyLimits {
+            within: Duration::from_millis(300),
+            rate_min: 1,
+            bytes_max: 1_000,
+        },
+        keep_alive: Duration::from_secs(5),
+        answer_within: Duration::from_secs(5),
+    };
+    let (server, addresses) = server(kit.open(), &listen).unwrap();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    Served {
+        address: addresses[0],
+        authority,
+        handle,
+        practice,
+        token: kit.token_a,
+    }
+}
+
+impl Served {
+    fn practice(&self) -> Option<Identity> {
+        Some((self.practice.0.clone(), self.practice.1.clone_key()))
+    }
+
+    /// A write of the practice that announces `length` bytes and sends `body`.
+    fn write(&self, length: usize, body: &str) -> String {
+        format!(
+            "POST /v1/prescriptions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Authorization: Bearer {}\r\nIdempotency-Key: k\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}",
+            self.token
+        )
+    }
+}
+
+/// Connects as `identity`, sends `text` and reads until the server closes: what it said, and the
+/// protocol that was agreed on.
+async fn talk(
+    served: &Served,
+    identity: Option<Identity>,
+    text: String,
+) -> std::io::Result<(String, Option<Vec<u8>>)> {
+    let address = served.address;
+    let mut roots = RootCertStore::empty();
+    roots.add(served.authority.1.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        Some((certificate, key)) => config
+            .with_client_auth_cert(vec![certificate], key)
+            .unwrap(),
+        None => config.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let connecting = actix_web::rt::task::spawn_blocking(move || {
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+        let socket = TcpStream::connect(address)?;
+        socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let mut stream = StreamOwned::new(tls, socket);
+        stream.write_all(text.as_bytes())?;
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        let protocol = stream.conn.alpn_protocol().map(<[u8]>::to_vec);
+        match read {
+            Err(error) if answer.is_empty() => Err(error),
+            _ => Ok((String::from_utf8_lossy(&answer).into_owned(), protocol)),
+        }
+    });
+    connecting.await.unwrap()
+}
+
+const STATUS: &str = "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+#[actix_web::test]
+async fn only_a_certificate_of_our_authority_connects_and_speaks_http_1() {
+    let served = serve();
+    let (answer, protocol) = talk(&served, served.practice(), STATUS.into())
+        .await
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert_eq!(protocol.as_deref(), Some(&b"http/1.1"[..]));
+
+    let stranger = Authority::new().issue(ExtendedKeyUsagePurpose::ClientAuth);
+    let for_servers_only = served.authority.issue(ExtendedKeyUsagePurpose::ServerAuth);
+    for identity in [None, Some(stranger), Some(for_servers_only)] {
+        let refused = talk(&served, identity, STATUS.into()).await;
+        assert!(refused.is_err(), "{refused:?}");
+    }
+    served.handle.stop(false).await;
+}
+
+#[actix_web::test]
+async fn a_token_is_believed_on_its_own_connection_only() {
+    let served = serve();
+    let write = served.write(DRUG.len(), DRUG);
+    let (answer, _) = talk(&served, served.practice(), write.clone())
+        .await
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("\"code\":\"stopping\""), "{answer}");
+
+    let another = served.authority.issue(ExtendedKeyUsagePurpose::ClientAuth);
+    let (answer, _) = talk(&served, Some(another), write).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(
+        answer.contains("\"code\":\"token-certificate\""),
+        "{answer}"
+    );
+    served.handle.stop(false).await;
+}
+
+#[actix_web::test]
+async fn a_head_or_a_body_that_does_not_arrive_is_not_waited_for() {
+    let served = serve();
+    let half_a_head = "GET /v1/status HTTP/1.1\r\nHost: local".to_owned();
+    let (answer, _) = talk(&served, served.practice(), half_a_head).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+
+    let half_a_body = served.write(500, "{");
+    let (answer, _) = talk(&served, served.practice(), half_a_body).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("\"code\":\"body-too-slow\""), "{answer}");
+    assert!(
+        answer
+            .to_ascii_lowercase()
+            .contains("\r\nconnection: close\r\n"),
+        "{answer}"
+    );
+    served.handle.stop(false).await;
+}
+
+#[actix_web::test]
+async fn a_body_that_is_too_large_is_refused_before_it_is_sent() {
+    let served = serve();
+    let announced = served.write(10 << 20, "{");
+    let (answer, _) = talk(&served, served.practice(), announced).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("\"code\":\"body-too-large\""), "{answer}");
+    served.handle.stop(false).await;
+}
