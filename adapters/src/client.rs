@@ -334,4 +334,4 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

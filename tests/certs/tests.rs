@@ -1,3 +1,5 @@
+//! What is minted is what the contract between the parts says.
+
 use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -40,6 +40,12 @@ impl<const COUNT: usize> From<Digits<COUNT>> for String {
     }
 }
 
+impl<const COUNT: usize> AsRef<str> for Digits<COUNT> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl<const COUNT: usize> fmt::Debug for Digits<COUNT> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
@@ -88,6 +94,12 @@ macro_rules! code {
         impl From<$name> for String {
             fn from(code: $name) -> String {
                 code.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
             }
         }
 

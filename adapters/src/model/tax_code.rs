@@ -212,12 +212,18 @@ impl PrescriberCode {
     }
 }
 
-/// `Debug`, `TryFrom<String>` and `Into<String>` of a code that belongs to a person.
+/// `Debug`, `AsRef<str>`, `TryFrom<String>` and `Into<String>` of a code that belongs to a person.
 macro_rules! personal {
     ($($name:ident => $into:expr),+ $(,)?) => {$(
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("…")
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
             }
         }
 

@@ -68,6 +68,12 @@ impl<const CHARS_MAX: usize> From<Text<CHARS_MAX>> for String {
     }
 }
 
+impl<const CHARS_MAX: usize> AsRef<str> for Text<CHARS_MAX> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl<const CHARS_MAX: usize> fmt::Debug for Text<CHARS_MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")

@@ -11,7 +11,10 @@ use super::operations::{
     ANNULLA_SERVICE, INTERROGA_SERVICE, INVIO_SERVICE, LOTTO_SERVICE, TYPES, VISUALIZZA_SERVICE,
 };
 use super::soap::write::{Xml, envelope};
-use crate::model::{Address, Exemption, Nre, Patient, PrescriberCode, Prescription, Region, Row};
+use crate::model::{
+    Access, Address, Day, Exemption, Indication, Nre, Patient, PrescriberCode, Prescription,
+    Priority, Recipient, Region, Row,
+};
 
 /// The prefix of a request's own namespace, and of the common types.
 const REQ: &str = "req";
@@ -50,37 +53,22 @@ pub(super) fn invio(
 
 fn head(xml: &mut Xml, prescription: &Prescription, nre: &Nre, sealed: &Sealed) {
     let prescriber = &prescription.prescriber;
-    let substitute = prescription.substitute.as_ref().map(PrescriberCode::as_str);
     let plan = prescription.therapeutic_plan.as_ref();
     let plan = plan.map(|number| format!("PT={};", number.as_str()));
     for (name, value) in [
         ("pinCode", sealed.pin_code.as_str()),
         ("cfMedico1", prescriber.code.as_str()),
-        ("cfMedico2", substitute.unwrap_or_default()),
+        ("cfMedico2", or_empty(&prescription.substitute)),
         ("codRegione", prescriber.region.as_str()),
         ("codASLAo", prescriber.health_unit.as_str()),
-        (
-            "codStruttura",
-            prescriber
-                .facility
-                .as_ref()
-                .map_or("", |code| code.as_str()),
-        ),
+        ("codStruttura", or_empty(&prescriber.facility)),
         ("codSpecializzazione", prescriber.speciality.as_str()),
-        ("testata1", plan.as_deref().unwrap_or_default()),
-        (
-            "testata2",
-            prescription
-                .regional_note
-                .as_ref()
-                .map_or("", |note| note.as_str()),
-        ),
+        ("testata1", or_empty(&plan)),
+        ("testata2", or_empty(&prescription.regional_note)),
         ("nre", nre.as_str()),
         (
             "tipoRic",
-            prescription
-                .recipient
-                .map_or("", |recipient| recipient.wire()),
+            prescription.recipient.map_or("", Recipient::wire),
         ),
     ] {
         xml.field(REQ, name, value);
@@ -90,12 +78,13 @@ fn head(xml: &mut Xml, prescription: &Prescription, nre: &Nre, sealed: &Sealed) 
 fn patient(xml: &mut Xml, prescription: &Prescription, sealed: &Sealed) {
     let patient = &prescription.patient;
     let sasn = prescription.sasn.as_ref();
-    let name = full_name(patient);
-    let address = patient.address.as_ref().map(one_line);
     for (name, value) in [
         ("codiceAss", sealed.patient_code.as_str()),
-        ("cognNome", name.as_str()),
-        ("indirizzo", address.as_deref().unwrap_or_default()),
+        ("cognNome", &full_name(patient)),
+        (
+            "indirizzo",
+            or_empty(&patient.address.as_ref().map(one_line)),
+        ),
         ("oscuramDati", flag(patient.hide_data)),
         (
             "numTessSasn",
@@ -115,45 +104,31 @@ fn clinical(xml: &mut Xml, prescription: &Prescription) {
         None => ("", false, false),
         Some(Exemption::NotExempt) => ("", true, false),
         Some(Exemption::Code(code)) => (code.as_str(), false, false),
-        Some(Exemption::Income(code)) => {
-            (code.as_ref().map_or("", |code| code.as_str()), false, true)
-        }
+        Some(Exemption::Income(code)) => (or_empty(code), false, true),
     };
-    let diagnosis = prescription.diagnosis.as_ref();
-    let diagnosis_code = diagnosis.and_then(|diagnosis| diagnosis.code.as_ref());
-    let diagnosis_text = diagnosis.and_then(|diagnosis| diagnosis.text.as_ref());
-    let residence = prescription.patient.residence.as_ref();
-    let province = residence.and_then(|residence| residence.province.as_ref());
-    let health_unit = residence.and_then(|residence| residence.health_unit.as_ref());
-    let provisions = prescription.regional_provisions.as_ref();
-    let compiled_at = prescription.compiled_at.to_wire();
+    let diagnosis = prescription.diagnosis.clone().unwrap_or_default();
+    let residence = prescription.patient.residence.clone().unwrap_or_default();
     for (name, value) in [
         ("tipoPrescrizione", prescription.kind.wire()),
         ("ricettaInterna", flag(prescription.internal)),
         ("codEsenzione", exemption_code),
         ("nonEsente", flag(not_exempt)),
         ("reddito", flag(by_income)),
-        (
-            "codDiagnosi",
-            diagnosis_code.map_or("", |code| code.as_str()),
-        ),
-        (
-            "descrizioneDiagnosi",
-            diagnosis_text.map_or("", |text| text.as_str()),
-        ),
-        ("dataCompilazione", compiled_at.as_str()),
+        ("codDiagnosi", or_empty(&diagnosis.code)),
+        ("descrizioneDiagnosi", or_empty(&diagnosis.text)),
+        ("dataCompilazione", &prescription.compiled_at.to_wire()),
         ("tipoVisita", prescription.visit.wire()),
-        ("dispReg", provisions.map_or("", |text| text.as_str())),
-        ("provAssistito", province.map_or("", |code| code.as_str())),
-        ("aslAssistito", health_unit.map_or("", |code| code.as_str())),
+        ("dispReg", or_empty(&prescription.regional_provisions)),
+        ("provAssistito", or_empty(&residence.province)),
+        ("aslAssistito", or_empty(&residence.health_unit)),
         (
             "indicazionePrescr",
-            prescription.indication.map_or("", |value| value.wire()),
+            prescription.indication.map_or("", Indication::wire),
         ),
         ("altro", if prescription.other { "A" } else { "" }),
         (
             "classePriorita",
-            prescription.priority.map_or("", |value| value.wire()),
+            prescription.priority.map_or("", Priority::wire),
         ),
     ] {
         xml.field(REQ, name, value);
@@ -162,42 +137,19 @@ fn clinical(xml: &mut Xml, prescription: &Prescription) {
 
 fn foreign(xml: &mut Xml, prescription: &Prescription) {
     let insured = prescription.foreign_insured.clone().unwrap_or_default();
-    let birth_date = insured
-        .birth_date
-        .map(|day| day.to_wire())
-        .unwrap_or_default();
-    let card_expiry = insured
-        .card_expiry
-        .map(|day| day.to_wire())
-        .unwrap_or_default();
     for (name, value) in [
+        ("statoEstero", or_empty(&insured.state)),
+        ("istituzCompetente", or_empty(&insured.institution)),
+        ("numIdentPers", or_empty(&insured.personal_number)),
+        ("numIdentTess", or_empty(&insured.card_number)),
         (
-            "statoEstero",
-            insured.state.as_ref().map_or("", |text| text.as_str()),
+            "dataNascitaEstero",
+            or_empty(&insured.birth_date.map(Day::to_wire)),
         ),
         (
-            "istituzCompetente",
-            insured
-                .institution
-                .as_ref()
-                .map_or("", |text| text.as_str()),
+            "dataScadTessera",
+            or_empty(&insured.card_expiry.map(Day::to_wire)),
         ),
-        (
-            "numIdentPers",
-            insured
-                .personal_number
-                .as_ref()
-                .map_or("", |text| text.as_str()),
-        ),
-        (
-            "numIdentTess",
-            insured
-                .card_number
-                .as_ref()
-                .map_or("", |text| text.as_str()),
-        ),
-        ("dataNascitaEstero", birth_date.as_str()),
-        ("dataScadTessera", card_expiry.as_str()),
     ] {
         xml.field(REQ, name, value);
     }
@@ -205,17 +157,10 @@ fn foreign(xml: &mut Xml, prescription: &Prescription) {
 
 fn row(xml: &mut Xml, row: &Row) {
     let group = row.equivalence_group.as_ref();
-    let quantity = row.quantity.get().to_string();
     xml.open(TIP, "DettaglioPrescrizione");
     for (name, value) in [
-        (
-            "codProdPrest",
-            row.code.as_ref().map_or("", |code| code.as_str()),
-        ),
-        (
-            "descrProdPrest",
-            row.description.as_ref().map_or("", |text| text.as_str()),
-        ),
+        ("codProdPrest", or_empty(&row.code)),
+        ("descrProdPrest", or_empty(&row.description)),
         (
             "codGruppoEquival",
             group.map_or("", |group| group.code.as_str()),
@@ -224,57 +169,22 @@ fn row(xml: &mut Xml, row: &Row) {
             "descrGruppoEquival",
             group.map_or("", |group| group.description.as_str()),
         ),
+        // Nothing else is accepted any more.
         ("testoLibero", ""),
-        (
-            "descrTestoLiberoNote",
-            row.service_note.as_ref().map_or("", |text| text.as_str()),
-        ),
+        ("descrTestoLiberoNote", or_empty(&row.service_note)),
         ("nonSost", flag(row.not_substitutable)),
-        (
-            "motivazNote",
-            row.drug_note.as_ref().map_or("", |text| text.as_str()),
-        ),
-        (
-            "codMotivazione",
-            row.not_substitutable_reason
-                .as_ref()
-                .map_or("", |code| code.as_str()),
-        ),
-        (
-            "notaProd",
-            row.aifa_note.as_ref().map_or("", |code| code.as_str()),
-        ),
-        ("quantita", quantity.as_str()),
+        ("motivazNote", or_empty(&row.drug_note)),
+        ("codMotivazione", or_empty(&row.not_substitutable_reason)),
+        ("notaProd", or_empty(&row.aifa_note)),
+        ("quantita", &row.quantity.get().to_string()),
         ("prescrizione1", if row.televisit { "TV;" } else { "" }),
-        (
-            "prescrizione2",
-            row.regional_note.as_ref().map_or("", |text| text.as_str()),
-        ),
-        (
-            "codCatalogoPrescr",
-            row.catalogue_code.as_ref().map_or("", |code| code.as_str()),
-        ),
-        ("tipoAccesso", row.access.map_or("", |access| access.wire())),
-        (
-            "numeroNota",
-            row.note_number.as_ref().map_or("", |code| code.as_str()),
-        ),
-        (
-            "condErogabilita",
-            row.dispensing_condition
-                .as_ref()
-                .map_or("", |code| code.as_str()),
-        ),
-        (
-            "approprPrescrittiva",
-            row.appropriateness
-                .as_ref()
-                .map_or("", |code| code.as_str()),
-        ),
-        (
-            "patologia",
-            row.pathology.as_ref().map_or("", |code| code.as_str()),
-        ),
+        ("prescrizione2", or_empty(&row.regional_note)),
+        ("codCatalogoPrescr", or_empty(&row.catalogue_code)),
+        ("tipoAccesso", row.access.map_or("", Access::wire)),
+        ("numeroNota", or_empty(&row.note_number)),
+        ("condErogabilita", or_empty(&row.dispensing_condition)),
+        ("approprPrescrittiva", or_empty(&row.appropriateness)),
+        ("patologia", or_empty(&row.pathology)),
     ] {
         xml.field(TIP, name, value);
     }
@@ -353,6 +263,10 @@ pub(super) fn lotto(region: &Region, kind: u8) -> Vec<u8> {
         xml.field(REQ, "CFMedico", "");
         xml.close(REQ, "LottoRichiestaNRE");
     })
+}
+
+fn or_empty(value: &Option<impl AsRef<str>>) -> &str {
+    value.as_ref().map_or("", AsRef::as_ref)
 }
 
 fn flag(set: bool) -> &'static str {

@@ -62,14 +62,42 @@ impl Sanitel {
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, PublicKeyData, SignatureAlgorithm};
     use rsa::RsaPrivateKey;
+    use rsa::pkcs1::EncodeRsaPublicKey;
+    use x509_parser::prelude::FromDer;
 
     use super::*;
+
+    /// A public key for a certificate: PKCS#1 DER.
+    struct PublicKey(Vec<u8>);
+
+    impl PublicKeyData for PublicKey {
+        fn der_bytes(&self) -> &[u8] {
+            &self.0
+        }
+
+        fn algorithm(&self) -> &'static SignatureAlgorithm {
+            &rcgen::PKCS_RSA_SHA256
+        }
+    }
+
+    /// What a certificate over `key` makes of it, issued as the ministry's is by another key.
+    fn certified(key: &RsaPublicKey) -> Result<Sanitel, SanitelError> {
+        let issuer_key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["issuer".to_owned()]).unwrap();
+        let issuer = CertifiedIssuer::self_signed(params, issuer_key).unwrap();
+        let key = PublicKey(key.to_pkcs1_der().unwrap().into_vec());
+        let params = CertificateParams::new(vec!["SanitelCF".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let (_, certificate) = X509Certificate::from_der(certificate.der()).unwrap();
+        Sanitel::new(&certificate)
+    }
 
     #[test]
     fn a_ciphertext_is_random_and_opens_with_the_private_key() {
         let private = RsaPrivateKey::new(&mut rand_core::OsRng, KEY_BITS_MIN).unwrap();
-        let sanitel = Sanitel(private.to_public_key());
+        let sanitel = certified(&private.to_public_key()).unwrap();
         let first = sanitel.encrypt("PNIMRA70A01H501P").unwrap();
         let second = sanitel.encrypt("PNIMRA70A01H501P").unwrap();
         assert_eq!(first.len(), 172);
@@ -82,6 +110,16 @@ mod tests {
         assert!(matches!(
             sanitel.encrypt(&"1".repeat(118)),
             Err(SanitelError::Encrypt(_))
+        ));
+    }
+
+    #[test]
+    fn a_smaller_key_is_refused() {
+        let private = RsaPrivateKey::new(&mut rand_core::OsRng, 768).unwrap();
+        let refused = certified(&private.to_public_key()).err();
+        assert!(matches!(
+            refused,
+            Some(SanitelError::TooSmall { bits: 768 })
         ));
     }
 }

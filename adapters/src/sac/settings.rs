@@ -1,7 +1,8 @@
 //! Where the SAC is, who we are to it, and the files that prove it.
 
-use std::fs;
+use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use aws_lc_rs::signature::RsaKeyPair;
 use policies::time::Timestamp;
@@ -17,7 +18,7 @@ use crate::model::{Invalid, Nre, Region};
 
 /// Longest PIN code, far below what the ministry's key can encrypt.
 const PIN_CODE_MAX: usize = 32;
-/// Kinds of lot that only a doctor may ask for have fewer numbers than these (S1 §4.1).
+/// The kind of lot that is always bound to one doctor (S1 §4.1).
 const LOT_KIND_DOCTORS: u8 = 0;
 
 /// Everything the adapter is told. Keys and PIN are paths, never values.
@@ -47,21 +48,26 @@ pub struct Settings {
     pub lot_kind: u8,
 }
 
-/// Why the adapter cannot be opened: every reason, not the first.
+/// Why the adapter cannot be opened: every reason with its causes, not the first.
 #[derive(Debug)]
 pub struct OpenError(pub Vec<Problem>);
 
-impl std::fmt::Display for OpenError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "the SAC adapter has {} problems with its settings",
-            self.0.len()
-        )
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{problem}")?;
+            let mut cause = problem.source();
+            while let Some(because) = cause {
+                write!(f, ": {because}")?;
+                cause = because.source();
+            }
+        }
+        Ok(())
     }
 }
 
-impl std::error::Error for OpenError {}
+impl Error for OpenError {}
 
 /// One thing that is wrong with the settings.
 #[derive(Debug, thiserror::Error)]

@@ -161,26 +161,28 @@ impl<'a> Attempt<'a> {
         if let Some(refused) = self.refused_authority() {
             return Heard::AskFailed(refused);
         }
+        let within = self.core.rules.calls.read_within;
         // A verify was leased with the permit of its first read; every other read asks for its own.
         let leased_with = if state == State::Verifying {
             self.permit.take()
         } else {
             None
         };
-        let permit = match leased_with.map_or_else(|| self.core.calls.try_enter(read), Ok) {
-            Ok(permit) => permit,
-            Err(wait) => return Heard::AskFailed(gate_open(wait)),
+        let result = match leased_with.map_or_else(|| self.core.calls.try_enter(read), Ok) {
+            Ok(permit) => {
+                self.core
+                    .calls
+                    .call(permit, read, &self.request, within)
+                    .await
+            }
+            Err(wait) => Err(gate_open(wait)),
         };
-        let within = self.core.rules.calls.read_within;
-        match self
-            .core
-            .calls
-            .call(permit, read, &self.request, within)
-            .await
-        {
+        match result {
             Ok(answer) => self.hear(answer),
             Err(failure) => {
                 self.note(&failure);
+                // The probe that this read went ahead of has learnt nothing: its gate waits anew.
+                drop(self.permit.take());
                 Heard::AskFailed(failure)
             }
         }

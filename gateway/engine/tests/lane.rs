@@ -167,6 +167,28 @@ async fn a_half_open_gate_reads_before_it_writes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_probe_whose_read_fails_leaves_the_upstream_alone_for_a_while() {
+    let rig = Rig::start().await;
+    rig.upstream.next(SEND, &[Turn::Refuse; 5]);
+    rig.upstream.always(LOOK, Turn::Refuse);
+    for n in 0..40 {
+        rig.submit(&format!("{n}")).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let book = rig.upstream.book();
+    assert_eq!(
+        book.count(SEND),
+        5,
+        "nothing is sent that was not asked for first"
+    );
+    assert!(
+        book.count(LOOK) <= 20,
+        "{} reads in a minute",
+        book.count(LOOK)
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn equal_keys_at_once_store_one_entry_under_one_number() {
     let rig = Arc::new(Rig::start().await);
     let mut asking = tokio::task::JoinSet::new();

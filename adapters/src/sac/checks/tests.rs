@@ -32,181 +32,225 @@ fn good_prescriptions_break_no_rule() {
     assert_eq!(found(&service()), []);
 }
 
+/// A rule, the field it points at, and what breaks it: values of a good prescription, as JSON.
+struct Case(
+    &'static str,
+    &'static str,
+    fn() -> Prescription,
+    &'static [(&'static str, &'static str)],
+);
+
+const CASES: &[Case] = &[
+    Case(
+        "patient-code-required",
+        "/patient/code",
+        drug,
+        &[("/patient/code", "null")],
+    ),
+    Case(
+        "patient-code-unexpected",
+        "/patient/code",
+        drug,
+        &[("/recipient", "\"UE\""), ("/foreign_insured", "{}")],
+    ),
+    Case(
+        "stp-eni-recipient",
+        "/recipient",
+        drug,
+        &[("/patient/code", "\"STP1302010000001\"")],
+    ),
+    Case(
+        "stp-eni-recipient",
+        "/recipient",
+        drug,
+        &[("/recipient", "\"ST\"")],
+    ),
+    Case(
+        "foreign-insurance-expected",
+        "/foreign_insured",
+        drug,
+        &[("/patient/code", "null"), ("/recipient", "\"NE\"")],
+    ),
+    Case("sasn-required", "/sasn", drug, &[("/recipient", "\"NA\"")]),
+    Case(
+        "sasn-unexpected",
+        "/sasn",
+        drug,
+        &[(
+            "/sasn",
+            "{\"card_number\":\"1\",\"shipping_company\":\"T\"}",
+        )],
+    ),
+    Case(
+        "residence-both-or-neither",
+        "/patient/residence/health_unit",
+        drug,
+        &[("/patient/residence/health_unit", "null")],
+    ),
+    Case(
+        "residence-both-or-neither",
+        "/patient/residence/province",
+        drug,
+        &[("/patient/residence/province", "null")],
+    ),
+    Case(
+        "diagnosis-required",
+        "/diagnosis",
+        service,
+        &[("/diagnosis", "null")],
+    ),
+    Case(
+        "diagnosis-required",
+        "/diagnosis",
+        service,
+        &[("/diagnosis", "{}")],
+    ),
+    Case(
+        "compiled-in-future",
+        "/compiled_at",
+        drug,
+        &[("/compiled_at", "\"2026-12-03T00:05:01Z\"")],
+    ),
+    Case(
+        "services-max",
+        "/rows",
+        service,
+        &[("/rows/0/quantity", "9")],
+    ),
+    Case(
+        "service-code-required",
+        "/rows/0/code",
+        service,
+        &[("/rows/0/code", "null")],
+    ),
+    Case(
+        "description-required",
+        "/rows/0/description",
+        drug,
+        &[("/rows/0/description", "null")],
+    ),
+    Case(
+        "not-substitutable-product",
+        "/rows/0/not_substitutable",
+        drug,
+        &[
+            ("/rows/0/not_substitutable", "true"),
+            ("/rows/0/not_substitutable_reason", "\"1\""),
+        ],
+    ),
+    Case(
+        "not-substitutable-reason",
+        "/rows/0/not_substitutable_reason",
+        drug,
+        &[
+            ("/rows/0/not_substitutable", "true"),
+            ("/rows/0/code", "\"012345678\""),
+        ],
+    ),
+    Case(
+        "drug-only",
+        "/rows/0/aifa_note",
+        service,
+        &[("/rows/0/aifa_note", "\"13\"")],
+    ),
+    Case(
+        "drug-only",
+        "/rows/0/drug_note",
+        service,
+        &[("/rows/0/drug_note", "\"N\"")],
+    ),
+    Case(
+        "drug-only",
+        "/rows/0/equivalence_group",
+        service,
+        &[(
+            "/rows/0/equivalence_group",
+            "{\"code\":\"G3B\",\"description\":\"G\"}",
+        )],
+    ),
+    Case(
+        "drug-only",
+        "/rows/0/not_substitutable_reason",
+        service,
+        &[("/rows/0/not_substitutable_reason", "\"1\"")],
+    ),
+    Case(
+        "drug-only",
+        "/therapeutic_plan",
+        service,
+        &[("/therapeutic_plan", "\"1\"")],
+    ),
+    Case(
+        "specialist-only",
+        "/internal",
+        drug,
+        &[("/internal", "true")],
+    ),
+    Case(
+        "specialist-only",
+        "/rows/0/access",
+        drug,
+        &[("/rows/0/access", "\"first\"")],
+    ),
+    Case(
+        "specialist-only",
+        "/rows/0/televisit",
+        drug,
+        &[("/rows/0/televisit", "true")],
+    ),
+    Case(
+        "specialist-only",
+        "/rows/0/service_note",
+        drug,
+        &[("/rows/0/service_note", "\"N\"")],
+    ),
+    Case(
+        "specialist-only",
+        "/rows/0/catalogue_code",
+        drug,
+        &[("/rows/0/catalogue_code", "\"C\"")],
+    ),
+    Case(
+        "specialist-only",
+        "/rows/0/sessions",
+        drug,
+        &[("/rows/0/sessions", "3"), ("/rows/0/quantity", "1")],
+    ),
+    Case(
+        "sessions-one-cycle",
+        "/rows/0/quantity",
+        service,
+        &[("/rows/0/sessions", "3"), ("/rows/0/quantity", "2")],
+    ),
+    Case(
+        "packs-per-row",
+        "/rows/0/quantity",
+        drug,
+        &[("/rows/0/quantity", "3")],
+    ),
+];
+
 #[test]
 fn each_rule_points_at_the_field_that_breaks_it() {
-    let stp = || json!("STP1302010000001");
-    let sasn = || json!({ "card_number": "1", "shipping_company": "T" });
-    let cases: Vec<(&str, &str, Prescription)> = vec![
-        (
-            "patient-code-required",
-            "/patient/code",
-            changed(drug(), &[("/patient/code", Value::Null)]),
-        ),
-        (
-            "patient-code-unexpected",
-            "/patient/code",
-            changed(
-                drug(),
-                &[("/recipient", json!("UE")), ("/foreign_insured", json!({}))],
-            ),
-        ),
-        (
-            "stp-eni-recipient",
-            "/recipient",
-            changed(drug(), &[("/patient/code", stp())]),
-        ),
-        (
-            "stp-eni-recipient",
-            "/recipient",
-            changed(drug(), &[("/recipient", json!("ST"))]),
-        ),
-        (
-            "foreign-insurance-expected",
-            "/foreign_insured",
-            changed(
-                drug(),
-                &[("/patient/code", Value::Null), ("/recipient", json!("NE"))],
-            ),
-        ),
-        (
-            "sasn-required",
-            "/sasn",
-            changed(drug(), &[("/recipient", json!("NA"))]),
-        ),
-        (
-            "sasn-unexpected",
-            "/sasn",
-            changed(drug(), &[("/sasn", sasn())]),
-        ),
-        (
-            "residence-both-or-neither",
-            "/patient/residence/health_unit",
-            changed(drug(), &[("/patient/residence/health_unit", Value::Null)]),
-        ),
-        (
-            "residence-both-or-neither",
-            "/patient/residence/province",
-            changed(drug(), &[("/patient/residence/province", Value::Null)]),
-        ),
-        (
-            "diagnosis-required",
-            "/diagnosis",
-            changed(service(), &[("/diagnosis", Value::Null)]),
-        ),
-        (
-            "diagnosis-required",
-            "/diagnosis",
-            changed(service(), &[("/diagnosis", json!({}))]),
-        ),
-        (
-            "compiled-in-future",
-            "/compiled_at",
-            changed(drug(), &[("/compiled_at", json!("2026-12-03T00:05:01Z"))]),
-        ),
-        (
-            "services-max",
-            "/rows",
-            changed(service(), &[("/rows/0/quantity", json!(9))]),
-        ),
-        (
-            "service-code-required",
-            "/rows/0/code",
-            changed(service(), &[("/rows/0/code", Value::Null)]),
-        ),
-        (
-            "description-required",
-            "/rows/0/description",
-            changed(drug(), &[("/rows/0/description", Value::Null)]),
-        ),
-        (
-            "not-substitutable-product",
-            "/rows/0/not_substitutable",
-            changed(
-                drug(),
-                &[
-                    ("/rows/0/not_substitutable", json!(true)),
-                    ("/rows/0/not_substitutable_reason", json!("1")),
-                ],
-            ),
-        ),
-        (
-            "not-substitutable-reason",
-            "/rows/0/not_substitutable_reason",
-            changed(
-                drug(),
-                &[
-                    ("/rows/0/not_substitutable", json!(true)),
-                    ("/rows/0/code", json!("012345678")),
-                ],
-            ),
-        ),
-        (
-            "drug-only",
-            "/rows/0/aifa_note",
-            changed(service(), &[("/rows/0/aifa_note", json!("13"))]),
-        ),
-        (
-            "drug-only",
-            "/rows/0/drug_note",
-            changed(service(), &[("/rows/0/drug_note", json!("N"))]),
-        ),
-        (
-            "drug-only",
-            "/therapeutic_plan",
-            changed(service(), &[("/therapeutic_plan", json!("1"))]),
-        ),
-        (
-            "specialist-only",
-            "/internal",
-            changed(drug(), &[("/internal", json!(true))]),
-        ),
-        (
-            "specialist-only",
-            "/rows/0/access",
-            changed(drug(), &[("/rows/0/access", json!("first"))]),
-        ),
-        (
-            "specialist-only",
-            "/rows/0/sessions",
-            changed(
-                drug(),
-                &[
-                    ("/rows/0/sessions", json!(3)),
-                    ("/rows/0/quantity", json!(1)),
-                ],
-            ),
-        ),
-        (
-            "sessions-one-cycle",
-            "/rows/0/quantity",
-            changed(
-                service(),
-                &[
-                    ("/rows/0/sessions", json!(3)),
-                    ("/rows/0/quantity", json!(2)),
-                ],
-            ),
-        ),
-        (
-            "packs-per-row",
-            "/rows/0/quantity",
-            changed(drug(), &[("/rows/0/quantity", json!(3))]),
-        ),
-    ];
-    for (rule, pointer, prescription) in &cases {
+    for Case(rule, pointer, base, changes) in CASES {
+        let changes: Vec<(&str, Value)> = changes
+            .iter()
+            .map(|(pointer, json)| (*pointer, serde_json::from_str(json).unwrap()))
+            .collect();
+        let broken = changed(base(), &changes);
         assert_eq!(
-            found(prescription),
+            found(&broken),
             [(*rule, (*pointer).to_owned())],
             "{rule} at {pointer}"
         );
         assert!(
-            check(prescription, now(), &[rule, "prescriber-code"]).is_empty(),
+            check(&broken, now(), &[rule, "prescriber-code"]).is_empty(),
             "{rule}"
         );
     }
     for rule in RULES.iter().filter(|rule| rule.id != "prescriber-code") {
         assert!(
-            cases.iter().any(|(id, ..)| *id == rule.id),
+            CASES.iter().any(|case| case.0 == rule.id),
             "{} is never broken",
             rule.id
         );

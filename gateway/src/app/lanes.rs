@@ -1,0 +1,174 @@
+//! The lanes of the gateway: one tokio task each for requests, delivery and numbers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapters::sac::{INVIO, LOTS, LOTTO, OPERATIONS, PRESCRIPTIONS, Sac};
+use engine::calls::Calls;
+use engine::core::{Core, Parts};
+use engine::delivery::Delivery;
+use engine::lane::write_behind::{self, Door};
+use engine::lots::Lots;
+use engine::numbers::Numbers;
+use engine::ports::{Clock, Rng, Store};
+use engine::stop::{Stop, StopSwitch};
+use policies::operation::{LaneName, Operation};
+use policies::rules::SacRules;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Fatal;
+
+/// How long the first numbers are waited for. Without them the gateway serves all the same, and
+/// refuses prescriptions that bring no number of their own.
+const FIRST_NUMBERS_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long a task may take to write down what it was cut short in.
+const LET_GO_WITHIN: Duration = Duration::from_secs(5);
+
+/// The lanes, running.
+pub(super) struct Lanes {
+    /// The way into `sac.prescriptions`.
+    pub(super) prescriptions: Door,
+    switch: StopSwitch,
+    tasks: JoinSet<()>,
+}
+
+/// Chance from the operating system's seed.
+struct ThreadRng;
+
+impl Rng for ThreadRng {
+    fn unit(&self) -> f64 {
+        rand::random()
+    }
+}
+
+impl Lanes {
+    /// Opens every lane, and waits a while for the first numbers.
+    pub(super) async fn start(
+        store: Arc<dyn Store>,
+        sac: Arc<Sac>,
+        rules: &SacRules,
+        clock: &Arc<dyn Clock>,
+        alarm: &watch::Sender<Option<Fatal>>,
+    ) -> Lanes {
+        let rng: Arc<dyn Rng> = Arc::new(ThreadRng);
+        let (switch, stop) = StopSwitch::new();
+        let calls = |lane| Arc::new(calls(lane, &sac, rules, clock, &rng, &stop));
+        let numbers = Arc::new(Numbers::default());
+        let lots = Lots {
+            numbers: Arc::clone(&numbers),
+            calls: calls(LOTS),
+            op: LOTTO,
+            store: Arc::clone(&store),
+            clock: Arc::clone(clock),
+            rng: Arc::clone(&rng),
+            rules: rules.lots.clone(),
+            stop: stop.clone(),
+        };
+        let core = Arc::new(Core::new(Parts {
+            lane: PRESCRIPTIONS,
+            write: *operation(INVIO.0),
+            calls: calls(PRESCRIPTIONS),
+            store,
+            numbers,
+            clock: Arc::clone(clock),
+            rng,
+            rules: rules.prescriptions.clone(),
+            stop: stop.clone(),
+        }));
+        let (prescriptions, lane) = write_behind::open(Arc::clone(&core));
+        if tokio::time::timeout(FIRST_NUMBERS_WITHIN, lots.restock())
+            .await
+            .is_err()
+        {
+            tracing::warn!("serving before the first lot of numbers was received");
+        }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watched(lots.run(), alarm.clone()));
+        tasks.spawn(watched(lane.run(), alarm.clone()));
+        tasks.spawn(watched(Delivery::new(core).run(), alarm.clone()));
+        Lanes {
+            prescriptions,
+            switch,
+            tasks,
+        }
+    }
+
+    /// Nothing new begins.
+    pub(super) fn drain(&self) {
+        self.switch.drain();
+    }
+
+    /// Waits until every task has ended, and cuts short what outlasts `drain`.
+    pub(super) async fn join(mut self, drain: Duration) {
+        self.switch.drain();
+        if tokio::time::timeout(drain, all(&mut self.tasks))
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "calls were still in flight when the drain was over; they are uncertain"
+            );
+        }
+        self.switch.force();
+        if tokio::time::timeout(LET_GO_WITHIN, all(&mut self.tasks))
+            .await
+            .is_err()
+        {
+            tracing::error!("a lane did not end; what it held is uncertain after the next start");
+        }
+    }
+}
+
+/// Raises the alarm if `task` panics: a gateway without one of its lanes must not go on serving.
+async fn watched(task: impl Future<Output = ()>, alarm: watch::Sender<Option<Fatal>>) {
+    struct Watch(watch::Sender<Option<Fatal>>);
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                self.0.send_replace(Some(Fatal::LaneDied));
+            }
+        }
+    }
+    let watch = Watch(alarm);
+    task.await;
+    drop(watch);
+}
+
+async fn all(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(panicked = error.is_panic(), "a lane died");
+        }
+    }
+}
+
+fn calls(
+    lane: LaneName,
+    sac: &Arc<Sac>,
+    rules: &SacRules,
+    clock: &Arc<dyn Clock>,
+    rng: &Arc<dyn Rng>,
+    stop: &Stop,
+) -> Calls {
+    let rows: Vec<Operation> = OPERATIONS
+        .iter()
+        .filter(|row| row.lane == lane)
+        .copied()
+        .collect();
+    let (upstream, clock, rng) = (Arc::clone(sac) as _, Arc::clone(clock), Arc::clone(rng));
+    Calls::new(
+        upstream,
+        &rows,
+        &rules.prescriptions.gate,
+        clock,
+        rng,
+        stop.clone(),
+    )
+}
+
+fn operation(name: &str) -> &'static Operation {
+    let row = OPERATIONS.iter().find(|row| row.op.0 == name);
+    row.expect("the adapter's table has every operation it names")
+}

@@ -1,0 +1,403 @@
+//! The store of a single gateway, in one SQLite database.
+//!
+//! # Invariants
+//!
+//! Those of [`engine::ports::Store`], each tested by its number, and:
+//!
+//! 1. One process has a store open at a time.
+//! 2. A store that has lost something is refused, with a word on what and what to do; it is never
+//!    taken for an empty one.
+//! 3. Reads go on when writes are refused: on a full disk, and once the writer is poisoned.
+//!
+//! # Limits
+//!
+//! [`Settings::entries_max`] pending entries, [`Settings::queue_max`] writes and reads waiting, and
+//! [`Settings::size_bytes_max`] on disk.
+//!
+//! # Failure
+//!
+//! After [`WriteError::Unknown`] the writer is poisoned: the process must end, start again and
+//! find out from the store itself what is on disk ([`Settings::on_poison`]).
+//!
+//! # Not here
+//!
+//! Which state follows which is `policies::delivery`; this module keeps what it is told.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::ports::{
+    AppendError, Appended, Clock, Document, Entry, EntryId, Event, Filter, Leased, NewEntry,
+    NumberBlock, NumberRange, Organization, Page, ReadError, Settled, Settlement, Store, Wanted,
+    WriteError,
+};
+use futures_util::future::BoxFuture;
+use policies::failure::Opaque;
+use policies::state::Tally;
+use policies::time::Timestamp;
+
+use crate::sealing::{Key, Purpose, Sealer};
+use append::Row;
+use reader::Readers;
+use settle::Sealed;
+use writer::Writer;
+
+mod append;
+mod guard;
+mod lease;
+mod log;
+mod numbers;
+mod query;
+mod reader;
+mod row;
+mod schema;
+mod settle;
+mod start;
+mod step;
+mod verdict;
+mod writer;
+
+/// Called once, by the writing thread, when this process must not write any more.
+pub type Poisoned = Arc<dyn Fn() + Send + Sync>;
+
+/// What a store needs to know.
+pub struct Settings {
+    /// Where its files are; created if it is not there.
+    pub directory: PathBuf,
+    /// What it seals with.
+    pub key: Key,
+    /// What it measures leases and stamps events by.
+    pub clock: Arc<dyn Clock>,
+    /// The name of this gateway, written with every entry it accepts.
+    pub node: String,
+    /// How many entries may be pending before new ones are refused.
+    pub entries_max: u64,
+    /// How many writes, and how many reads, may wait in front of the threads.
+    pub queue_max: usize,
+    /// How many threads read.
+    pub readers: usize,
+    /// How large the database may grow before writes are refused as if the disk were full; its log
+    /// comes on top. `None`: as large as the disk.
+    pub size_bytes_max: Option<u64>,
+    /// Told when the writer is poisoned.
+    pub on_poison: Option<Poisoned>,
+}
+
+impl Settings {
+    /// Settings for `directory` with every limit at its default.
+    pub fn new(directory: PathBuf, key: Key, clock: Arc<dyn Clock>) -> Settings {
+        Settings {
+            directory,
+            key,
+            clock,
+            node: "local".to_owned(),
+            // A regional weekend without the SAC.
+            entries_max: 1_000_000,
+            // Sixteen groups: a queue that is longer only makes its callers time out.
+            queue_max: 1_024,
+            readers: 2,
+            size_bytes_max: None,
+            on_poison: None,
+        }
+    }
+}
+
+/// Why a store could not be opened. Nothing was changed in it, unless said otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the store in {directory} is in use by another process")]
+    InUse {
+        /// Its directory.
+        directory: PathBuf,
+    },
+    /// A file or the directory cannot be read, created or written.
+    #[error("{path} cannot be used")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is a database of another program, or none at all.
+    #[error("{path} is not a store of argine; move it away, or name another directory")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later release has migrated it.
+    #[error("the store has version {found} and this release knows {known}: use the later release")]
+    Newer {
+        /// Its version.
+        found: i64,
+        /// The latest one known here.
+        known: usize,
+    },
+    /// It is sealed under another key.
+    #[error("the key file is not the one this store was sealed with")]
+    WrongKey,
+    /// The database was there once, and is not.
+    #[error("{path} is gone or empty: restore it (see the store's README, \"When it refuses\")")]
+    DatabaseGone {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The last process did not close the store, and its log is not there.
+    #[error(
+        "{path} is gone or empty, and writes that were confirmed may be in it: bring it back \
+         (see the store's README, \"When it refuses\")"
+    )]
+    LogGone {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Writes that were confirmed lie behind damage in the log.
+    #[error(
+        "{path} is damaged, and writes that were confirmed lie behind the damage \
+         (see the store's README, \"When it refuses\")"
+    )]
+    LogDamaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database is shorter than it must be.
+    #[error("{path} was cut short: restore it (see the store's README, \"When it refuses\")")]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system cannot keep a write-ahead log.
+    #[error("the file system under {path} cannot keep a write-ahead log")]
+    NoLog {
+        /// The file.
+        path: PathBuf,
+    },
+    /// SQLite refused.
+    #[error("could not {attempt}")]
+    Sqlite {
+        /// What was being done.
+        attempt: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl OpenError {
+    fn sqlite(attempt: &'static str, error: rusqlite::Error) -> OpenError {
+        OpenError::Sqlite {
+            attempt,
+            source: Box::new(error),
+        }
+    }
+}
+
+/// An open store.
+///
+/// Dropping it lets its threads finish what was handed over, without waiting for them;
+/// [`Sqlite::close`] waits.
+pub struct Sqlite {
+    writer: Writer,
+    readers: Readers,
+    sealer: Arc<Sealer>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Sqlite {
+    /// Opens the store, or creates it where there is none. Leases of the process that had it
+    /// before have ended: their entries are uncertain.
+    pub fn open(settings: &Settings) -> Result<Sqlite, OpenError> {
+        start::open(settings, writer::commit)
+    }
+
+    /// Whether this process must not write any more, and should end.
+    pub fn poisoned(&self) -> bool {
+        self.writer.poisoned()
+    }
+
+    /// Finishes what was handed over, leaves the store in order and waits for its threads to end.
+    /// What comes later is refused.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn append_all(&self, entries: Vec<NewEntry>) -> Vec<Result<Appended, AppendError>> {
+        let count = entries.len();
+        // Sealed here, on the caller's side, so that the one writing thread only writes.
+        let rows: Vec<_> = entries
+            .into_iter()
+            .map(|entry| Row::seal(&self.sealer, entry))
+            .collect();
+        match self.writer.write(|tx| append::append(tx, rows)).await {
+            Ok(outcomes) => outcomes
+                .into_iter()
+                .map(|outcome| outcome.and_then(|stored| stored.open(&self.sealer)))
+                .collect(),
+            Err(WriteError::Refused) => vec![Err(AppendError::Refused); count],
+            Err(WriteError::Unknown) => vec![Err(AppendError::Unknown); count],
+        }
+    }
+
+    async fn settle_all(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, WriteError> {
+        let sealed = settlements
+            .into_iter()
+            .map(|settlement| Sealed::seal(&self.sealer, settlement))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| {
+                tracing::error!("a settlement could not be sealed");
+                WriteError::Refused
+            })?;
+        self.writer
+            .write(move |tx| settle::settle(tx, &sealed))
+            .await?
+    }
+}
+
+impl Store for Sqlite {
+    fn append(&self, entries: Vec<NewEntry>) -> BoxFuture<'_, Vec<Result<Appended, AppendError>>> {
+        Box::pin(self.append_all(entries))
+    }
+
+    fn lease_due(
+        &self,
+        wanted: Wanted,
+        entries_max: usize,
+        lease_for: Duration,
+    ) -> BoxFuture<'_, Result<Vec<Leased>, WriteError>> {
+        Box::pin(async move {
+            let held = self
+                .writer
+                .write(move |tx| lease::lease_due(tx, wanted, entries_max, lease_for))
+                .await?;
+            Ok(held
+                .into_iter()
+                .map(|held| held.open(&self.sealer))
+                .collect())
+        })
+    }
+
+    fn settle(
+        &self,
+        settlements: Vec<Settlement>,
+    ) -> BoxFuture<'_, Result<Vec<Settled>, WriteError>> {
+        Box::pin(self.settle_all(settlements))
+    }
+
+    fn park_overdue(&self, entries_max: usize) -> BoxFuture<'_, Result<usize, WriteError>> {
+        Box::pin(
+            self.writer
+                .write(move |tx| settle::park_overdue(tx, entries_max)),
+        )
+    }
+
+    fn reauthorize(
+        &self,
+        organization: Organization,
+        identity: Opaque,
+        authority: Opaque,
+    ) -> BoxFuture<'_, Result<usize, WriteError>> {
+        let identity = self.sealer.digest(Purpose::Identity, &[&identity.0]);
+        Box::pin(
+            self.writer
+                .write(move |tx| settle::reauthorize(tx, &organization.0, identity, &authority)),
+        )
+    }
+
+    fn next_due(&self, wanted: Wanted) -> BoxFuture<'_, Result<Option<Timestamp>, ReadError>> {
+        let now = self.clock.now();
+        Box::pin(
+            self.readers
+                .read(move |conn| Ok(lease::next_due(conn, wanted, now)?)),
+        )
+    }
+
+    fn get(
+        &self,
+        organization: Organization,
+        id: EntryId,
+    ) -> BoxFuture<'_, Result<Option<Entry>, ReadError>> {
+        let sealer = Arc::clone(&self.sealer);
+        Box::pin(
+            self.readers
+                .read(move |conn| query::get(conn, &sealer, &organization.0, id)),
+        )
+    }
+
+    fn list(
+        &self,
+        organization: Organization,
+        filter: Filter,
+        page: Page,
+    ) -> BoxFuture<'_, Result<Vec<Entry>, ReadError>> {
+        let sealer = Arc::clone(&self.sealer);
+        Box::pin(
+            self.readers
+                .read(move |conn| query::list(conn, &sealer, &organization.0, &filter, page)),
+        )
+    }
+
+    fn events(
+        &self,
+        organization: Organization,
+        id: EntryId,
+    ) -> BoxFuture<'_, Result<Option<Vec<Event>>, ReadError>> {
+        Box::pin(
+            self.readers
+                .read(move |conn| query::events(conn, &organization.0, id)),
+        )
+    }
+
+    fn events_after(
+        &self,
+        organization: Organization,
+        after: u64,
+        events_max: usize,
+    ) -> BoxFuture<'_, Result<Vec<Event>, ReadError>> {
+        Box::pin(
+            self.readers
+                .read(move |conn| query::events_after(conn, &organization.0, after, events_max)),
+        )
+    }
+
+    fn document(
+        &self,
+        organization: Organization,
+        id: EntryId,
+    ) -> BoxFuture<'_, Result<Document, ReadError>> {
+        let sealer = Arc::clone(&self.sealer);
+        Box::pin(
+            self.readers
+                .read(move |conn| query::document(conn, &sealer, &organization.0, id)),
+        )
+    }
+
+    fn tally(&self) -> BoxFuture<'_, Result<Tally, ReadError>> {
+        Box::pin(self.readers.read(query::tally))
+    }
+
+    fn add_range(&self, range: NumberRange) -> BoxFuture<'_, Result<(), WriteError>> {
+        Box::pin(async move {
+            self.writer
+                .write(move |tx| numbers::add_range(tx, range))
+                .await?
+        })
+    }
+
+    fn lease_block(
+        &self,
+        numbers_max: u64,
+    ) -> BoxFuture<'_, Result<Option<NumberBlock>, WriteError>> {
+        Box::pin(
+            self.writer
+                .write(move |tx| numbers::lease_block(tx, numbers_max)),
+        )
+    }
+
+    fn numbers_left(&self) -> BoxFuture<'_, Result<u64, ReadError>> {
+        Box::pin(self.readers.read(|conn| Ok(numbers::left(conn)?)))
+    }
+}

@@ -1,0 +1,251 @@
+//! Storing new entries.
+//!
+//! # Invariants
+//!
+//! 1. An entry, its key, its number, its first event and the mark of its block are one transaction;
+//!    all but the mark are one row, so that an append is one `INSERT`.
+//! 2. A repetition is recognised before anything else is asked: also when the store is full, and
+//!    within one group.
+//! 3. An entry that must wait for an earlier one of its prescription is not appended leased: it is
+//!    stored as `accepted`, and its epoch is 0.
+
+use engine::ports::{AppendError, Appended, BlockId, NewEntry, NumberUse};
+use policies::state::State;
+use policies::time::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+use super::row::{self, RawEntry, at, entry_columns, millis, place};
+use super::writer::Tx;
+use crate::sealing::{Digest, Purpose, Sealer, Unsealable};
+
+/// A new entry, sealed: nothing of it that is personal is in clear any more but its number.
+pub(super) struct Row {
+    entry: NewEntry,
+    key: Digest,
+    fingerprint: Digest,
+    number_digest: Option<Digest>,
+    person: Option<Digest>,
+    identity: Digest,
+    number: Option<Vec<u8>>,
+    authority: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl Row {
+    /// Seals `entry`, on the caller's side of the queue.
+    pub(super) fn seal(sealer: &Sealer, entry: NewEntry) -> Result<Row, Unsealable> {
+        let organization = entry.organization.0.as_bytes();
+        // An operation without a number of its own holds none.
+        let number = Some(entry.number.number().0.as_slice()).filter(|number| !number.is_empty());
+        Ok(Row {
+            key: sealer.digest(Purpose::Key, &[organization, entry.key.as_bytes()]),
+            fingerprint: sealer.digest(Purpose::Fingerprint, &[&entry.fingerprint.0]),
+            number_digest: number.map(|number| sealer.number_digest(number)),
+            person: entry
+                .person
+                .as_ref()
+                .map(|person| sealer.digest(Purpose::Person, &[&person.0])),
+            identity: sealer.digest(Purpose::Identity, &[&entry.identity.0]),
+            number: number
+                .map(|number| sealer.seal(place(entry.id, "number"), number))
+                .transpose()?,
+            authority: sealer.seal(place(entry.id, "authority"), &entry.authority.0)?,
+            payload: sealer.seal(place(entry.id, "payload"), &entry.payload.0)?,
+            entry,
+        })
+    }
+
+    fn block(&self) -> Option<(BlockId, u64)> {
+        match &self.entry.number {
+            NumberUse::Ours {
+                block, position, ..
+            } => Some((*block, *position)),
+            NumberUse::Callers(_) => None,
+        }
+    }
+}
+
+/// What became of one new entry; a replayed one is still sealed.
+pub(super) enum Stored {
+    Accepted { at: Timestamp, epoch: u64 },
+    Replay(Box<RawEntry>),
+    KeyReused,
+    NumberOurs,
+    NumberUsed,
+}
+
+impl Stored {
+    /// Unseals what is to be shown.
+    pub(super) fn open(self, sealer: &Sealer) -> Result<Appended, AppendError> {
+        Ok(match self {
+            Stored::Accepted { at, epoch } => Appended::Accepted { at, epoch },
+            Stored::Replay(raw) => {
+                let entry = raw.open(sealer).map_err(|_| {
+                    tracing::error!("an entry that was asked for again cannot be unsealed");
+                    AppendError::Refused
+                })?;
+                Appended::Replay(Box::new(entry))
+            }
+            Stored::KeyReused => Appended::KeyReused,
+            Stored::NumberOurs => Appended::NumberOurs,
+            Stored::NumberUsed => Appended::NumberUsed,
+        })
+    }
+}
+
+type Outcome = Result<Stored, AppendError>;
+
+/// Stores `rows`, in order.
+pub(super) fn append(
+    tx: &mut Tx<'_>,
+    rows: Vec<Result<Row, Unsealable>>,
+) -> rusqlite::Result<Vec<Outcome>> {
+    rows.into_iter()
+        .map(|row| match row {
+            Ok(row) => append_one(tx, &row),
+            Err(Unsealable) => {
+                tracing::error!("an entry could not be sealed and was not stored");
+                Ok(Err(AppendError::Refused))
+            }
+        })
+        .collect()
+}
+
+fn append_one(tx: &mut Tx<'_>, row: &Row) -> rusqlite::Result<Outcome> {
+    if let Some(refusal) = refusal(tx, row) {
+        return Ok(repetition(tx, row)?.map_or(refusal, Ok));
+    }
+    let leased = row.entry.lease_for.is_some() && !waits(tx, row)?;
+    if !insert(tx, row, leased)? {
+        return diagnose(tx, row);
+    }
+    tx.counts.pending += 1;
+    if let Some((block, position)) = row.block() {
+        let mark = tx.marks.entry(block).or_default();
+        *mark = (*mark).max(position + 1);
+    }
+    Ok(Ok(Stored::Accepted {
+        at: tx.now,
+        epoch: u64::from(leased),
+    }))
+}
+
+/// Why a new entry is not even tried; a repetition is answered all the same.
+fn refusal(tx: &Tx<'_>, row: &Row) -> Option<Outcome> {
+    let fitting = match &row.entry.number {
+        NumberUse::Ours {
+            block,
+            position,
+            number,
+        } => tx.numbers.given(*block, *position, &number.0),
+        NumberUse::Callers(number) if tx.numbers.ours(&number.0) => {
+            return Some(Ok(Stored::NumberOurs));
+        }
+        NumberUse::Callers(_) => true,
+    };
+    if !fitting {
+        tracing::error!(entry = %row.entry.id, "a number does not belong to the block it names");
+        return Some(Err(AppendError::Refused));
+    }
+    (tx.counts.pending >= tx.fixed.entries_max).then_some(Err(AppendError::Full))
+}
+
+/// Whether an earlier entry under the same order key is still to be moved.
+fn waits(tx: &Tx<'_>, row: &Row) -> rusqlite::Result<bool> {
+    tx.conn
+        .prepare_cached("SELECT 1 FROM entries WHERE order_key = ?1 AND queue IS NOT NULL")?
+        .exists([row.entry.order_key.0.as_bytes()])
+}
+
+/// Inserts the row; false if the key, the number or the name is taken.
+fn insert(tx: &mut Tx<'_>, row: &Row, leased: bool) -> rusqlite::Result<bool> {
+    let entry = &row.entry;
+    let lease_until = entry.lease_for.filter(|_| leased).map(|span| tx.now + span);
+    let state = if leased {
+        State::Sending
+    } else {
+        State::Accepted
+    };
+    let inserted = tx
+        .conn
+        .prepare_cached(
+            "INSERT INTO entries (accepted_seq, id, organization, lane, op, order_key, state, \
+             queue, lease_until, epoch, sends, failures, accepted_at, updated_at, \
+             fallback, uncertain, deadline, answer_within_ms, origin_node, trace, \
+             key_digest, fingerprint, number_digest, person_digest, identity_digest, \
+             number, authority, payload) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 0, ?11, ?11, ?12, ?13, ?14, \
+             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25) \
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            tx.counts.seq_next,
+            entry.id.0.as_bytes(),
+            entry.organization.0,
+            entry.lane.0,
+            entry.op.0,
+            entry.order_key.0.as_bytes(),
+            state.as_str(),
+            if leased { row::LEASED } else { row::READY },
+            lease_until.map(at),
+            // The epoch of the first lease, and the send that it is.
+            i64::from(leased),
+            at(tx.now),
+            entry.terms.fallback.as_str(),
+            entry.terms.uncertain.as_str(),
+            at(entry.terms.deadline),
+            millis(entry.terms.answer_within),
+            tx.fixed.node,
+            entry.trace,
+            row.key,
+            row.fingerprint,
+            row.number_digest,
+            row.person,
+            row.identity,
+            row.number,
+            row.authority,
+            row.payload,
+        ])?;
+    if inserted == 1 {
+        tx.next_seq();
+    }
+    Ok(inserted == 1)
+}
+
+/// Why the row was not inserted.
+fn diagnose(tx: &Tx<'_>, row: &Row) -> rusqlite::Result<Outcome> {
+    if let Some(repetition) = repetition(tx, row)? {
+        return Ok(Ok(repetition));
+    }
+    let used = match &row.number_digest {
+        Some(digest) => tx
+            .conn
+            .prepare_cached("SELECT 1 FROM entries WHERE number_digest = ?1")?
+            .exists([digest])?,
+        None => false,
+    };
+    if used {
+        return Ok(Ok(Stored::NumberUsed));
+    }
+    tracing::error!(entry = %row.entry.id, "the name of a new entry is taken");
+    Ok(Err(AppendError::Refused))
+}
+
+/// The entry that holds the same key, if there is one.
+fn repetition(tx: &Tx<'_>, row: &Row) -> rusqlite::Result<Option<Stored>> {
+    tx.conn
+        .prepare_cached(concat!(
+            "SELECT fingerprint, ",
+            entry_columns!(),
+            " FROM entries WHERE key_digest = ?1"
+        ))?
+        .query_row([row.key], |found| {
+            let fingerprint: Vec<u8> = found.get(0)?;
+            Ok(if fingerprint == row.fingerprint {
+                Stored::Replay(Box::new(RawEntry::read(found, 1)?))
+            } else {
+                Stored::KeyReused
+            })
+        })
+        .optional()
+}

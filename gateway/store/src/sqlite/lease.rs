@@ -1,0 +1,221 @@
+//! Leasing: who may work on an entry, and until when.
+//!
+//! # Invariants
+//!
+//! 1. Every lease raises the epoch, and a lease to send counts its send, in one transaction.
+//! 2. A lease that ran out leaves its entry uncertain, never due to be sent: nobody knows what the
+//!    upstream has seen. The same holds for every lease of a process that is gone.
+//! 3. An entry is not leased while an earlier one under the same order key is still to be moved.
+//!
+//! # Limits
+//!
+//! A call ends at most [`EXPIRED_MAX`] leases and lets at most [`COMING_DUE_MAX`] deferred entries
+//! come due, those that have waited longest first; the rest follow with the next calls. So no call
+//! holds up the writer for long, however many entries come due at once, and "earliest deadline
+//! first" is meant among those that have come due.
+//!
+//! Entries that wait for an earlier one are passed over in the order of deadlines: a call costs
+//! what it leases, and what it passes over.
+
+use std::time::Duration;
+
+use engine::ports::{Leased, Wanted};
+use policies::failure::{Code, Opaque};
+use policies::state::State;
+use policies::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::row::{self, RawWork, at, instant, limit, work_columns};
+use super::step::{self, Standing, standing_columns};
+use super::writer::Tx;
+use crate::sealing::Sealer;
+
+const EXPIRED_MAX: usize = 512;
+const COMING_DUE_MAX: usize = 512;
+/// Entries leased by one call, at most.
+const LEASED_MAX: usize = 512;
+
+/// The condition that no earlier entry under the order key of `e` is still to be moved.
+macro_rules! in_turn {
+    () => {
+        "NOT EXISTS ( \
+             SELECT 1 FROM entries AS earlier \
+             WHERE earlier.order_key = e.order_key AND earlier.queue IS NOT NULL \
+             AND earlier.accepted_seq < e.accepted_seq)"
+    };
+}
+
+/// An entry just leased, still sealed.
+pub(super) struct Held {
+    work: RawWork,
+    state: State,
+}
+
+impl Held {
+    /// Unseals it, on the deliverer's side of the queue.
+    pub(super) fn open(mut self, sealer: &Sealer) -> Leased {
+        let reason = self.work.reason();
+        let (terms, request) = self.work.open(sealer);
+        if request.is_err() {
+            tracing::error!(entry = %self.work.id, "an entry cannot be unsealed");
+        }
+        Leased {
+            id: self.work.id,
+            op: self.work.op,
+            epoch: row::uint(self.work.epoch),
+            state: self.state,
+            sends: self.work.sends,
+            failures: self.work.failures,
+            reason,
+            terms,
+            request,
+            identity: Opaque(self.work.identity),
+        }
+    }
+}
+
+/// Ends the leases that ran out, then leases up to `entries_max` due entries of `wanted`.
+pub(super) fn lease_due(
+    tx: &mut Tx<'_>,
+    wanted: Wanted,
+    entries_max: usize,
+    lease_for: Duration,
+) -> rusqlite::Result<Vec<Held>> {
+    let now = at(tx.now);
+    end_leases(tx, now, EXPIRED_MAX)?;
+    come_due(tx, wanted, now)?;
+    let state = if wanted.verify {
+        State::Verifying
+    } else {
+        State::Sending
+    };
+    let due: Vec<(i64, RawWork)> = tx
+        .conn
+        .prepare_cached(concat!(
+            "SELECT accepted_seq, ",
+            work_columns!(),
+            " FROM entries AS e WHERE queue = 'ready' AND lane = ?1 AND state = ?2 AND ",
+            in_turn!(),
+            " ORDER BY deadline, accepted_seq LIMIT ?3"
+        ))?
+        .query_map(
+            params![
+                wanted.lane.0,
+                source(wanted).as_str(),
+                limit(entries_max.min(LEASED_MAX))
+            ],
+            |found| Ok((found.get(0)?, RawWork::read(found, 1)?)),
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    let lease_until = at(tx.now + lease_for);
+    due.into_iter()
+        .map(|(seq, mut work)| {
+            work.epoch += 1;
+            work.sends += u32::from(!wanted.verify);
+            tx.conn
+                .prepare_cached(
+                    "UPDATE entries SET state = ?2, queue = 'leased', lease_until = ?3, \
+                     epoch = ?4, sends = ?5 WHERE accepted_seq = ?1",
+                )?
+                .execute(params![
+                    seq,
+                    state.as_str(),
+                    lease_until,
+                    work.epoch,
+                    work.sends
+                ])?;
+            Ok(Held { work, state })
+        })
+        .collect()
+}
+
+/// Invariant 2: makes up to `leases_max` entries whose lease ended at `now` or before uncertain;
+/// how many.
+pub(super) fn end_leases(tx: &mut Tx<'_>, now: i64, leases_max: usize) -> rusqlite::Result<usize> {
+    let ended = Standing::all(
+        tx,
+        concat!(
+            "SELECT ",
+            standing_columns!(),
+            " FROM entries WHERE queue = 'leased' AND lease_until <= ?1 \
+             ORDER BY lease_until LIMIT ?2"
+        ),
+        params![now, limit(leases_max)],
+    )?;
+    for standing in &ended {
+        // Asking changes nothing: what a lost reader held is as uncertain as it was, for its reason.
+        let reason = match standing.state {
+            State::Verifying => standing.reason.or(Some(Code::LeaseExpired)),
+            _ => Some(Code::LeaseExpired),
+        };
+        let uncertain = standing.to(State::Uncertain, reason);
+        step::take(tx, standing, &uncertain)?;
+    }
+    Ok(ended.len())
+}
+
+/// Moves deferred entries whose time has come to those that are due.
+fn come_due(tx: &Tx<'_>, wanted: Wanted, now: i64) -> rusqlite::Result<()> {
+    tx.conn
+        .prepare_cached(
+            "UPDATE entries SET queue = 'ready', due = NULL WHERE accepted_seq IN ( \
+                 SELECT accepted_seq FROM entries \
+                 WHERE queue = 'deferred' AND lane = ?1 AND state = ?2 AND due <= ?3 \
+                 ORDER BY due LIMIT ?4)",
+        )?
+        .execute(params![
+            wanted.lane.0,
+            source(wanted).as_str(),
+            now,
+            limit(COMING_DUE_MAX)
+        ])
+        .map(drop)
+}
+
+/// The state that `wanted` leases from.
+fn source(wanted: Wanted) -> State {
+    if wanted.verify {
+        State::Uncertain
+    } else {
+        State::Accepted
+    }
+}
+
+/// When there is something to lease of `wanted`, or a lease ends that makes something of it.
+///
+/// An attempt to verify may end a lease to send as well: both leave an entry to verify.
+pub(super) fn next_due(
+    conn: &Connection,
+    wanted: Wanted,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let source = source(wanted).as_str();
+    let ready = conn
+        .prepare_cached(concat!(
+            "SELECT 1 FROM entries AS e WHERE queue = 'ready' AND lane = ?1 AND state = ?2 AND ",
+            in_turn!(),
+            " LIMIT 1"
+        ))?
+        .exists(params![wanted.lane.0, source])?;
+    if ready {
+        return Ok(Some(now));
+    }
+    let deferred: Option<i64> = conn
+        .prepare_cached(concat!(
+            "SELECT due FROM entries AS e \
+             WHERE queue = 'deferred' AND lane = ?1 AND state = ?2 AND ",
+            in_turn!(),
+            " ORDER BY due LIMIT 1"
+        ))?
+        .query_row(params![wanted.lane.0, source], |row| row.get(0))
+        .optional()?;
+    let lease: Option<i64> = conn
+        .prepare_cached(
+            "SELECT lease_until FROM entries \
+             WHERE queue = 'leased' AND lane = ?1 AND (?2 OR state = 'sending') \
+             ORDER BY lease_until LIMIT 1",
+        )?
+        .query_row(params![wanted.lane.0, wanted.verify], |row| row.get(0))
+        .optional()?;
+    Ok([deferred, lease].into_iter().flatten().min().map(instant))
+}

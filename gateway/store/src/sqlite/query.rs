@@ -1,0 +1,226 @@
+//! What callers and operators read.
+//!
+//! An entry is shown to the organisation that wrote it, and to nobody else: every query that takes
+//! a name takes the organisation with it.
+
+use engine::ports::{Document, Entry, EntryId, Event, Filter, Page};
+use policies::state::{State, Tally};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+
+use super::reader::Unread;
+use super::row::{self, RawEntry, at, document_place, entry_columns, int, limit, uint};
+use crate::sealing::{Damaged, Purpose, Sealer};
+
+/// Rows of one answer, at most, whatever was asked for.
+pub(super) const PAGE_MAX: usize = 1_000;
+
+impl From<Damaged> for Unread {
+    fn from(_: Damaged) -> Self {
+        Unread::Damaged
+    }
+}
+
+/// One entry.
+pub(super) fn get(
+    conn: &Connection,
+    sealer: &Sealer,
+    organization: &str,
+    id: EntryId,
+) -> Result<Option<Entry>, Unread> {
+    conn.prepare_cached(concat!(
+        "SELECT ",
+        entry_columns!(),
+        " FROM entries WHERE id = ?1 AND organization = ?2"
+    ))?
+    .query_row(params![id.0.as_bytes(), organization], |row| {
+        RawEntry::read(row, 0)
+    })
+    .optional()?
+    .map(|raw| raw.open(sealer).map_err(Unread::from))
+    .transpose()
+}
+
+/// The condition of the index `entries_attention`, word for word, and the state itself.
+macro_rules! attention {
+    () => {
+        "state NOT IN ('accepted', 'sending', 'uncertain', 'verifying', 'registered') AND state = ?"
+    };
+}
+
+/// Entries that pass `filter`, newest first.
+pub(super) fn list(
+    conn: &Connection,
+    sealer: &Sealer,
+    organization: &str,
+    filter: &Filter,
+    page: Page,
+) -> Result<Vec<Entry>, Unread> {
+    let mut sql = concat!(
+        "SELECT ",
+        entry_columns!(),
+        " FROM entries WHERE organization = ?"
+    )
+    .to_owned();
+    let mut values = vec![Value::from(organization.to_owned())];
+    let mut and = |condition: &str, value: Value| {
+        sql.push_str(" AND ");
+        sql.push_str(condition);
+        values.push(value);
+    };
+    if let Some(state) = filter.state {
+        let word = state.as_str().to_owned().into();
+        match state {
+            // Most entries are here: the newest ones are tried until the page is full. The plus
+            // keeps SQLite from walking through everybody's entries in that state.
+            State::Accepted
+            | State::Sending
+            | State::Uncertain
+            | State::Verifying
+            | State::Registered => and("+state = ?", word),
+            _ => and(attention!(), word),
+        }
+    }
+    if let Some(number) = &filter.number {
+        let digest = sealer.number_digest(&number.0);
+        and("number_digest = ?", digest.to_vec().into());
+    }
+    if let Some(person) = &filter.person {
+        let digest = sealer.digest(Purpose::Person, &[&person.0]);
+        and("person_digest = ?", digest.to_vec().into());
+    }
+    if let Some(from) = filter.from {
+        and("accepted_at >= ?", at(from).into());
+    }
+    if let Some(to) = filter.to {
+        and("accepted_at < ?", at(to).into());
+    }
+    if let Some(after) = page.after {
+        let id = after.0.as_bytes().to_vec();
+        and(
+            "accepted_seq < (SELECT accepted_seq FROM entries WHERE id = ?)",
+            id.into(),
+        );
+    }
+    sql.push_str(" ORDER BY accepted_seq DESC LIMIT ?");
+    values.push(limit(page.entries_max.min(PAGE_MAX)).into());
+    conn.prepare_cached(&sql)?
+        .query_map(params_from_iter(values), |row| RawEntry::read(row, 0))?
+        .map(|raw| Ok(raw?.open(sealer)?))
+        .collect()
+}
+
+/// The events of one entry, oldest first.
+pub(super) fn events(
+    conn: &Connection,
+    organization: &str,
+    id: EntryId,
+) -> Result<Option<Vec<Event>>, Unread> {
+    let found: Option<i64> = conn
+        .prepare_cached("SELECT accepted_seq FROM entries WHERE id = ?1 AND organization = ?2")?
+        .query_row(params![id.0.as_bytes(), organization], |row| row.get(0))
+        .optional()?;
+    let Some(entry) = found else {
+        return Ok(None);
+    };
+    let mut select = conn.prepare_cached(
+        "SELECT accepted_seq, accepted_at, id, 'accepted', NULL FROM entries \
+         WHERE accepted_seq = ?1 \
+         UNION ALL \
+         SELECT seq, at, ?2, state, reason FROM events WHERE entry = ?1 \
+         ORDER BY 1",
+    )?;
+    let mut rows = select.query(params![entry, id.0.as_bytes()])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        events.push(row::event(row)?);
+    }
+    Ok(Some(events))
+}
+
+/// The events of an organisation above `after`, oldest first.
+pub(super) fn events_after(
+    conn: &Connection,
+    organization: &str,
+    after: u64,
+    events_max: usize,
+) -> Result<Vec<Event>, Unread> {
+    // Each half is read in its own order from its own index, and SQLite merges them.
+    let mut select = conn.prepare_cached(
+        "SELECT accepted_seq, accepted_at, id, 'accepted', NULL FROM entries \
+         INDEXED BY entries_organization WHERE organization = ?1 AND accepted_seq > ?2 \
+         UNION ALL \
+         SELECT v.seq, v.at, e.id, v.state, v.reason \
+         FROM events AS v INDEXED BY events_organization \
+         CROSS JOIN entries AS e ON e.accepted_seq = v.entry \
+         WHERE v.organization = ?1 AND v.seq > ?2 \
+         ORDER BY 1 LIMIT ?3",
+    )?;
+    let mut rows = select.query(params![
+        organization,
+        int(after),
+        limit(events_max.min(PAGE_MAX))
+    ])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        events.push(row::event(row)?);
+    }
+    Ok(events)
+}
+
+/// The document of one entry.
+pub(super) fn document(
+    conn: &Connection,
+    sealer: &Sealer,
+    organization: &str,
+    id: EntryId,
+) -> Result<Document, Unread> {
+    let found: Option<(String, Option<Vec<u8>>)> = conn
+        .prepare_cached(
+            "SELECT e.state, d.body FROM entries AS e \
+             LEFT JOIN documents AS d ON d.entry = e.accepted_seq \
+             WHERE e.id = ?1 AND e.organization = ?2",
+        )?
+        .query_row(params![id.0.as_bytes(), organization], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((word, body)) = found else {
+        return Ok(Document::NoEntry);
+    };
+    Ok(match (row::state(&word)?, body) {
+        (State::Registered | State::Cancelling, Some(body)) => {
+            Document::Found(sealer.unseal(document_place(id), &body)?)
+        }
+        (State::Registered | State::Cancelling, None) => Document::None,
+        (state, _) => Document::NotRegistered(state),
+    })
+}
+
+/// How many entries stand where. The whole is counted on its own, over another index, so that a
+/// state that is counted nowhere shows.
+pub(super) fn tally(conn: &mut Connection) -> Result<Tally, Unread> {
+    // Both counts see one moment.
+    let tx = conn.transaction()?;
+    let stored: i64 = tx.query_row(
+        "SELECT count(*) FROM entries INDEXED BY entries_id",
+        [],
+        |row| row.get(0),
+    )?;
+    let mut tally = Tally {
+        stored: uint(stored),
+        ..Tally::default()
+    };
+    {
+        let mut select = tx.prepare_cached(
+            "SELECT state, count(*) FROM entries INDEXED BY entries_state GROUP BY state",
+        )?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let word: String = row.get(0)?;
+            tally.add(row::state(&word)?, uint(row.get(1)?));
+        }
+    }
+    tx.commit()?;
+    Ok(tally)
+}

@@ -1,0 +1,300 @@
+//! How rows and the engine's types turn into each other.
+
+use engine::ports::{Entry, EntryId, Event, ReadError, Request};
+use policies::delivery::{Fallback, Terms, Uncertain};
+use policies::failure::{Code, Opaque};
+use policies::state::State;
+use policies::time::Timestamp;
+use rusqlite::Row;
+use std::time::Duration;
+use uuid::Uuid;
+
+use super::reader::Unread;
+use crate::sealing::{Damaged, Place, Sealer};
+
+/// The queue of entries that are due now.
+pub(super) const READY: &str = "ready";
+/// The queue of entries that will be due.
+pub(super) const DEFERRED: &str = "deferred";
+/// The queue of entries that a deliverer holds.
+pub(super) const LEASED: &str = "leased";
+
+/// SQLite counts to 2^63 - 1; an instant or a count past it becomes that.
+pub(super) fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The way back; nothing negative is ever written.
+pub(super) fn uint(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// An instant as a column.
+pub(super) fn at(instant: Timestamp) -> i64 {
+    int(instant.0)
+}
+
+/// A column as an instant.
+pub(super) fn instant(value: i64) -> Timestamp {
+    Timestamp(uint(value))
+}
+
+/// A span as a column of milliseconds.
+pub(super) fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A count as SQLite's `LIMIT` takes it.
+pub(super) fn limit(entries_max: usize) -> i64 {
+    i64::try_from(entries_max).unwrap_or(i64::MAX)
+}
+
+/// The place of a sealed column of an entry.
+pub(super) fn place(id: EntryId, column: &'static str) -> Place {
+    Place {
+        table: "entries",
+        row: *id.0.as_bytes(),
+        column,
+    }
+}
+
+/// The place of the document of an entry.
+pub(super) fn document_place(id: EntryId) -> Place {
+    Place {
+        table: "documents",
+        row: *id.0.as_bytes(),
+        column: "body",
+    }
+}
+
+/// In which queue an entry stands and when it is due there.
+pub(super) fn queue_of(
+    state: State,
+    due: Option<Timestamp>,
+    now: Timestamp,
+) -> (Option<&'static str>, Option<i64>) {
+    match state {
+        State::Accepted | State::Uncertain => match due {
+            Some(due) if due > now => (Some(DEFERRED), Some(at(due))),
+            _ => (Some(READY), None),
+        },
+        _ => (None, None),
+    }
+}
+
+/// The state a caller last heard of: leasing tells nobody.
+pub(super) fn visible(state: State) -> State {
+    match state {
+        State::Sending => State::Accepted,
+        State::Verifying => State::Uncertain,
+        other => other,
+    }
+}
+
+/// Words of the store that no release of ours has written mean a damaged row.
+fn known<T>(word: Option<T>) -> Result<T, Damaged> {
+    word.ok_or(Damaged)
+}
+
+/// A state column.
+pub(super) fn state(word: &str) -> Result<State, Damaged> {
+    known(State::parse(word))
+}
+
+/// A reason column.
+pub(super) fn reason(word: Option<&str>) -> Result<Option<Code>, Damaged> {
+    word.map(|word| known(Code::parse(word))).transpose()
+}
+
+/// Terms as they stand in a row: the columns `fallback, uncertain, deadline, answer_within_ms`.
+#[derive(Debug)]
+pub(super) struct RawTerms {
+    fallback: String,
+    uncertain: String,
+    deadline: i64,
+    answer_within_ms: i64,
+}
+
+impl RawTerms {
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<RawTerms> {
+        Ok(RawTerms {
+            fallback: row.get(first)?,
+            uncertain: row.get(first + 1)?,
+            deadline: row.get(first + 2)?,
+            answer_within_ms: row.get(first + 3)?,
+        })
+    }
+
+    fn open(&self) -> Result<Terms, Damaged> {
+        Ok(Terms {
+            fallback: known(Fallback::parse(&self.fallback))?,
+            uncertain: known(Uncertain::parse(&self.uncertain))?,
+            ..self.weakest()
+        })
+    }
+
+    /// Terms for a row that can only be parked: what was promised in it cannot be read.
+    fn weakest(&self) -> Terms {
+        Terms {
+            fallback: Fallback::Hold,
+            uncertain: Uncertain::Verify,
+            deadline: instant(self.deadline),
+            answer_within: Duration::from_millis(uint(self.answer_within_ms)),
+        }
+    }
+}
+
+/// The columns of [`RawEntry`], in its order.
+macro_rules! entry_columns {
+    () => {
+        "id, op, state, reason, accepted_at, updated_at, number, answer, \
+         fallback, uncertain, deadline, answer_within_ms"
+    };
+}
+pub(super) use entry_columns;
+
+/// An entry as it stands in its row, still sealed.
+#[derive(Debug)]
+pub(super) struct RawEntry {
+    id: Uuid,
+    op: String,
+    state: String,
+    reason: Option<String>,
+    accepted_at: i64,
+    updated_at: i64,
+    number: Option<Vec<u8>>,
+    answer: Option<Vec<u8>>,
+    terms: RawTerms,
+}
+
+impl RawEntry {
+    /// Reads a row of `entry_columns!()` that begin at `first`.
+    pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<RawEntry> {
+        Ok(RawEntry {
+            id: uuid(row, first)?,
+            op: row.get(first + 1)?,
+            state: row.get(first + 2)?,
+            reason: row.get(first + 3)?,
+            accepted_at: row.get(first + 4)?,
+            updated_at: row.get(first + 5)?,
+            number: row.get(first + 6)?,
+            answer: row.get(first + 7)?,
+            terms: RawTerms::read(row, first + 8)?,
+        })
+    }
+
+    /// Unseals it.
+    pub(super) fn open(self, sealer: &Sealer) -> Result<Entry, Damaged> {
+        let id = EntryId(self.id);
+        let number = unseal(sealer, place(id, "number"), self.number.as_deref())?;
+        let answer = unseal(sealer, place(id, "answer"), self.answer.as_deref())?;
+        Ok(Entry {
+            id,
+            op: self.op,
+            state: state(&self.state)?,
+            reason: reason(self.reason.as_deref())?,
+            accepted_at: instant(self.accepted_at),
+            updated_at: instant(self.updated_at),
+            terms: self.terms.open()?,
+            number: number.unwrap_or_default(),
+            answer,
+        })
+    }
+}
+
+/// The columns of [`RawWork`], in its order.
+macro_rules! work_columns {
+    () => {
+        "id, op, epoch, sends, failures, trace, identity_digest, payload, number, authority, \
+         fallback, uncertain, deadline, answer_within_ms, reason"
+    };
+}
+pub(super) use work_columns;
+
+/// What a deliverer needs of a row, still sealed.
+#[derive(Debug)]
+pub(super) struct RawWork {
+    pub(super) id: EntryId,
+    pub(super) op: String,
+    pub(super) epoch: i64,
+    pub(super) sends: u32,
+    pub(super) failures: u32,
+    trace: Option<String>,
+    pub(super) identity: Vec<u8>,
+    payload: Vec<u8>,
+    number: Option<Vec<u8>>,
+    authority: Vec<u8>,
+    terms: RawTerms,
+    reason: Option<String>,
+}
+
+impl RawWork {
+    /// Reads a row of `work_columns!()` that begin at `first`.
+    pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<RawWork> {
+        Ok(RawWork {
+            id: EntryId(uuid(row, first)?),
+            op: row.get(first + 1)?,
+            epoch: row.get(first + 2)?,
+            sends: row.get(first + 3)?,
+            failures: row.get(first + 4)?,
+            trace: row.get(first + 5)?,
+            identity: row.get(first + 6)?,
+            payload: row.get(first + 7)?,
+            number: row.get(first + 8)?,
+            authority: row.get(first + 9)?,
+            terms: RawTerms::read(row, first + 10)?,
+            reason: row.get(first + 14)?,
+        })
+    }
+
+    /// Why it stood where it stood before the lease. A word that is none of ours is no reason.
+    pub(super) fn reason(&self) -> Option<Code> {
+        self.reason.as_deref().and_then(Code::parse)
+    }
+
+    /// The terms and the request; a row that does not unseal still has a name, so that it can be
+    /// parked.
+    pub(super) fn open(&mut self, sealer: &Sealer) -> (Terms, Result<Request, ReadError>) {
+        let request = self.request(sealer);
+        match (self.terms.open(), request) {
+            (Ok(terms), Ok(request)) => (terms, Ok(request)),
+            _ => (self.terms.weakest(), Err(ReadError::Damaged)),
+        }
+    }
+
+    fn request(&mut self, sealer: &Sealer) -> Result<Request, Damaged> {
+        let number = unseal(sealer, place(self.id, "number"), self.number.as_deref())?;
+        Ok(Request {
+            payload: sealer.unseal(place(self.id, "payload"), &self.payload)?,
+            number: number.unwrap_or_default(),
+            authority: sealer.unseal(place(self.id, "authority"), &self.authority)?,
+            trace: self.trace.take(),
+        })
+    }
+}
+
+fn unseal(sealer: &Sealer, place: Place, sealed: Option<&[u8]>) -> Result<Option<Opaque>, Damaged> {
+    sealed
+        .map(|sealed| sealer.unseal(place, sealed))
+        .transpose()
+}
+
+/// An event from the columns `seq, at, id, state, reason`.
+pub(super) fn event(row: &Row<'_>) -> Result<Event, Unread> {
+    let word: String = row.get(3)?;
+    let why: Option<String> = row.get(4)?;
+    let damaged = |_| Unread::Damaged;
+    Ok(Event {
+        seq: uint(row.get(0)?),
+        at: instant(row.get(1)?),
+        entry: EntryId(uuid(row, 2)?),
+        state: state(&word).map_err(damaged)?,
+        reason: reason(why.as_deref()).map_err(damaged)?,
+    })
+}
+
+/// An identifier, stored as its 16 bytes.
+pub(super) fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    let bytes: [u8; 16] = row.get(column)?;
+    Ok(Uuid::from_bytes(bytes))
+}

@@ -1,0 +1,199 @@
+//! The shape of the database, and how a connection to it is set up.
+//!
+//! # Invariants
+//!
+//! 1. A migration that was released is never edited: its text is frozen by a test.
+//! 2. A database is at the version of its last whole migration; each is one transaction.
+//! 3. A file that is not ours, or was written by a later release, is refused and left alone.
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::OpenError;
+
+/// "ARGN", so that `file` and every tool can tell whose database it is.
+const APPLICATION_ID: i32 = 0x4152_474e;
+/// Forward only; the version of a database is how many of them it has seen.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001-entries.sql")];
+/// The interior pages of every index of a million entries, and some.
+const WRITER_CACHE_KIB: u32 = 64 * 1024;
+const READER_CACHE_KIB: u32 = 8 * 1024;
+/// What a log that grew during a burst is cut back to.
+const LOG_SIZE_MAX: u32 = 64 * 1024 * 1024;
+/// More than the statements there are, so that each is prepared once.
+const STATEMENTS_MAX: usize = 64;
+
+/// Opens the one connection that writes, creating the database if there is none.
+pub(super) fn open_writer(path: &Path, size_max: Option<u64>) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = open(path, flags, WRITER_CACHE_KIB)?;
+    own(&conn, path)?;
+    let durable = configure(&conn, size_max)
+        .map_err(|error| OpenError::sqlite("set up the database", error))?;
+    if !durable {
+        return Err(OpenError::NoLog {
+            path: path.to_owned(),
+        });
+    }
+    migrate(&mut conn)?;
+    Ok(conn)
+}
+
+/// Opens a connection that can only read.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    open(path, flags, READER_CACHE_KIB)
+}
+
+fn open(path: &Path, flags: OpenFlags, cache_kib: u32) -> Result<Connection, OpenError> {
+    let set_up = || -> rusqlite::Result<Connection> {
+        let conn = Connection::open_with_flags(path, flags)?;
+        // The last connection to close would fold the log into the database, also after a failed
+        // sync, when nothing more may be written. The writer does it itself, when all is well.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        conn.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+        conn.pragma_update(None, "cell_size_check", true)?;
+        // Sorting never spills into a temporary file.
+        conn.pragma_update(None, "temp_store", "MEMORY")?;
+        Ok(conn)
+    };
+    set_up().map_err(|error| OpenError::sqlite("open the database", error))
+}
+
+/// Invariant 3: refuses a database of another program before anything is changed in it.
+fn own(conn: &Connection, path: &Path) -> Result<(), OpenError> {
+    let read = || -> rusqlite::Result<(i32, i64)> {
+        let id = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let objects = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok((id, objects))
+    };
+    match read() {
+        Ok((APPLICATION_ID, _) | (0, 0)) => Ok(()),
+        Ok(_) => Err(OpenError::Foreign {
+            path: path.to_owned(),
+        }),
+        Err(error) => Err(OpenError::sqlite("read the database", error)),
+    }
+}
+
+/// Sets the database up; false if it does not do what makes a commit durable: a write-ahead log,
+/// synced at every commit (2 is FULL; less loses confirmed rows in a power cut).
+fn configure(conn: &Connection, size_max: Option<u64>) -> rusqlite::Result<bool> {
+    let mode: String =
+        conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    let synchronous: i64 = conn.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    // The writer folds the log itself, where an error is seen; SQLite would pass over it in silence.
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    conn.pragma_update_and_check(None, "journal_size_limit", LOG_SIZE_MAX, |_| Ok(()))?;
+    if let Some(bytes) = size_max {
+        let page: i64 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page;
+        conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+    }
+    Ok(mode == "wal" && synchronous == 2)
+}
+
+fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
+    let failed = |error| OpenError::sqlite("migrate the database", error);
+    let version: i64 = conn
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(failed)?;
+    let seen = usize::try_from(version).unwrap_or(usize::MAX);
+    if seen > MIGRATIONS.len() {
+        return Err(OpenError::Newer {
+            found: version,
+            known: MIGRATIONS.len(),
+        });
+    }
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
+        let mut step = || -> rusqlite::Result<()> {
+            let tx = conn.transaction()?;
+            tx.execute_batch(migration)?;
+            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+            tx.pragma_update(None, "user_version", index as i64 + 1)?;
+            tx.commit()
+        };
+        step().map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lc_rs::digest::{SHA256, digest};
+
+    /// Add a line with every new migration; never change one.
+    const FROZEN: &[&str] = &["980de79e9029052e456d5758589f6753147468c9000f306527f55b671546832a"];
+
+    #[test]
+    fn a_released_migration_is_never_edited() {
+        let found: Vec<String> = MIGRATIONS
+            .iter()
+            .map(|text| {
+                let hash = digest(&SHA256, text.as_bytes());
+                hash.as_ref()
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect()
+            })
+            .collect();
+        assert_eq!(found, FROZEN);
+    }
+
+    #[test]
+    fn an_interrupted_migration_leaves_the_old_version() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("entries.db");
+        let conn = Connection::open(&path).unwrap();
+        // A table that the migration is about to create makes its last statement fail.
+        conn.execute_batch(&format!(
+            "PRAGMA application_id = {APPLICATION_ID}; CREATE TABLE documents (entry INTEGER);"
+        ))
+        .unwrap();
+        drop(conn);
+        assert!(open_writer(&path, None).is_err());
+
+        let conn = Connection::open(&path).unwrap();
+        let version: i64 = conn
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
+        let tables: i64 = conn
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!((version, tables), (0, 1));
+        conn.execute_batch("DROP TABLE documents").unwrap();
+        drop(conn);
+        open_writer(&path, None).expect("the next start finishes the migration");
+    }
+
+    #[test]
+    fn a_database_of_another_program_or_a_later_release_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let foreign = directory.path().join("foreign.db");
+        let conn = Connection::open(&foreign).unwrap();
+        conn.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        drop(conn);
+        let before = std::fs::read(&foreign).unwrap();
+        assert!(matches!(
+            open_writer(&foreign, None),
+            Err(OpenError::Foreign { .. })
+        ));
+        assert_eq!(std::fs::read(&foreign).unwrap(), before);
+
+        let later = directory.path().join("later.db");
+        let conn = open_writer(&later, None).unwrap();
+        conn.pragma_update(None, "user_version", 99).unwrap();
+        drop(conn);
+        assert!(matches!(
+            open_writer(&later, None),
+            Err(OpenError::Newer { found: 99, .. })
+        ));
+    }
+}

@@ -1,0 +1,201 @@
+//! Opening a store: every check before the first write, and the first write before anyone is
+//! served.
+//!
+//! # Invariants
+//!
+//! 1. The lock is taken before anything is looked at, and the files are looked at before SQLite is
+//!    let near them: its recovery writes.
+//! 2. Database and log are on disk by name, not only by content, before a write is promised.
+//! 3. A lease or a block of an earlier process is never mistaken for one of this process.
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use policies::state::State;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::guard::{Guard, Left};
+use super::log::Files;
+use super::numbers::Numbers;
+use super::reader::Readers;
+use super::row::uint;
+use super::writer::{Alarm, Counts, Engine, Fixed, Tx, Writer};
+use super::{OpenError, Settings, Sqlite, lease, schema};
+use crate::sealing::Sealer;
+
+/// How a transaction is ended; tests put a failing one here.
+pub(super) type Commit = fn(&Connection) -> rusqlite::Result<()>;
+
+/// Opens the store of `settings`.
+pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenError> {
+    let sealer = Arc::new(Sealer::new(&settings.key));
+    create_directory(&settings.directory)?;
+    let (mut guard, left) = Guard::take(&settings.directory)?;
+    let files = Files::of(&settings.directory);
+    files.check(left)?;
+    create_private(&files.database)?;
+    let mut conn = schema::open_writer(&files.database, settings.size_bytes_max)?;
+    let fixed = Fixed {
+        sealer: Arc::clone(&sealer),
+        clock: Arc::clone(&settings.clock),
+        node: settings.node.clone(),
+        entries_max: settings.entries_max,
+        instance: 0,
+    };
+    let began = begin(&mut conn, &mut guard, left, fixed)?;
+    sync_directory(&settings.directory)?;
+    guard.mark_open()?;
+
+    let connections = (0..settings.readers.max(1))
+        .map(|_| schema::open_reader(&files.database))
+        .collect::<Result<Vec<_>, _>>()?;
+    let thread_failed = |source| OpenError::File {
+        path: settings.directory.clone(),
+        source,
+    };
+    let readers = Readers::start(connections, settings.queue_max).map_err(thread_failed)?;
+    let engine = Engine {
+        conn,
+        guard,
+        fixed: began.fixed,
+        counts: began.counts,
+        numbers: began.numbers,
+        alarm: Alarm::new(settings.on_poison.clone()),
+        commit,
+    };
+    Ok(Sqlite {
+        writer: Writer::start(engine, settings.queue_max).map_err(thread_failed)?,
+        readers,
+        sealer,
+        clock: Arc::clone(&settings.clock),
+    })
+}
+
+/// What this process knows of the store once it is its own.
+struct Began {
+    fixed: Fixed,
+    counts: Counts,
+    numbers: Numbers,
+}
+
+/// Makes the store this process's own: an instance of its own, and every lease of others ended.
+fn begin(
+    conn: &mut Connection,
+    guard: &mut Guard,
+    left: Left,
+    mut fixed: Fixed,
+) -> Result<Began, OpenError> {
+    let known = key_check(conn).map_err(|error| OpenError::sqlite("read the store", error))?;
+    if known.is_some_and(|known| known != fixed.sealer.check()) {
+        return Err(OpenError::WrongKey);
+    }
+    let emptied = empty_log(conn)
+        .map_err(|error| OpenError::sqlite("empty the log of the last run", error))?;
+    if emptied && left == Left::Open {
+        // From here to the first commit the log is rightly empty.
+        guard.mark_closed()?;
+    }
+    let mut take = || -> rusqlite::Result<(Counts, Numbers)> {
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        fixed.instance = tx.query_row(
+            "INSERT INTO meta (one, key_check, instance) VALUES (1, ?1, 1) \
+             ON CONFLICT (one) DO UPDATE SET instance = instance + 1 RETURNING instance",
+            params![fixed.sealer.check()],
+            |row| row.get(0),
+        )?;
+        let numbers = Numbers::load(&tx)?;
+        let mut started = Tx {
+            conn: &tx,
+            fixed: &fixed,
+            now: fixed.clock.now(),
+            counts: count(&tx)?,
+            numbers: &numbers,
+            marks: BTreeMap::new(),
+            changes: Vec::new(),
+        };
+        lease::end_leases(&mut started, i64::MAX, usize::MAX)?;
+        let counts = started.counts;
+        tx.commit()?;
+        Ok((counts, numbers))
+    };
+    let (counts, numbers) = take().map_err(|error| OpenError::sqlite("begin", error))?;
+    Ok(Began {
+        fixed,
+        counts,
+        numbers,
+    })
+}
+
+fn key_check(conn: &Connection) -> rusqlite::Result<Option<[u8; 16]>> {
+    conn.query_row("SELECT key_check FROM meta", [], |row| row.get(0))
+        .optional()
+}
+
+/// Folds what the last process left in the log into the database, so that the log of each process
+/// begins empty ([`super::log`] relies on it). False if someone else is reading it.
+fn empty_log(conn: &Connection) -> rusqlite::Result<bool> {
+    let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
+}
+
+/// Reads once what the writer counts from here on.
+fn count(conn: &Connection) -> rusqlite::Result<Counts> {
+    let last: i64 = conn.query_row(
+        "SELECT max(coalesce((SELECT max(accepted_seq) FROM entries), 0), \
+                    coalesce((SELECT max(seq) FROM events), 0))",
+        [],
+        |row| row.get(0),
+    )?;
+    let mut pending = 0;
+    for state in State::ALL.into_iter().filter(|state| state.is_pending()) {
+        let count: i64 = conn.query_row(
+            "SELECT count(*) FROM entries INDEXED BY entries_state WHERE state = ?1",
+            [state.as_str()],
+            |row| row.get(0),
+        )?;
+        pending += uint(count);
+    }
+    Ok(Counts {
+        seq_next: last + 1,
+        pending,
+    })
+}
+
+fn create_directory(directory: &Path) -> Result<(), OpenError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|source| OpenError::File {
+            path: directory.to_owned(),
+            source,
+        })
+}
+
+/// SQLite gives its other files the permissions of the database.
+fn create_private(database: &Path) -> Result<(), OpenError> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(database)
+        .map(drop)
+        .map_err(|source| OpenError::File {
+            path: database.to_owned(),
+            source,
+        })
+}
+
+/// Invariant 2. SQLite does this too when it creates a log, and ignores it if it fails.
+fn sync_directory(directory: &Path) -> Result<(), OpenError> {
+    File::open(directory)
+        .and_then(|opened| opened.sync_all())
+        .map_err(|source| OpenError::File {
+            path: directory.to_owned(),
+            source,
+        })
+}

@@ -1,0 +1,11 @@
+//! The tests of the store, by kind.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod contract;
+mod corruption;
+mod invariants;
+mod model;
+mod world;

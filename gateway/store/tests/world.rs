@@ -1,0 +1,134 @@
+//! What the tests of a store share: a clock that is moved by hand, and entries to store.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use engine::ports::{
+    Appended, Clock, EntryId, Leased, NewEntry, NumberUse, Organization, Settlement, Store, Wanted,
+};
+use futures_util::future::BoxFuture;
+use policies::delivery::{Fallback, Terms, Uncertain};
+use policies::failure::{Code, Opaque};
+use policies::operation::{LaneName, OpName};
+use policies::state::State;
+use policies::time::Timestamp;
+use store::sealing::Key;
+use store::sqlite::Settings;
+use uuid::Uuid;
+
+pub(crate) const LANE: LaneName = LaneName("sac.prescriptions");
+pub(crate) const SEND: Wanted = Wanted {
+    lane: LANE,
+    verify: false,
+};
+pub(crate) const VERIFY: Wanted = Wanted {
+    lane: LANE,
+    verify: true,
+};
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
+/// Where every test clock begins.
+pub(crate) const START: Timestamp = Timestamp(1_790_000_000_000);
+
+/// A clock that stands still until it is moved.
+pub(crate) struct TestClock(AtomicU64);
+
+impl TestClock {
+    pub(crate) fn new() -> Arc<TestClock> {
+        Arc::new(TestClock(AtomicU64::new(START.0)))
+    }
+
+    pub(crate) fn advance(&self, span: Duration) {
+        let millis = u64::try_from(span.as_millis()).expect("tests take no ages");
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+pub(crate) fn bytes(text: &str) -> Opaque {
+    Opaque(text.as_bytes().to_vec())
+}
+
+pub(crate) fn practice() -> Organization {
+    Organization("practice-a".to_owned())
+}
+
+/// An entry of `practice-a` under a number of its own, not leased, due at once.
+pub(crate) fn entry(key: &str) -> NewEntry {
+    let id = EntryId(Uuid::now_v7());
+    NewEntry {
+        id,
+        lane: LANE,
+        op: OpName("invio"),
+        order_key: id,
+        organization: practice(),
+        key: key.to_owned(),
+        fingerprint: bytes(&format!("what was sent under {key}")),
+        person: None,
+        number: NumberUse::Callers(bytes(&format!("own-{key}"))),
+        identity: bytes("PROVAX00X00X000Y"),
+        payload: bytes(&format!("the prescription of {key}")),
+        authority: bytes("an authority"),
+        terms: Terms {
+            fallback: Fallback::Hold,
+            uncertain: Uncertain::Verify,
+            deadline: START + Duration::from_secs(86_400),
+            answer_within: Duration::from_secs(8),
+        },
+        lease_for: None,
+        trace: Some("00-trace".to_owned()),
+    }
+}
+
+/// Stores one entry that must be accepted.
+pub(crate) async fn accept(store: &dyn Store, new: NewEntry) -> EntryId {
+    let id = new.id;
+    match store.append(vec![new]).await.remove(0) {
+        Ok(Appended::Accepted { .. }) => id,
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+/// Leases one entry that must be there.
+pub(crate) async fn lease_one(store: &dyn Store, wanted: Wanted) -> Leased {
+    let mut leased = store.lease_due(wanted, 1, LEASE).await.expect("leased");
+    assert_eq!(leased.len(), 1, "one entry is due");
+    leased.remove(0)
+}
+
+/// The settlement that takes `leased` to `state`.
+pub(crate) fn settlement(leased: &Leased, state: State, reason: Option<Code>) -> Settlement {
+    Settlement {
+        id: leased.id,
+        epoch: leased.epoch,
+        state,
+        due: None,
+        sends: leased.sends,
+        failures: leased.failures,
+        reason,
+        answer: None,
+        document: None,
+    }
+}
+
+/// A key made of one byte.
+pub(crate) fn key(seed: u8) -> Key {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), format!("{seed:02x}").repeat(32)).expect("written");
+    Key::from_file(file.path()).expect("a key")
+}
+
+/// The settings of a store in `directory`, under key 1.
+pub(crate) fn settings(directory: &Path, clock: &Arc<TestClock>) -> Settings {
+    Settings::new(directory.to_owned(), key(1), Arc::clone(clock) as _)
+}

@@ -1,0 +1,98 @@
+//! The morning that the demo goes through: what the SAC does, and when.
+
+use std::time::Duration;
+
+/// A spell of the morning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spell {
+    /// The SAC answers.
+    Well,
+    /// Nobody answers at all: connections hang, then are refused.
+    Outage,
+    /// The SAC commits, and every third answer is lost on the way.
+    AnswersLost,
+    /// No new prescriptions; what waits is registered.
+    Closing,
+}
+
+/// When the surgeries open, in minutes after midnight.
+const OPENS_AT: f64 = 8.0 * 60.0;
+/// How long the morning is, in minutes.
+const MORNING: f64 = 5.0 * 60.0;
+
+/// Which spell begins at which share of the morning.
+const SPELLS: &[(f64, Spell)] = &[
+    (0.00, Spell::Well),
+    (0.20, Spell::Outage),
+    (0.55, Spell::Well),
+    (0.68, Spell::AnswersLost),
+    (0.78, Spell::Well),
+    (0.84, Spell::Closing),
+];
+
+/// A morning compressed into `whole`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Morning {
+    /// How long it takes to go through.
+    pub(crate) whole: Duration,
+}
+
+impl Morning {
+    /// What the SAC does `elapsed` into it.
+    pub(crate) fn spell(&self, elapsed: Duration) -> Spell {
+        let share = self.share(elapsed);
+        let begun = SPELLS.iter().rev().find(|(from, _)| share >= *from);
+        begun.map_or(Spell::Well, |(_, spell)| *spell)
+    }
+
+    /// The time of day, as the clock on the wall of the surgery shows it.
+    pub(crate) fn clock(&self, elapsed: Duration) -> String {
+        let minutes = (OPENS_AT + MORNING * self.share(elapsed)) as u32;
+        format!("{:02}:{:02}", minutes / 60, minutes % 60)
+    }
+
+    /// Prescriptions per second over all practices: a rush at the opening that wears off.
+    pub(crate) fn pace(&self, elapsed: Duration) -> f64 {
+        if self.spell(elapsed) == Spell::Closing {
+            return 0.0;
+        }
+        40.0 - 20.0 * self.share(elapsed)
+    }
+
+    fn share(&self, elapsed: Duration) -> f64 {
+        (elapsed.as_secs_f64() / self.whole.as_secs_f64()).min(1.0)
+    }
+}
+
+impl Spell {
+    /// How the demo names it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Spell::Well => "SAC answers",
+            Spell::Outage => "SAC IS DOWN",
+            Spell::AnswersLost => "answers are lost",
+            Spell::Closing => "surgeries close",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_morning_goes_through_its_spells_in_order() {
+        let morning = Morning {
+            whole: Duration::from_secs(100),
+        };
+        let at = |seconds| morning.spell(Duration::from_secs(seconds));
+        assert_eq!(at(0), Spell::Well);
+        assert_eq!(at(20), Spell::Outage);
+        assert_eq!(at(54), Spell::Outage);
+        assert_eq!(at(55), Spell::Well);
+        assert_eq!(at(70), Spell::AnswersLost);
+        assert_eq!(at(99), Spell::Closing);
+        assert_eq!(at(500), Spell::Closing);
+        assert_eq!(morning.clock(Duration::from_secs(50)), "10:30");
+    }
+}

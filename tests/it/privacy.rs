@@ -1,0 +1,187 @@
+//! No tax code, name, number or clinical word leaves in a log, an error or a file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use reqwest::Method;
+use serde_json::json;
+use tests::certs::PIN_CODE;
+use tests::upstreams::sac::faults::{Fault, Rule};
+use tests::upstreams::sac::operation::Operation;
+use tests::world::caller::{Caller, answer};
+use tests::world::prescription::{
+    DOCTOR, FAMILY_NAME, PATIENT, TEST_DOCTOR, by, drug, key, specialist,
+};
+use tests::world::{Setup, World};
+
+/// What stands in the prescriptions of this test and may stand nowhere else.
+const PLANTED: [&str; 9] = [
+    PATIENT,
+    DOCTOR,
+    TEST_DOCTOR,
+    FAMILY_NAME,
+    "ZEBEDEO",
+    "VIA DEI PIOPPI",
+    "LEVETIRACETAM",
+    "IPERTENSIONE",
+    PIN_CODE,
+];
+
+/// Prescriptions of every fate, with the planted words in every place a caller can put them.
+async fn every_fate(world: &World, caller: &Caller) {
+    let planted = |mut body: serde_json::Value| {
+        body["patient"]["given_name"] = json!("ZEBEDEO");
+        body["patient"]["address"]["street"] = json!("VIA DEI PIOPPI, 1");
+        body
+    };
+    let registered = caller.prescribe(&key(), &planted(drug())).await.expect(201);
+    caller
+        .prescribe(&key(), &planted(specialist()))
+        .await
+        .expect(201);
+    caller.reminder(&registered.text("/id")).await.expect(200);
+    caller
+        .search(&json!({ "nre": registered.text("/nre") }))
+        .await
+        .expect(200);
+    caller
+        .search(&json!({ "tax_code": PATIENT }))
+        .await
+        .expect(200);
+
+    let mut rejected = planted(drug());
+    rejected["prescriber"]["health_unit"] = json!("999");
+    caller.prescribe(&key(), &rejected).await.expect(422);
+    let faults = [
+        Fault::LostAnswer,
+        Fault::OtherNumber,
+        Fault::Truncated,
+        Fault::Garbage,
+        Fault::MaintenancePage,
+        Fault::SchemaFault,
+        Fault::AuthenticationFault,
+    ];
+    for fault in faults {
+        world.faults(vec![Rule::on(Operation::Invio, fault).times(1)]);
+        caller.prescribe(&key(), &planted(drug())).await;
+    }
+    world.faults(vec![Rule::everywhere(Fault::Refuse)]);
+    caller.prescribe(&key(), &planted(drug())).await;
+}
+
+/// The same words where no caller should put them: paths, queries, headers, keys, broken bodies.
+async fn every_mistake(caller: &Caller) {
+    for path in [
+        format!("/v1/prescriptions/{PATIENT}"),
+        format!("/v1/prescriptions?tax_code={PATIENT}"),
+        format!("/v1/prescriptions?{PATIENT}=1"),
+        format!("/{FAMILY_NAME}/{PATIENT}"),
+    ] {
+        let reply = caller.get(&path).await;
+        assert!((400..500).contains(&reply.status), "{path}");
+        clean("an answer", &reply.bytes, &PLANTED);
+    }
+    let mut keyed = drug();
+    keyed[PATIENT] = json!(FAMILY_NAME);
+    let mut wrong = drug();
+    wrong["patient"]["code"] = json!("PNIMRA70A01H501X");
+    wrong["visit"] = json!(FAMILY_NAME);
+    for body in [keyed, wrong, json!(PATIENT), json!([PATIENT])] {
+        let reply = caller.prescribe(&key(), &body).await;
+        assert!((400..500).contains(&reply.status));
+        clean("an answer", &reply.bytes, &PLANTED);
+    }
+    let broken = format!("{{\"patient\": {{\"code\": \"{PATIENT}\", {FAMILY_NAME}");
+    let request = caller
+        .request(Method::POST, "/v1/prescriptions")
+        .header("Idempotency-Key", PATIENT)
+        .header("User-Agent", FAMILY_NAME)
+        .header("Prefer", format!("wait={PATIENT}"))
+        .header("traceparent", PATIENT)
+        .header("Content-Type", "application/json")
+        .body(broken);
+    let reply = answer(request).await.expect("a bad request is answered");
+    clean("an answer", &reply.bytes, &PLANTED);
+    let method = Method::from_bytes(FAMILY_NAME.as_bytes()).expect("a method is any word");
+    let odd = caller.request(method, "/v1/prescriptions");
+    drop(answer(odd).await);
+}
+
+/// Fails if one of `words` stands in `bytes`, whatever their case.
+fn clean(what: &str, bytes: &[u8], words: &[impl AsRef<str>]) {
+    let text = String::from_utf8_lossy(bytes).to_uppercase();
+    for word in words.iter().map(AsRef::as_ref) {
+        let Some(at) = text.find(&word.to_uppercase()) else {
+            continue;
+        };
+        let from = text.floor_char_boundary(at.saturating_sub(120));
+        let until = text.ceil_char_boundary((at + 120).min(text.len()));
+        panic!("{what} holds {word:?}: …{}…", &text[from..until]);
+    }
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let listed = fs::read_dir(directory).expect("the store's directory can be listed");
+    let paths = listed.map(|entry| entry.expect("an entry has a name").path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
+/// Everything the process printed at its most talkative, and everything it left on disk when it was
+/// killed: none of it names a person, a number, a code or a drug.
+#[tokio::test]
+async fn nothing_personal_is_printed_or_stored_in_clear() {
+    let mut world = World::with(Setup::default().config("log.level", "trace")).await;
+    let caller = world.caller("practice-a");
+    every_fate(&world, &caller).await;
+    let doctor = world.caller("practice-a").with_doctor(TEST_DOCTOR);
+    world.recover();
+    doctor.prescribe(&key(), &by(TEST_DOCTOR, drug())).await;
+    every_mistake(&caller).await;
+    let token = caller.signed();
+    let reply = answer(caller.bare(Method::GET, "/v1/events").bearer_auth(&token)).await;
+    assert_eq!(reply.expect("the token is good").status, 200);
+    world.kill().await;
+
+    let mut words: Vec<String> = PLANTED.iter().map(|word| (*word).to_owned()).collect();
+    for held in world.book().prescriptions {
+        words.extend([held.nre, held.codice_autenticazione]);
+    }
+    words.extend(
+        world
+            .book()
+            .received
+            .into_iter()
+            .map(|received| received.nre),
+    );
+    words.extend(token.split('.').map(str::to_owned));
+    assert!(
+        words.len() > PLANTED.len() + 10,
+        "too little happened to show anything"
+    );
+
+    let output = world.output();
+    assert!(
+        output.contains("practice-a"),
+        "the output does not even name its callers"
+    );
+    clean("the output", output.as_bytes(), &words);
+    let stored = files(world.store_dir());
+    let mut organization_seen = false;
+    for file in stored {
+        let bytes = fs::read(&file).expect("a file of the store can be read");
+        organization_seen |= bytes.windows(10).any(|window| window == b"practice-a");
+        clean(&file.display().to_string(), &bytes, &words);
+    }
+    assert!(
+        organization_seen,
+        "the files that were searched are not the store's"
+    );
+}
