@@ -33,6 +33,12 @@ async fn a_stop_under_load_loses_nothing_and_doubles_nothing() {
         before.uncertain, 0,
         "a call that could end was cut short: {before:?}"
     );
+    let held = world
+        .entries()
+        .into_values()
+        .filter(|state| state.is_leased())
+        .count();
+    assert_eq!(held, 0, "entries were neither settled nor handed back");
 
     world.restart().await.expect("it starts again");
     let tally = world.settled().await;
