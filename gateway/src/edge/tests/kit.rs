@@ -234,7 +234,8 @@ impl Kit {
     fn gateway(&self, callers: Callers) -> Gateway {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
-        let rules = crate::rules::load(None).unwrap().prescriptions;
+        let minute = Duration::from_secs(60);
+        let rules = crate::rules::load(None, minute).unwrap().prescriptions;
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Calls::new(
             Arc::new(Nobody),
