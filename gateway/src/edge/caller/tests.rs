@@ -124,7 +124,19 @@ fn forged_tokens_all_look_alike() {
     let mut hs256 = Header::new(Algorithm::HS256);
     hs256.kid = Some("practice-a-1".to_owned());
     let public_key_as_secret = EncodingKey::from_secret(b"the public key, which everybody knows");
+    // Signed by the right key over a header that names another algorithm.
+    let renamed = |alg: &str| {
+        let unsigned = raw(&header(alg), &claims, "");
+        let message = unsigned.trim_end_matches('.');
+        let key = &practices.key_a;
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, Algorithm::ES256);
+        format!("{message}.{}", signature.unwrap())
+    };
+    assert_eq!(verdict(&practices, &renamed("ES256"), Some(A)), "");
     let forged = [
+        renamed("none"),
+        renamed("ES384"),
+        renamed("es256"),
         sign(&practices.key_b, "practice-a-1", &claims),
         sign(&practices.key_a, "practice-c-1", &claims),
         format!("{head}.{other_payload}.{signature}"),

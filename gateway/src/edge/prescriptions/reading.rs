@@ -2,7 +2,7 @@
 //!
 //! A value that breaks its rule is noted and replaced by a stand-in that keeps it, so that the rules
 //! which join several fields can be tried all the same and the caller hears everything at once. A
-//! finding that a stand-in takes part in is left out: its field is in the answer already.
+//! stand-in breaks none of those by itself.
 //!
 //! # Invariants
 //!
@@ -37,25 +37,19 @@ impl Reading {
     ) -> (Prescription, Reading) {
         let mut reading = Reading::default();
         let prescription = reading.prescription(Place::Root, new);
-        let stand_ins: Vec<String> = reading
-            .errors
-            .iter()
-            .filter_map(|error| error.pointer.clone())
-            .collect();
-        // Other rules follow from what these two say, so that no stand-in of theirs is innocent.
-        let decides = |pointer: &String| pointer == "/kind" || pointer == "/recipient";
-        if stand_ins.iter().any(decides) {
+        // Most rules follow from what these two say, so that no stand-in of theirs is innocent.
+        if reading.is_noted("/kind") || reading.is_noted("/recipient") {
             return (prescription, reading);
         }
         for finding in checks::check(&prescription, now, checks_off) {
-            let is_near = |known: &String| {
-                contains(known, &finding.pointer) || contains(&finding.pointer, known)
-            };
-            if !stand_ins.iter().any(is_near) {
-                reading.add(finding);
-            }
+            reading.add(finding);
         }
         (prescription, reading)
+    }
+
+    fn is_noted(&self, pointer: &str) -> bool {
+        let mut pointers = self.errors.iter().map(|error| error.pointer.as_deref());
+        pointers.any(|noted| noted == Some(pointer))
     }
 
     fn add(&mut self, finding: Finding) {
@@ -88,13 +82,6 @@ impl Reading {
     {
         raw.map(|raw| self.value(place, raw, stand_in))
     }
-}
-
-/// Whether `pointer` is `ancestor`, or points below it.
-fn contains(ancestor: &str, pointer: &str) -> bool {
-    pointer
-        .strip_prefix(ancestor)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Where a value stands in the body; a JSON pointer when it is printed, and free until then.

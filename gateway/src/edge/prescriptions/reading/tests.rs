@@ -306,6 +306,31 @@ fn rows_are_counted_and_codes_that_stand_in_for_a_tax_code_are_taken() {
 }
 
 #[test]
+fn a_stand_in_breaks_no_rule_by_itself() {
+    let drug: Value = serde_json::from_str(crate::edge::tests::DRUG).unwrap();
+    for (pointer, value, rule) in wrong_values() {
+        let mut body = drug.clone();
+        if body.pointer(pointer).is_some() {
+            set(&mut body, pointer, value);
+            assert_eq!(wrong(&body), [(pointer.to_owned(), rule)]);
+        }
+    }
+}
+
+#[test]
+fn rules_wait_for_the_kind_and_the_recipient() {
+    let mut body: Value = serde_json::from_str(crate::edge::tests::DRUG).unwrap();
+    body["rows"][0]["sessions"] = json!(1);
+    body["rows"][0]["quantity"] = json!(1);
+    assert_eq!(
+        wrong(&body),
+        [("/rows/0/sessions".to_owned(), "specialist-only")]
+    );
+    body["kind"] = json!("?");
+    assert_eq!(wrong(&body), [("/kind".to_owned(), "unknown-value")]);
+}
+
+#[test]
 fn a_check_that_is_switched_off_is_silent() {
     let mut body: Value = serde_json::from_str(crate::edge::tests::DRUG).unwrap();
     body["compiled_at"] = json!("2099-01-01T00:00:00Z");
