@@ -38,6 +38,7 @@ use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpServer};
+use engine::calls::Calls;
 use engine::lane::write_behind::Door;
 use engine::ports::{Clock, ReadError, Store};
 use tokio::time::timeout;
@@ -53,6 +54,8 @@ use crate::tls::CertificateDigest;
 pub struct Gateway {
     /// The way into lane `sac.prescriptions`.
     pub prescriptions: Door,
+    /// The calls of every lane, whose gates the status shows.
+    pub calls: Vec<Arc<Calls>>,
     /// What is read directly.
     pub store: Arc<dyn Store>,
     /// Who may call.

@@ -180,6 +180,8 @@ async fn the_status_needs_no_token_and_is_503_without_the_store() {
         (&json!("serving"), &json!(2))
     );
     assert_eq!(status["lanes"][0]["name"], "sac.lots");
+    assert_eq!(status["lanes"][1]["gates"].as_array().unwrap().len(), 4);
+    assert_eq!(status["numbers_left"], 500);
 
     let down = Kit::new();
     *down.shelf.is_unavailable.lock().unwrap() = true;
