@@ -36,7 +36,7 @@ use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::{Extensions, Server};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpServer};
 use engine::calls::Calls;
 use engine::lane::write_behind::Door;
@@ -82,6 +82,8 @@ pub(crate) struct Edge {
     pub(crate) limiter: Limiter,
     pub(crate) body: BodyLimits,
     pub(crate) answer_within: Duration,
+    /// The description of the API, made once.
+    pub(crate) openapi: Bytes,
 }
 
 impl Edge {
@@ -91,6 +93,7 @@ impl Edge {
             gateway,
             body,
             answer_within,
+            openapi: Bytes::from(openapi::text()),
         }
     }
 
