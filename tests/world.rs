@@ -281,6 +281,13 @@ impl World {
         format!("{}00", lot.prefix)
     }
 
+    /// What every number that the gateway gives begins with.
+    pub fn regional_lot(&self) -> String {
+        let lots = self.book().lots;
+        let lot = lots.into_iter().find(|lot| lot.doctor.is_none());
+        lot.expect("the gateway has asked for a lot").prefix
+    }
+
     /// What the callers know.
     pub fn record(&self) -> &Record {
         &self.record

@@ -67,7 +67,8 @@ fn with_settings(file: Option<PathBuf>, go_on: fn(Told) -> ExitCode) -> ExitCode
         Ok(settings) => settings,
         Err(error) => return refuse(&error, &error.problems),
     };
-    let rules = match rules::load(settings.config.policies_file.as_deref()) {
+    let (file, edge) = (&settings.config.policies_file, &settings.config.listen);
+    let rules = match rules::load(file.as_deref(), edge.answer_within) {
         Ok(rules) => rules,
         Err(error) => return refuse(&error, &error.problems),
     };

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use policies::rules::{SAC_DEFAULTS, SacRules};
 use toml::{Table, Value};
@@ -32,9 +33,22 @@ pub struct RulesError {
     pub problems: Vec<RulesProblem>,
 }
 
-/// The rules for the SAC, from `file` laid over the compiled-in ones.
-pub fn load(file: Option<&Path>) -> Result<SacRules, RulesError> {
-    gather(file).map_err(|problems| RulesError { problems })
+/// The rules for the SAC, from `file` laid over the compiled-in ones, for an edge that lets no
+/// request take longer than `answer_within`.
+pub fn load(file: Option<&Path>, answer_within: Duration) -> Result<SacRules, RulesError> {
+    gather(file)
+        .and_then(|rules| fit(rules, answer_within))
+        .map_err(|problems| RulesError { problems })
+}
+
+/// An edge that gave up before its lane would call an outcome unknown that is on disk.
+fn fit(rules: SacRules, answer_within: Duration) -> Result<SacRules, Vec<RulesProblem>> {
+    if rules.prescriptions.answer_within < answer_within {
+        return Ok(rules);
+    }
+    let problem =
+        "prescriptions.answer_within: must be shorter than the edge's listen.answer_within";
+    Err(vec![RulesProblem(problem.to_owned())])
 }
 
 fn gather(file: Option<&Path>) -> Result<SacRules, Vec<RulesProblem>> {
@@ -84,8 +98,6 @@ fn lay_over(under: &mut Table, over: Table, depth: usize) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn load_text(text: &str) -> Result<SacRules, Vec<String>> {
@@ -98,8 +110,20 @@ mod tests {
     fn a_file_replaces_only_what_it_names() {
         let rules = load_text("[prescriptions]\nanswer_within = \"2s\"\n").unwrap();
         assert_eq!(rules.prescriptions.answer_within, Duration::from_secs(2));
-        let defaults = load(None).unwrap();
+        let defaults = load(None, Duration::from_secs(30)).unwrap();
         assert_eq!(rules.prescriptions.gate, defaults.prescriptions.gate);
+    }
+
+    #[test]
+    fn the_lane_answers_before_the_edge_gives_up() {
+        let lane = load(None, Duration::from_secs(30)).unwrap();
+        let wait = lane.prescriptions.answer_within;
+        assert!(load(None, wait + Duration::from_millis(1)).is_ok());
+        let error = load(None, wait).unwrap_err();
+        assert!(
+            error.problems[0].0.contains("listen.answer_within"),
+            "{error}"
+        );
     }
 
     #[test]

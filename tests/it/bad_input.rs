@@ -77,7 +77,13 @@ async fn every_wrong_field_of_the_head_is_named() {
             ("/substitute", json!("x"), "prescriber-code-shape"),
             ("/recipient", json!("ZZ"), "unknown-value"),
             ("/exemption/status", json!("maybe"), "unknown-value"),
-            ("/exemption/code", json!("048"), "exemption-code"),
+            (
+                "/exemption",
+                json!({ "status": "not-exempt", "code": "048" }),
+                "exemption-code",
+            ),
+            ("/exemption", json!({ "status": "code" }), "exemption-code"),
+            ("/exemption/code", json!("4 8"), "code-shape"),
             ("/compiled_at", json!("2026-10-02 10:15:00"), "moment-shape"),
             (
                 "/compiled_at",
@@ -102,7 +108,7 @@ async fn every_wrong_field_of_the_head_is_named() {
             ("/internal", json!(true), "specialist-only"),
             ("/nre", json!("1300A8019294833"), "nre-shape"),
             ("/nre", json!("1300A4"), "nre-shape"),
-            ("/sasn", json!({ "card_number": "1" }), "required"),
+            ("/sasn", json!("1234"), "type"),
             ("/color", json!("red"), "unknown-field"),
         ],
     )

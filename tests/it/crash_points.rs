@@ -114,11 +114,10 @@ async fn fault_k3_killed_as_the_answer_leaves() {
     shut_the_gate(&world, &caller).await;
     let before = world.entries().len();
     let (key, body) = (key(), drug());
-    let fault = "sendto,write,writev,sendmsg:signal=SIGKILL:when=1";
-    let file = None;
     caller.get("/v1/prescriptions").await.expect(200);
-    // Eventfds are written to as well: only calls on sockets are of interest.
-    let Some(_strace) = world.inject(file, &[fault]).await else {
+    // With its gate open nothing is sent to the SAC: what leaves on a socket is the answer.
+    let fault = "sendto,writev,sendmsg:signal=SIGKILL:when=1";
+    let Some(_strace) = world.inject(None, &[fault]).await else {
         return;
     };
     let reply = caller.try_prescribe(&key, &body).await;

@@ -195,12 +195,19 @@ async fn a_refused_authority_waits_for_the_practice() {
     for fault in [Fault::AuthenticationFault, Fault::PolicyFault] {
         println!("{fault:?}");
         let world = World::start().await;
-        let caller = world.caller("practice-a");
+        // An authentication is told from the next one by its second.
+        let caller = world
+            .caller("practice-a")
+            .authenticated_at("2026-01-02T08:00:00Z");
         world.faults(vec![Rule::on(Operation::Invio, fault).times(1)]);
         let reply = caller.prescribe(&key(), &drug()).await.expect(202);
         let id = reply.text("/id");
         caller.until(&id, "needs-authorization").await;
-        assert_eq!(world.equation().needs_authorization, 1);
+        let another = caller.prescribe(&key(), &drug()).await.expect(202);
+        caller
+            .until(&another.text("/id"), "needs-authorization")
+            .await;
+        assert_eq!(world.equation().needs_authorization, 2);
         assert_eq!(
             world.book().calls(Operation::Invio).received,
             1,
@@ -209,7 +216,8 @@ async fn a_refused_authority_waits_for_the_practice() {
 
         again(&caller).await;
         caller.until(&id, "registered").await;
-        assert_eq!(world.settled().await.registered, 2);
+        caller.until(&another.text("/id"), "registered").await;
+        assert_eq!(world.settled().await.registered, 3);
     }
 }
 

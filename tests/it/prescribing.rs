@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use tests::upstreams::sac::faults::{Fault, Rule};
 use tests::upstreams::sac::operation::Operation;
 use tests::world::World;
-use tests::world::prescription::{OTHER_PATIENT, PATIENT, TEST_DOCTOR, by, drug, key, specialist};
+use tests::world::prescription::{
+    MISSPELT_DOCTOR, OTHER_PATIENT, PATIENT, by, drug, key, specialist,
+};
 
 /// The states of a prescription's events, in order.
 fn states(events: &[Value]) -> Vec<&str> {
@@ -85,9 +87,9 @@ async fn a_rejection_reaches_the_caller_with_the_notices_of_the_sac() {
 #[tokio::test]
 async fn warnings_of_the_sac_are_handed_on() {
     let world = World::start().await;
-    let caller = world.caller("practice-a").with_doctor(TEST_DOCTOR);
+    let caller = world.caller("practice-a").with_doctor(MISSPELT_DOCTOR);
     let reply = caller
-        .prescribe(&key(), &by(TEST_DOCTOR, drug()))
+        .prescribe(&key(), &by(MISSPELT_DOCTOR, drug()))
         .await
         .expect(201);
     let notices = reply.at("/notices");
@@ -113,10 +115,13 @@ async fn an_accepted_prescription_has_no_number_until_the_sac_is_back() {
 
     let page = caller.get("/v1/prescriptions").await.expect(200);
     let shown = [reply, caller.prescription(&id).await.expect(200), page];
-    let prefix = &world.book().lots[0].prefix;
+    let prefix = &world.regional_lot();
     for reply in shown {
         let text = String::from_utf8_lossy(&reply.bytes).into_owned();
-        assert!(!text.contains("nre") && !text.contains(prefix), "{text}");
+        assert!(
+            !text.contains("\"nre\"") && !text.contains(prefix),
+            "{text}"
+        );
     }
     let reminder = caller.reminder(&id).await.expect(409);
     assert_eq!(reminder.text("/code"), "not-registered");
@@ -328,7 +333,7 @@ async fn a_callers_own_number_is_used_once_and_is_none_of_ours() {
         .expect(422);
     assert_eq!(theirs.text("/code"), "number-used");
 
-    other["nre"] = json!(format!("{}99999", world.book().lots[0].prefix));
+    other["nre"] = json!(format!("{}99999", world.regional_lot()));
     let ours = caller.prescribe(&key(), &other).await.expect(422);
     assert_eq!(
         (ours.text("/code"), ours.text("/errors/0/pointer")),

@@ -5,6 +5,7 @@
 //! A head of [`HEAD_MAX`] bytes and [`HEADERS_MAX`] fields, a body of [`BODY_MAX`] bytes. Beyond
 //! them the request is refused and the connection closed.
 
+mod connection;
 pub mod server;
 
 /// The longest request line and header fields together.

@@ -77,6 +77,7 @@ struct Inner {
 impl Inner {
     fn set_faults(&self, rules: Vec<Rule>) {
         let [others @ .., lotto] = Operation::ALL;
+        let renew = rules.iter().any(|rule| rule.fault.is_of_connections());
         let (main, lots) = {
             let mut state = self.service.state();
             state.faults.replace(rules);
@@ -84,9 +85,9 @@ impl Inner {
             let others = state.faults.refuse(&others);
             (others || (lots && self.lots.is_none()), lots)
         };
-        self.main.set_open(!main);
+        self.main.set_open(!main, renew);
         if let Some(server) = &self.lots {
-            server.set_open(!lots);
+            server.set_open(!lots, renew);
         }
     }
 

@@ -137,6 +137,15 @@ impl Caller {
         self
     }
 
+    /// The same caller whose doctor authenticated at this instant.
+    #[must_use]
+    pub fn authenticated_at(mut self, instant: &str) -> Caller {
+        if let Some(prescriber) = &mut self.prescriber {
+            prescriber.instant = instant.to_owned();
+        }
+        self
+    }
+
     /// The same caller with nobody authenticated at the desk.
     #[must_use]
     pub fn without_prescriber(mut self) -> Caller {

@@ -12,7 +12,9 @@ pub const OTHER_PATIENT: &str = "RSSMRA80A01H501U";
 pub const FAMILY_NAME: &str = "PINI";
 /// A doctor of the simulator's register whose code is right: a prescription of his has no warning.
 pub const DOCTOR: &str = "RSSMRA80A01H501U";
-/// Sogei's own test doctor, whose code is not well-formed: the SAC warns with 1024.
+/// Another one, whose check letter is wrong: the SAC takes it and warns with 1024.
+pub const MISSPELT_DOCTOR: &str = "RSSMRA80A01H501A";
+/// Sogei's own test doctor, whose code no check would let pass.
 pub const TEST_DOCTOR: &str = "PROVAX00X00X000Y";
 
 static NEXT: AtomicU64 = AtomicU64::new(1);

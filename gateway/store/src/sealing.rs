@@ -4,7 +4,7 @@
 //! # Invariants
 //!
 //! 1. A sealed value opens only under its own key, in its own table, row and column: bytes that
-//!    were changed, moved or copied elsewhere are [`Damaged`], never another value.
+//!    were changed, moved or copied elsewhere are damaged, never another value.
 //! 2. Digests of one text under two purposes have nothing in common, so that no column tells
 //!    anything about another.
 //! 3. The key of the file is wiped from memory when it is dropped.

@@ -20,7 +20,7 @@ struct Directory {
 impl Directory {
     fn new() -> Directory {
         Directory {
-            files: tempfile::tempdir().expect("a temporary directory"),
+            files: world::scratch(),
             clock: TestClock::new(),
             running: None,
         }

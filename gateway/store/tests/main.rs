@@ -7,5 +7,6 @@
 mod contract;
 mod corruption;
 mod invariants;
+mod limits;
 mod model;
 mod world;

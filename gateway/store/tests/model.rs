@@ -41,7 +41,7 @@ fn open(directory: &tempfile::TempDir, clock: &Arc<TestClock>) -> Sqlite {
 
 impl Run {
     fn new() -> Run {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = world::scratch();
         let clock = TestClock::new();
         Run {
             store: open(&directory, &clock),

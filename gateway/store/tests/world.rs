@@ -16,6 +16,7 @@ use policies::state::State;
 use policies::time::Timestamp;
 use store::sealing::Key;
 use store::sqlite::Settings;
+use tempfile::TempDir;
 use uuid::Uuid;
 
 pub(crate) const LANE: LaneName = LaneName("sac.prescriptions");
@@ -119,6 +120,18 @@ pub(crate) fn settlement(leased: &Leased, state: State, reason: Option<Code>) ->
         answer: None,
         document: None,
     }
+}
+
+/// An empty directory, in memory where there is such a place: what these tests do to a store does
+/// not depend on what a sync reaches, and most of their time would go into syncs.
+pub(crate) fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    made.expect("a temporary directory")
 }
 
 /// A key made of one byte.

@@ -58,29 +58,36 @@ async fn refuse_closes_the_listener_and_keeps_the_port() {
     }
 }
 
-/// A caller with a connection of yesterday meets the outage, too.
+/// A connection of before the outage, or of before a change of certificates, takes no more calls.
 #[tokio::test]
-async fn refuse_closes_idle_connections() {
-    let sac = Sac::start();
-    let address = sac.simulator.address();
-    let mut stream = connect(address, Some(&region().join("region")))
-        .await
-        .unwrap();
-    stream
-        .write_all(&good(&drug(&sac.number())).bytes())
-        .await
-        .unwrap();
-    Reply::read(&mut stream).await.unwrap().assert_done();
-    sac.simulator
-        .set_faults(vec![Rule::on(Operation::Annulla, Fault::Refuse)]);
-    let mut byte = [0];
-    assert_eq!(
-        timeout(BOUND, stream.read(&mut byte))
+async fn idle_connections_end_with_a_fault_of_connections() {
+    for fault in [
+        Fault::Refuse,
+        Fault::HandshakeReset,
+        Fault::CertificateRefused,
+    ] {
+        let sac = Sac::start();
+        let identity = region().join("region");
+        let mut stream = connect(sac.simulator.address(), Some(&identity))
             .await
-            .unwrap()
-            .unwrap(),
-        0
-    );
+            .unwrap();
+        for _ in 0..2 {
+            stream
+                .write_all(&good(&drug(&sac.number())).bytes())
+                .await
+                .unwrap();
+            Reply::read(&mut stream).await.unwrap().assert_done();
+        }
+        sac.simulator
+            .set_faults(vec![Rule::on(Operation::Annulla, fault)]);
+        // Writing may still succeed: nobody reads it.
+        stream
+            .write_all(&good(&drug(&sac.number())).bytes())
+            .await
+            .ok();
+        Reply::read(&mut stream).await.unwrap_err();
+        assert_eq!(sac.simulator.book().calls(Operation::Invio).received, 2);
+    }
 }
 
 /// Lots live on another host: with a listener of their own they go down alone.

@@ -25,7 +25,8 @@ pub enum Fault {
     /// Connections are refused. It is the listener that closes, so neither share nor times count,
     /// and one operation refused takes along those of the same listener.
     Refuse,
-    /// The handshake is cut by a reset. Drawn per connection, for every operation.
+    /// The handshake is cut by a reset. Drawn per connection, for every operation; connections that
+    /// idle when it is set are closed.
     HandshakeReset,
     /// The handshake trusts another authority: our certificate is refused by an alert.
     CertificateRefused,
@@ -128,7 +129,7 @@ impl Fault {
     }
 
     /// Whether it hits connections, and not requests.
-    fn is_of_connections(&self) -> bool {
+    pub(super) fn is_of_connections(&self) -> bool {
         matches!(
             self,
             Fault::Refuse | Fault::HandshakeReset | Fault::CertificateRefused

@@ -11,6 +11,9 @@ use policies::failure::{Code, Opaque};
 use policies::state::{State, Tally};
 use policies::time::Timestamp;
 
+/// What one write to the disk takes; others come in meanwhile.
+pub(crate) const DISK: Duration = Duration::from_millis(1);
+
 pub(crate) struct ModelStore {
     clock: Arc<dyn Clock>,
     rows: Mutex<Rows>,
@@ -151,11 +154,14 @@ fn queue(wanted: Wanted) -> State {
 
 impl Store for ModelStore {
     fn append(&self, entries: Vec<NewEntry>) -> BoxFuture<'_, Vec<Result<Appended, AppendError>>> {
-        let results = entries
-            .into_iter()
-            .map(|new| self.append_one(new))
-            .collect();
-        std::future::ready(results).boxed()
+        async move {
+            self.clock.sleep(DISK).await;
+            entries
+                .into_iter()
+                .map(|new| self.append_one(new))
+                .collect()
+        }
+        .boxed()
     }
 
     fn lease_due(

@@ -45,6 +45,41 @@ macro_rules! in_turn {
     };
 }
 
+/// Due entries of a lane and state, in the order they are leased.
+const DUE: &str = concat!(
+    "SELECT accepted_seq, ",
+    work_columns!(),
+    " FROM entries AS e WHERE queue = 'ready' AND lane = ?1 AND state = ?2 AND ",
+    in_turn!(),
+    " ORDER BY deadline, accepted_seq LIMIT ?3"
+);
+/// Whether there are any.
+const ANY_DUE: &str = concat!(
+    "SELECT 1 FROM entries AS e WHERE queue = 'ready' AND lane = ?1 AND state = ?2 AND ",
+    in_turn!(),
+    " LIMIT 1"
+);
+/// Deferred entries whose time has come become due.
+const COME_DUE: &str = "UPDATE entries SET queue = 'ready', due = NULL WHERE accepted_seq IN ( \
+     SELECT accepted_seq FROM entries \
+     WHERE queue = 'deferred' AND lane = ?1 AND state = ?2 AND due <= ?3 ORDER BY due LIMIT ?4)";
+/// When the next deferred entry comes due.
+const NEXT_DEFERRED: &str = concat!(
+    "SELECT due FROM entries AS e WHERE queue = 'deferred' AND lane = ?1 AND state = ?2 AND ",
+    in_turn!(),
+    " ORDER BY due LIMIT 1"
+);
+/// Leases that have ended.
+const ENDED: &str = concat!(
+    "SELECT ",
+    standing_columns!(),
+    " FROM entries WHERE queue = 'leased' AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2"
+);
+/// When the next running lease of a lane ends; of leases to send only, unless ?2.
+const NEXT_END: &str = "SELECT lease_until FROM entries \
+     WHERE queue = 'leased' AND lane = ?1 AND (?2 OR state = 'sending') \
+     ORDER BY lease_until LIMIT 1";
+
 /// An entry just leased, still sealed.
 pub(super) struct Held {
     work: RawWork,
@@ -91,13 +126,7 @@ pub(super) fn lease_due(
     };
     let due: Vec<(i64, RawWork)> = tx
         .conn
-        .prepare_cached(concat!(
-            "SELECT accepted_seq, ",
-            work_columns!(),
-            " FROM entries AS e WHERE queue = 'ready' AND lane = ?1 AND state = ?2 AND ",
-            in_turn!(),
-            " ORDER BY deadline, accepted_seq LIMIT ?3"
-        ))?
+        .prepare_cached(DUE)?
         .query_map(
             params![
                 wanted.lane.0,
@@ -132,16 +161,7 @@ pub(super) fn lease_due(
 /// Invariant 2: makes up to `leases_max` entries whose lease ended at `now` or before uncertain;
 /// how many.
 pub(super) fn end_leases(tx: &mut Tx<'_>, now: i64, leases_max: usize) -> rusqlite::Result<usize> {
-    let ended = Standing::all(
-        tx,
-        concat!(
-            "SELECT ",
-            standing_columns!(),
-            " FROM entries WHERE queue = 'leased' AND lease_until <= ?1 \
-             ORDER BY lease_until LIMIT ?2"
-        ),
-        params![now, limit(leases_max)],
-    )?;
+    let ended = Standing::all(tx, ENDED, params![now, limit(leases_max)])?;
     for standing in &ended {
         // Asking changes nothing: what a lost reader held is as uncertain as it was, for its reason.
         let reason = match standing.state {
@@ -157,12 +177,7 @@ pub(super) fn end_leases(tx: &mut Tx<'_>, now: i64, leases_max: usize) -> rusqli
 /// Moves deferred entries whose time has come to those that are due.
 fn come_due(tx: &Tx<'_>, wanted: Wanted, now: i64) -> rusqlite::Result<()> {
     tx.conn
-        .prepare_cached(
-            "UPDATE entries SET queue = 'ready', due = NULL WHERE accepted_seq IN ( \
-                 SELECT accepted_seq FROM entries \
-                 WHERE queue = 'deferred' AND lane = ?1 AND state = ?2 AND due <= ?3 \
-                 ORDER BY due LIMIT ?4)",
-        )?
+        .prepare_cached(COME_DUE)?
         .execute(params![
             wanted.lane.0,
             source(wanted).as_str(),
@@ -191,31 +206,65 @@ pub(super) fn next_due(
 ) -> rusqlite::Result<Option<Timestamp>> {
     let source = source(wanted).as_str();
     let ready = conn
-        .prepare_cached(concat!(
-            "SELECT 1 FROM entries AS e WHERE queue = 'ready' AND lane = ?1 AND state = ?2 AND ",
-            in_turn!(),
-            " LIMIT 1"
-        ))?
+        .prepare_cached(ANY_DUE)?
         .exists(params![wanted.lane.0, source])?;
     if ready {
         return Ok(Some(now));
     }
     let deferred: Option<i64> = conn
-        .prepare_cached(concat!(
-            "SELECT due FROM entries AS e \
-             WHERE queue = 'deferred' AND lane = ?1 AND state = ?2 AND ",
-            in_turn!(),
-            " ORDER BY due LIMIT 1"
-        ))?
+        .prepare_cached(NEXT_DEFERRED)?
         .query_row(params![wanted.lane.0, source], |row| row.get(0))
         .optional()?;
     let lease: Option<i64> = conn
-        .prepare_cached(
-            "SELECT lease_until FROM entries \
-             WHERE queue = 'leased' AND lane = ?1 AND (?2 OR state = 'sending') \
-             ORDER BY lease_until LIMIT 1",
-        )?
+        .prepare_cached(NEXT_END)?
         .query_row(params![wanted.lane.0, wanted.verify], |row| row.get(0))
         .optional()?;
     Ok([deferred, lease].into_iter().flatten().min().map(instant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::schema;
+
+    /// What leasing costs must not grow with what waits: every statement reads an index that holds
+    /// what it looks for and nothing else, in the order it is wanted.
+    #[test]
+    fn no_statement_walks_through_what_waits_or_sorts_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let conn = schema::open_writer(&directory.path().join("entries.db"), None).unwrap();
+        let cases = [
+            (
+                DUE,
+                "SEARCH e USING INDEX entries_ready (lane=? AND state=?)",
+            ),
+            (
+                ANY_DUE,
+                "SEARCH e USING INDEX entries_ready (lane=? AND state=?)",
+            ),
+            (COME_DUE, "entries_deferred (lane=? AND state=? AND due<?)"),
+            (
+                NEXT_DEFERRED,
+                "SEARCH e USING INDEX entries_deferred (lane=? AND state=?)",
+            ),
+            (
+                ENDED,
+                "SEARCH entries USING INDEX entries_leased (lease_until<?)",
+            ),
+            // Leases are few: as many as attempts may run at once.
+            (NEXT_END, "SCAN entries USING INDEX entries_leased"),
+            (
+                crate::sqlite::settle::OVERDUE,
+                "SEARCH entries USING INDEX entries_overdue (deadline<?)",
+            ),
+        ];
+        for (sql, index) in cases {
+            let plan = schema::plan(&conn, sql);
+            assert!(plan.contains(index), "{sql}\n{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+            assert_eq!(plan.contains("SCAN"), sql == NEXT_END, "{sql}\n{plan}");
+        }
+        let in_turn = "SEARCH earlier USING INDEX entries_order (order_key=? AND rowid<?)";
+        assert!(schema::plan(&conn, DUE).contains(in_turn));
+    }
 }

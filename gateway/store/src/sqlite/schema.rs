@@ -124,6 +124,22 @@ fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// How SQLite would run `sql`, line by line.
+#[cfg(test)]
+pub(super) fn plan(conn: &Connection, sql: &str) -> String {
+    let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    for parameter in 1..=explain.parameter_count() {
+        explain.raw_bind_parameter(parameter, 1).unwrap();
+    }
+    let mut rows = explain.raw_query();
+    let mut plan = String::new();
+    while let Some(row) = rows.next().unwrap() {
+        plan.push_str(&row.get::<_, String>(3).unwrap());
+        plan.push('\n');
+    }
+    plan
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

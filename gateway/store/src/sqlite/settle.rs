@@ -16,6 +16,14 @@ use super::step::{self, Standing, Step, standing_columns};
 use super::writer::Tx;
 use crate::sealing::{Digest, Sealer, Unsealable};
 
+/// Entries that nobody holds and whose deadline has passed.
+pub(super) const OVERDUE: &str = concat!(
+    "SELECT ",
+    standing_columns!(),
+    " FROM entries WHERE queue IN ('ready', 'deferred') AND deadline < ?1 \
+     ORDER BY deadline LIMIT ?2"
+);
+
 /// A settlement, its answer and document sealed.
 pub(super) struct Sealed {
     settlement: Settlement,
@@ -96,16 +104,7 @@ fn settle_one(tx: &mut Tx<'_>, sealed: &Sealed) -> rusqlite::Result<Settled> {
 
 /// Parks up to `entries_max` entries that nobody holds and whose deadline has passed.
 pub(super) fn park_overdue(tx: &mut Tx<'_>, entries_max: usize) -> rusqlite::Result<usize> {
-    let overdue = Standing::all(
-        tx,
-        concat!(
-            "SELECT ",
-            standing_columns!(),
-            " FROM entries WHERE queue IN ('ready', 'deferred') AND deadline < ?1 \
-             ORDER BY deadline LIMIT ?2"
-        ),
-        params![at(tx.now), limit(entries_max)],
-    )?;
+    let overdue = Standing::all(tx, OVERDUE, params![at(tx.now), limit(entries_max)])?;
     for standing in &overdue {
         let parked = standing.to(State::Parked, Some(Code::DeadlinePassed));
         step::take(tx, standing, &parked)?;

@@ -46,7 +46,7 @@ fn limited(directory: &Path, size_bytes_max: Option<u64>) -> Settings {
 
 #[tokio::test]
 async fn at_the_size_limit_writes_are_refused_and_reads_go_on() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let store = Sqlite::open(&limited(directory.path(), Some(1_000_000))).unwrap();
     let mut ids = fill(&store, "a").await;
     assert!(ids.len() > 50);
@@ -74,7 +74,7 @@ struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     fn mount() -> Option<SmallDisk> {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = world::scratch();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
             .arg(directory.path())

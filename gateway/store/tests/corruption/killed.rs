@@ -9,7 +9,7 @@ use store::sqlite::OpenError;
 use uuid::Uuid;
 
 use super::open;
-use crate::world::{accept, entry, practice};
+use crate::world::{self, accept, entry, practice};
 
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";
 /// Each run is killed after some more confirmed entries than the one before.
@@ -42,7 +42,7 @@ fn start(directory: &Path) -> Child {
 
 #[tokio::test]
 async fn a_killed_process_has_lost_nothing_it_confirmed() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = world::scratch();
     let mut confirmed = Vec::new();
     for run in 1..=RUNS {
         let mut child = start(directory.path());

@@ -32,9 +32,9 @@ pub(super) struct InFlight(Mutex<BTreeSet<KeyInUse>>);
 
 impl InFlight {
     fn try_claim(&self, key: KeyInUse) -> Option<Claim<'_>> {
-        self.lock()
-            .insert(key.clone())
-            .then_some(Claim { keys: self, key })
+        let claimed = self.lock().insert(key.clone());
+        // Lazily: a claim that is merely built and dropped would free the key of its rightful holder.
+        claimed.then(|| Claim { keys: self, key })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<KeyInUse>> {
