@@ -123,7 +123,7 @@ impl Reading {
             ("code", Some(code)) => Some(Exemption::Code(code)),
             ("income", code) => Some(Exemption::Income(code)),
             ("not-exempt", Some(_)) | ("code", None) => {
-                self.refuse(at.field("code"), Invalid::ExemptionCode);
+                self.refuse(at, Invalid::ExemptionCode);
                 None
             }
             _ => {

@@ -333,7 +333,7 @@ fn rules_wait_for_the_kind_and_the_recipient() {
 #[test]
 fn an_exemption_has_the_code_that_its_status_asks_for() {
     let mut body: Value = serde_json::from_str(crate::edge::tests::DRUG).unwrap();
-    let wrong_code = [("/exemption/code".to_owned(), "exemption-code")];
+    let wrong_code = [("/exemption".to_owned(), "exemption-code")];
     body["exemption"] = json!({"status": "not-exempt", "code": "048"});
     assert_eq!(wrong(&body), wrong_code);
     body["exemption"] = json!({"status": "code"});
