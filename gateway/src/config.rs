@@ -23,7 +23,6 @@ mod store;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::callers::Callers;
 
@@ -58,27 +57,6 @@ pub struct Config {
     pub log: Log,
     /// How the process stops.
     pub shutdown: Shutdown,
-}
-
-impl Config {
-    /// Refuses settings that contradict the policy: the edge may not give up before the lane it
-    /// waits for.
-    ///
-    /// # Errors
-    ///
-    /// Lists every contradiction.
-    pub fn check_against_policy(&self, answer_within: Duration) -> Result<(), ConfigError> {
-        if self.listen.answer_within > answer_within {
-            return Ok(());
-        }
-        Err(ConfigError {
-            problems: vec![Problem {
-                key: "listen.answer_within".to_owned(),
-                value: format!("{:?}", self.listen.answer_within),
-                rule: format!("must exceed the policy's answer_within, {answer_within:?}"),
-            }],
-        })
-    }
 }
 
 /// A [`Config`] and where each of its values came from.

@@ -72,10 +72,6 @@ fn with_settings(file: Option<PathBuf>, go_on: fn(Told) -> ExitCode) -> ExitCode
         Ok(rules) => rules,
         Err(error) => return refuse(&error, &error.problems),
     };
-    let lane = &rules.prescriptions;
-    if let Err(error) = settings.config.check_against_policy(lane.answer_within) {
-        return refuse(&error, &error.problems);
-    }
     // Opened to be checked: what is wrong with its files must be known before a port is bound.
     match Sac::open(&settings.config.sac.settings(rules.lots.kind)) {
         Ok(_) => go_on(Told { settings, rules }),

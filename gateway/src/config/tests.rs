@@ -190,16 +190,6 @@ fn values_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn the_edge_waits_longer_than_the_lane() {
-    let config = Ground::new().load(&[]).unwrap().config;
-    assert!(config.check_against_policy(Duration::from_secs(29)).is_ok());
-    let error = config
-        .check_against_policy(Duration::from_secs(30))
-        .unwrap_err();
-    assert_eq!(error.problems[0].key, "listen.answer_within");
-}
-
-#[test]
 fn a_key_that_is_not_the_certificates_is_refused() {
     let ground = Ground::new();
     let other = rcgen::KeyPair::generate().unwrap();
