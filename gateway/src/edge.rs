@@ -36,8 +36,9 @@ use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::{Extensions, Server};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpServer};
+use engine::calls::Calls;
 use engine::lane::write_behind::Door;
 use engine::ports::{Clock, ReadError, Store};
 use tokio::time::timeout;
@@ -53,6 +54,8 @@ use crate::tls::CertificateDigest;
 pub struct Gateway {
     /// The way into lane `sac.prescriptions`.
     pub prescriptions: Door,
+    /// The calls of every lane, whose gates the status shows.
+    pub calls: Vec<Arc<Calls>>,
     /// What is read directly.
     pub store: Arc<dyn Store>,
     /// Who may call.
@@ -79,6 +82,8 @@ pub(crate) struct Edge {
     pub(crate) limiter: Limiter,
     pub(crate) body: BodyLimits,
     pub(crate) answer_within: Duration,
+    /// The description of the API, made once.
+    pub(crate) openapi: Bytes,
 }
 
 impl Edge {
@@ -88,6 +93,7 @@ impl Edge {
             gateway,
             body,
             answer_within,
+            openapi: Bytes::from(openapi::text()),
         }
     }
 

@@ -17,36 +17,43 @@ pub(crate) fn print(world: &World, directory: &Path) {
     write_token(&caller, directory);
     let body = serde_json::to_string_pretty(&prescription::drug()).expect("a body is JSON");
     std::fs::write(directory.join("prescription.json"), body).expect("the body can be written");
-    let certs = world.certs_dir().display();
+    let (certs, token) = (world.certs_dir().display(), directory.join("token"));
+    let as_practice = format!(
+        "curl --cacert {certs}/gateway-ca.pem \\
+       --cert {certs}/callers/{PRACTICE}.pem --key {certs}/callers/{PRACTICE}.key \\
+       -H \"Authorization: Bearer $(cat {})\"",
+        token.display()
+    );
     println!(
         r#"
-Try it yourself, now or during the outage (the token is renewed while the demo is up):
+Try it yourself, now or during the outage. A prescription, under a new key each time:
 
-  curl --cacert {certs}/gateway-ca.pem \
-       --cert {certs}/callers/{PRACTICE}.pem --key {certs}/callers/{PRACTICE}.key \
-       -H "Authorization: Bearer $(cat {directory}/token)" \
+  {as_practice} \
        -H "Idempotency-Key: $(date +%s%N)" -H "Content-Type: application/json" \
-       --data @{directory}/prescription.json https://{address}/v1/prescriptions
+       --data @{body} https://{address}/v1/prescriptions
 
-The same with https://{address}/v1/status or /v1/openapi.json, without the last four lines' data.
-Faults of the simulated SAC: curl -X PUT http://{control}/faults \
-       -d '[{{"operation":"*","fault":{{"kind":"refuse"}}}}]'   (DELETE lifts them)
+How the gateway stands; /v1/prescriptions, /v1/events and /v1/openapi.json are read the same way:
+
+  {as_practice} \
+       https://{address}/v1/status
+
+An outage of your own, and its end:
+
+  curl -X PUT http://{control}/faults -d '[{{"operation":"*","fault":{{"kind":"refuse"}}}}]'
+  curl -X DELETE http://{control}/faults
 "#,
-        directory = directory.display(),
+        body = directory.join("prescription.json").display(),
         address = world.address(),
         control = world.sac().control_address(),
     );
 }
 
-/// Keeps the token fresh until the newcomer has had enough.
-pub(crate) async fn stay(world: &World, directory: &Path) {
-    println!("The gateway stays up. Ctrl-C ends it.");
+/// Keeps the token fresh for as long as the demo is up.
+pub(crate) async fn keep_token_fresh(world: &World, directory: &Path) {
     let caller = world.caller(PRACTICE);
     loop {
-        tokio::select! {
-            ended = tokio::signal::ctrl_c() => return drop(ended),
-            () = tokio::time::sleep(TOKEN_EVERY) => write_token(&caller, directory),
-        }
+        tokio::time::sleep(TOKEN_EVERY).await;
+        write_token(&caller, directory);
     }
 }
 

@@ -19,6 +19,7 @@ use serde_json::Value;
 use tests::upstreams::sac::faults::{Fault, Rule};
 use tests::world::caller::Caller;
 use tests::world::{Setup, World};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use morning::{Morning, Spell};
@@ -49,11 +50,19 @@ async fn main() -> ExitCode {
     println!("Starting a simulated SAC and the gateway; certificates are minted afresh.");
     let world = World::with(Setup::default().config("policies.file", POLICY)).await;
     invitation::print(&world, &directory);
+    // Whoever ends first takes the world along: the gateway is a child of this process.
+    tokio::select! {
+        code = play(&world, &directory, duration) => code,
+        () = invitation::keep_token_fresh(&world, &directory) => ExitCode::FAILURE,
+        () = interrupted() => ExitCode::from(130),
+    }
+}
 
+async fn play(world: &World, directory: &Path, duration: Option<Duration>) -> ExitCode {
     let morning = Morning {
         whole: duration.unwrap_or(MORNING),
     };
-    let summary = go_through(&world, morning).await;
+    let summary = go_through(world, morning).await;
     let path = directory.join("summary.json");
     let text = serde_json::to_string_pretty(&summary).expect("a summary is JSON");
     std::fs::write(&path, format!("{text}\n")).expect("the summary can be written");
@@ -62,14 +71,23 @@ async fn main() -> ExitCode {
     broken
         .iter()
         .for_each(|promise| println!("BROKEN: {promise}"));
-
     if duration.is_none() {
-        invitation::stay(&world, &directory).await;
+        println!("\nThe gateway stays up; the commands above work. Ctrl-C ends it.");
+        std::future::pending::<()>().await;
     }
     if broken.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Ctrl-C, or a polite request to end.
+async fn interrupted() {
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be heard");
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => drop(ended),
+        _ = terminate.recv() => {}
     }
 }
 

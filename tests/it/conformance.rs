@@ -15,6 +15,7 @@ mod invio;
 mod lots;
 mod messages;
 mod reads;
+mod receipts;
 mod rows;
 mod schema;
 mod substitutes;

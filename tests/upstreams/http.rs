@@ -74,6 +74,11 @@ impl Response {
         }
     }
 
+    /// Whether it is the last on its connection.
+    pub fn ends_connection(&self) -> bool {
+        self.headers.contains(&("Connection", "close".to_owned()))
+    }
+
     /// The bytes as they go on the wire.
     pub fn encode(&self) -> Vec<u8> {
         let mut head = format!(

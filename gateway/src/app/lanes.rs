@@ -30,6 +30,8 @@ const LET_GO_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Lanes {
     /// The way into `sac.prescriptions`.
     pub(super) prescriptions: Door,
+    /// The calls of each lane.
+    pub(super) calls: Vec<Arc<Calls>>,
     switch: StopSwitch,
     tasks: JoinSet<()>,
 }
@@ -54,11 +56,12 @@ impl Lanes {
     ) -> Lanes {
         let rng: Arc<dyn Rng> = Arc::new(ThreadRng);
         let (switch, stop) = StopSwitch::new();
-        let calls = |lane| Arc::new(calls(lane, &sac, rules, clock, &rng, &stop));
+        let [prescriptions_calls, lots_calls] = [PRESCRIPTIONS, LOTS]
+            .map(|lane| Arc::new(calls(lane, &sac, rules, clock, &rng, &stop)));
         let numbers = Arc::new(Numbers::default());
         let lots = Lots {
             numbers: Arc::clone(&numbers),
-            calls: calls(LOTS),
+            calls: Arc::clone(&lots_calls),
             op: LOTTO,
             store: Arc::clone(&store),
             clock: Arc::clone(clock),
@@ -69,7 +72,7 @@ impl Lanes {
         let core = Arc::new(Core::new(Parts {
             lane: PRESCRIPTIONS,
             write: *operation(INVIO.0),
-            calls: calls(PRESCRIPTIONS),
+            calls: Arc::clone(&prescriptions_calls),
             store,
             numbers,
             clock: Arc::clone(clock),
@@ -90,6 +93,7 @@ impl Lanes {
         tasks.spawn(watched(Delivery::new(core).run(), alarm.clone()));
         Lanes {
             prescriptions,
+            calls: vec![prescriptions_calls, lots_calls],
             switch,
             tasks,
         }

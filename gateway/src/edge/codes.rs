@@ -156,8 +156,8 @@ codes! {
     PRESCRIBER_NOT_AUTHENTICATED = 403 "prescriber-not-authenticated" Caller NotDone Never,
         "The prescription is not of the authenticated prescriber",
         "La ricetta non è del medico autenticato",
-        "Prescriber or substitute must be the subject of prescriber_authn.",
-        "Il medico titolare o il sostituto deve essere il subject di prescriber_authn.";
+        "The prescriber, or the substitute where there is one, must be the authenticated subject.",
+        "Il medico titolare, o il sostituto se c'è, deve essere il soggetto autenticato.";
     KEY_MISSING = 400 "idempotency-key-missing" Caller NotDone Never,
         "The request carries no Idempotency-Key", "La richiesta non contiene Idempotency-Key",
         "Send a new key with each new write, and the same key when repeating it.",
@@ -221,7 +221,7 @@ codes! {
         "Send application/json in UTF-8, without content encoding.",
         "Inviare application/json in UTF-8, senza content encoding.";
     CONTENT_REFUSED = 422 "content-refused" Caller NotDone Never,
-        "The prescription breaks rules", "La ricetta non rispetta le regole",
+        "The request breaks rules", "La richiesta non rispetta le regole",
         "Nothing was stored. Every broken rule is listed with its field.",
         "Nulla è stato registrato. Ogni regola violata è elencata con il suo campo.";
     KEY_REUSED = 422 "key-reused" Caller NotDone Never,

@@ -7,7 +7,7 @@
 //! 2. It breaks no rule of severity *error* of the national checker.
 
 use actix_web::HttpResponse;
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use adapters::model::{Access, Indication, Kind, Priority, Recipient, Visit};
 use policies::delivery::Fallback;
 use policies::state::State;
@@ -16,7 +16,7 @@ use utoipa::OpenApi;
 
 use super::prescriptions::{self, lookup, reminder};
 use super::respond::ProblemBody;
-use super::{events, status};
+use super::{Edge, events, status};
 
 /// The resource of the description. It is public to whoever may connect.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -67,10 +67,10 @@ struct Description;
     responses((status = 200, body = Object, content_type = "application/json",
         description = "This document.")),
 )]
-pub(crate) async fn openapi() -> HttpResponse {
+pub(crate) async fn openapi(edge: Data<Edge>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
-        .body(text())
+        .body(Bytes::clone(&edge.openapi))
 }
 
 /// The document as it is served and frozen.

@@ -41,6 +41,9 @@ pub(crate) struct StatusBody {
     /// Prescriptions whose outcome is being asked for.
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, format = Int64)]
     uncertain: u64,
+    /// Numbers in stock, beyond those already handed to a process.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, format = Int64)]
+    numbers_left: u64,
 }
 
 /// One lane.
@@ -86,10 +89,13 @@ pub(crate) struct GateBody {
     ),
 )]
 pub(crate) async fn status(edge: Data<Edge>) -> Result<HttpResponse, Problem> {
-    let tally = edge.read(edge.gateway.store.tally()).await?;
+    let store = &edge.gateway.store;
+    let tally = edge.read(store.tally()).await?;
+    let numbers_left = edge.read(store.numbers_left()).await?;
     let mut lanes: BTreeMap<&'static str, Vec<GateBody>> = BTreeMap::new();
     let mut is_degraded = false;
-    for gate in edge.gateway.prescriptions.gates() {
+    let calls = edge.gateway.calls.iter();
+    for gate in calls.flat_map(|calls| calls.view()) {
         is_degraded |= gate.state != GateState::Closed;
         lanes.entry(gate.lane.0).or_default().push(GateBody {
             operation: gate.op.0,
@@ -111,6 +117,7 @@ pub(crate) async fn status(edge: Data<Edge>) -> Result<HttpResponse, Problem> {
             .collect(),
         waiting: tally.waiting,
         uncertain: tally.uncertain,
+        numbers_left,
     };
     let bytes = serde_json::to_vec(&body).expect("a status has only strings, numbers and lists");
     Ok(HttpResponse::Ok()

@@ -7,7 +7,9 @@
 //! 1. One process has a store open at a time.
 //! 2. A store that has lost something is refused, with a word on what and what to do; it is never
 //!    taken for an empty one.
-//! 3. Reads go on when writes are refused: on a full disk, and once the writer is poisoned.
+//! 3. A copy that was put back (without its guard) gives no number that it knows of, and sends
+//!    nothing before it has been asked for.
+//! 4. Reads go on when writes are refused: on a full disk, and once the writer is poisoned.
 //!
 //! # Limits
 //!
@@ -52,6 +54,7 @@ mod log;
 mod numbers;
 mod query;
 mod reader;
+mod restore;
 mod row;
 mod schema;
 mod settle;

@@ -76,6 +76,7 @@ keeps! {
     leases:
         an_entry_is_leased_by_one_deliverer_and_an_older_lease_settles_nothing,
         a_lease_that_ran_out_leaves_its_entry_uncertain_never_due,
+        a_deliverer_hears_why_its_entry_stands_there_and_a_lost_question_changes_it_not,
         a_lease_of_a_process_that_is_gone_has_ended,
         the_earliest_deadline_is_leased_first,
         entries_of_one_prescription_leave_in_order,

@@ -33,15 +33,32 @@ pub(super) const ODD_DOCTOR: &str = "RSSMRA80A01H501A";
 /// Its patient.
 pub(super) const PATIENT: &str = "PNIMRA70A01H501P";
 
+const REGION_STEM: &str = "conformance-";
+
 /// The directory of certificates that all these tests share.
 pub(super) fn region() -> &'static Path {
     static REGION: OnceLock<PathBuf> = OnceLock::new();
     REGION.get_or_init(|| {
-        let name = format!("conformance-{}", std::process::id());
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        sweep(directory);
+        let directory = directory.join(format!("{REGION_STEM}{}", std::process::id()));
         certs::mint(&directory, &[]).unwrap();
         directory
     })
+}
+
+/// Removes what runs that have ended left: a static is never dropped.
+fn sweep(directory: &Path) {
+    let processes = Path::new("/proc");
+    for entry in fs::read_dir(directory).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let owner = name.strip_prefix(REGION_STEM);
+        let over = |owner: &str| processes.join("self").exists() && !processes.join(owner).exists();
+        if owner.is_some_and(over) {
+            // Another run may be sweeping, too.
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
 }
 
 /// The DER in a PEM file.

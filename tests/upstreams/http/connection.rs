@@ -159,7 +159,13 @@ async fn whole_request<S: Stream>(stream: &mut S, buffer: &mut Vec<u8>) -> Optio
 /// Sends the answer as asked; whether the connection lives on.
 async fn deliver<S: Stream>(stream: &mut S, buffer: &mut Vec<u8>, ending: Ending) -> bool {
     match ending {
-        Ending::Answer(response) => write(stream, &response.encode()).await.is_ok(),
+        Ending::Answer(response) => {
+            let written = write(stream, &response.encode()).await.is_ok();
+            if response.ends_connection() {
+                stream.shutdown().await.ok();
+            }
+            written && !response.ends_connection()
+        }
         Ending::Half(response) => {
             let bytes = response.encode();
             if write(stream, &bytes[..bytes.len() / 2]).await.is_ok() {

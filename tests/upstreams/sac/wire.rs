@@ -179,7 +179,7 @@ pub fn receipt(operation: Operation, prefixes: Prefixes, children: Vec<Element>)
     Response::new(200, TEXT_XML, envelope)
 }
 
-/// A SOAP fault, as the front end writes it.
+/// A SOAP fault, as the front end writes it: it ends the connection.
 pub fn fault(status: u16, code: &str, text: &str) -> Response {
     let envelope = format!(
         "<?xml version='1.0' ?>\n<env:Envelope \
@@ -189,9 +189,10 @@ pub fn fault(status: u16, code: &str, text: &str) -> Response {
         escape(text)
     );
     let mut response = Response::new(status, TEXT_XML, envelope);
-    response
-        .headers
-        .push(("X-Backside-Transport", "FAIL FAIL".to_owned()));
+    response.headers = vec![
+        ("X-Backside-Transport", "FAIL FAIL".to_owned()),
+        ("Connection", "close".to_owned()),
+    ];
     response
 }
 

@@ -234,16 +234,17 @@ impl Kit {
     fn gateway(&self, callers: Callers) -> Gateway {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
-        let rules = crate::rules::load(None).unwrap().prescriptions;
+        let rules = crate::rules::load(None, Duration::from_secs(30)).unwrap();
+        let rules = rules.prescriptions;
         let rng: Arc<dyn Rng> = Arc::new(Even);
-        let calls = Calls::new(
+        let calls = Arc::new(Calls::new(
             Arc::new(Nobody),
             adapters::sac::OPERATIONS,
             &rules.gate,
             Arc::clone(&clock),
             Arc::clone(&rng),
             stop.clone(),
-        );
+        ));
         let write = adapters::sac::OPERATIONS
             .iter()
             .find(|row| row.op == adapters::sac::INVIO)
@@ -251,7 +252,7 @@ impl Kit {
         let parts = Parts {
             lane: adapters::sac::PRESCRIPTIONS,
             write: *write,
-            calls: Arc::new(calls),
+            calls: Arc::clone(&calls),
             store: Arc::clone(&self.shelf) as _,
             numbers: Arc::new(Numbers::default()),
             clock: Arc::clone(&clock),
@@ -262,6 +263,7 @@ impl Kit {
         let (door, _lane_is_gone) = open(Arc::new(Core::new(parts)));
         Gateway {
             prescriptions: door,
+            calls: vec![calls],
             store: Arc::clone(&self.shelf) as _,
             callers,
             clock,

@@ -169,7 +169,7 @@ async fn events_are_heard_once_each_and_by_their_owner() {
 }
 
 #[actix_web::test]
-async fn the_status_needs_no_token_and_is_503_without_the_store() {
+async fn the_service_itself_needs_no_token_and_is_503_without_the_store() {
     let serving = Kit::new();
     let heard = serving.ask_one(TestRequest::with_uri("/v1/status")).await;
     assert_eq!(heard.status.as_u16(), 200);
@@ -180,6 +180,13 @@ async fn the_status_needs_no_token_and_is_503_without_the_store() {
         (&json!("serving"), &json!(2))
     );
     assert_eq!(status["lanes"][0]["name"], "sac.lots");
+    assert_eq!(status["lanes"][1]["gates"].as_array().unwrap().len(), 4);
+    assert_eq!(status["numbers_left"], 500);
+
+    let description = Kit::new();
+    let request = TestRequest::with_uri("/v1/openapi.json");
+    let heard = description.ask_one(request).await;
+    assert_eq!(heard.json()["openapi"], "3.1.0");
 
     let down = Kit::new();
     *down.shelf.is_unavailable.lock().unwrap() = true;

@@ -197,6 +197,6 @@ impl Store for Shelf {
         panic!("the edge has no numbers")
     }
     fn numbers_left(&self) -> BoxFuture<'_, Result<u64, ReadError>> {
-        panic!("the edge has no numbers")
+        self.answer(500)
     }
 }

@@ -9,6 +9,8 @@
 //! 3. An entry that must wait for an earlier one of its prescription is not appended leased: it is
 //!    stored as `accepted`, and its epoch is 0.
 
+use std::mem::take;
+
 use engine::ports::{AppendError, Appended, BlockId, NewEntry, NumberUse};
 use policies::state::State;
 use policies::time::Timestamp;
@@ -18,8 +20,9 @@ use super::row::{self, RawEntry, at, entry_columns, millis, place};
 use super::writer::Tx;
 use crate::sealing::{Digest, Purpose, Sealer, Unsealable};
 
-/// A new entry, sealed: nothing of it that is personal is in clear any more but its number.
+/// A new entry, sealed.
 pub(super) struct Row {
+    /// Without what is sealed beside it.
     entry: NewEntry,
     key: Digest,
     fingerprint: Digest,
@@ -33,7 +36,7 @@ pub(super) struct Row {
 
 impl Row {
     /// Seals `entry`, on the caller's side of the queue.
-    pub(super) fn seal(sealer: &Sealer, entry: NewEntry) -> Result<Row, Unsealable> {
+    pub(super) fn seal(sealer: &Sealer, mut entry: NewEntry) -> Result<Row, Unsealable> {
         let organization = entry.organization.0.as_bytes();
         // An operation without a number of its own holds none.
         let number = Some(entry.number.number().0.as_slice()).filter(|number| !number.is_empty());
@@ -49,8 +52,8 @@ impl Row {
             number: number
                 .map(|number| sealer.seal(place(entry.id, "number"), number))
                 .transpose()?,
-            authority: sealer.seal(place(entry.id, "authority"), &entry.authority.0)?,
-            payload: sealer.seal(place(entry.id, "payload"), &entry.payload.0)?,
+            authority: sealer.seal(place(entry.id, "authority"), &take(&mut entry.authority).0)?,
+            payload: sealer.seal(place(entry.id, "payload"), &take(&mut entry.payload).0)?,
             entry,
         })
     }

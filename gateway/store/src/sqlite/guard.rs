@@ -19,7 +19,7 @@ const CLOSED: &[u8] = b"argine store 1 closed\n";
 /// How a store was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Left {
-    /// It was never opened here: new, or copied here without its guard.
+    /// It was never opened here: new, or a copy that was put back.
     New,
     /// By a process that is gone: what it committed last may stand in the log only.
     Open,

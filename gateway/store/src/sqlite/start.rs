@@ -23,7 +23,7 @@ use super::numbers::Numbers;
 use super::reader::Readers;
 use super::row::uint;
 use super::writer::{Alarm, Counts, Engine, Fixed, Tx, Writer};
-use super::{OpenError, Settings, Sqlite, lease, schema};
+use super::{OpenError, Settings, Sqlite, lease, restore, schema};
 use crate::sealing::Sealer;
 
 /// How a transaction is ended; tests put a failing one here.
@@ -117,6 +117,9 @@ fn begin(
             changes: Vec::new(),
         };
         lease::end_leases(&mut started, i64::MAX, usize::MAX)?;
+        if left == Left::New && known.is_some() {
+            restore::distrust(&mut started)?;
+        }
         let counts = started.counts;
         tx.commit()?;
         Ok((counts, numbers))

@@ -93,6 +93,26 @@ pub(crate) async fn a_lease_that_ran_out_leaves_its_entry_uncertain_never_due(
     );
 }
 
+pub(crate) async fn a_deliverer_hears_why_its_entry_stands_there_and_a_lost_question_changes_it_not(
+    place: &mut dyn Place,
+) {
+    let store = place.open(PLENTY);
+    let id = accept(&*store, entry("k")).await;
+    let sending = lease_one(&*store, SEND).await;
+    assert_eq!(sending.reason, None);
+    let reset = Some(Code::UpstreamReset);
+    let uncertain = settlement(&sending, State::Uncertain, reset);
+    store.settle(vec![uncertain]).await.unwrap();
+    assert_eq!(lease_one(&*store, VERIFY).await.reason, reset);
+    place.clock().advance(LEASE);
+    assert_eq!(lease_one(&*store, VERIFY).await.reason, reset);
+    assert_eq!(state_of(&*store, id).await, (State::Verifying, reset));
+    assert_eq!(
+        store.events(practice(), id).await.unwrap().unwrap().len(),
+        2
+    );
+}
+
 /// Invariant 4.
 pub(crate) async fn a_lease_of_a_process_that_is_gone_has_ended(place: &mut dyn Place) {
     let store = place.open(PLENTY);

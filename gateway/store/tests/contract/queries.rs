@@ -100,59 +100,33 @@ pub(crate) async fn a_list_holds_what_passes_every_filter(place: &mut dyn Place)
     let refused = settlement(&leased, State::Rejected, Some(Code::UpstreamRejected));
     store.settle(vec![refused]).await.unwrap();
 
-    let filter = Filter::default;
+    let (patient, ten) = ("PNIMRA70A01H501P", START + Duration::from_secs(10));
+    let number = |own: &str| Filter {
+        number: Some(bytes(own)),
+        ..Filter::default()
+    };
+    let person = |state| Filter {
+        person: Some(bytes(patient)),
+        state,
+        ..Filter::default()
+    };
+    let state = |state| Filter {
+        state: Some(state),
+        ..Filter::default()
+    };
+    let between = |from, to| Filter {
+        from: Some(from),
+        to,
+        ..Filter::default()
+    };
     let cases: [(Filter, &[&str]); 7] = [
-        (
-            Filter {
-                state: Some(State::Rejected),
-                ..filter()
-            },
-            &["own-0"],
-        ),
-        (
-            Filter {
-                number: Some(bytes("own-1")),
-                ..filter()
-            },
-            &["own-1"],
-        ),
-        (
-            Filter {
-                number: Some(bytes("own-9")),
-                ..filter()
-            },
-            &[],
-        ),
-        (
-            Filter {
-                person: Some(bytes("PNIMRA70A01H501P")),
-                ..filter()
-            },
-            &["own-2", "own-0"],
-        ),
-        (
-            Filter {
-                person: Some(bytes("PNIMRA70A01H501P")),
-                state: Some(State::Accepted),
-                ..filter()
-            },
-            &["own-2"],
-        ),
-        (
-            Filter {
-                from: Some(START + Duration::from_secs(10)),
-                ..filter()
-            },
-            &["own-2", "own-1"],
-        ),
-        (
-            Filter {
-                from: Some(START),
-                to: Some(START + Duration::from_secs(10)),
-                ..filter()
-            },
-            &["own-0"],
-        ),
+        (state(State::Rejected), &["own-0"]),
+        (number("own-1"), &["own-1"]),
+        (number("own-9"), &[]),
+        (person(None), &["own-2", "own-0"]),
+        (person(Some(State::Accepted)), &["own-2"]),
+        (between(ten, None), &["own-2", "own-1"]),
+        (between(START, Some(ten)), &["own-0"]),
     ];
     for (filter, expected) in cases {
         assert_eq!(

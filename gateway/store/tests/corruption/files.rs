@@ -2,11 +2,14 @@
 
 use std::fs;
 
-use engine::ports::Store;
+use engine::ports::{Appended, NumberRange, NumberUse, Store};
+use policies::state::State;
 use store::sqlite::OpenError;
 
 use super::{DATABASE, LOG, closed, image, open, overwrite, running, truncate};
-use crate::world::{self, practice};
+use crate::world::{
+    self, LEASE, SEND, START, VERIFY, accept, bytes, entry, lease_one, practice, settlement,
+};
 
 /// Where damage is tried: at every so many bytes.
 const SECTOR: u64 = 512;
@@ -127,4 +130,50 @@ async fn a_log_cut_short_gives_back_a_beginning_of_what_was_written() {
         seen = count;
         store.close().await;
     }
+}
+
+/// What was given or sent after a copy was made is not in it.
+#[tokio::test]
+async fn a_copy_put_back_gives_none_of_its_numbers_and_asks_before_it_sends() {
+    let directory = world::scratch();
+    let store = open(directory.path()).unwrap();
+    let range = NumberRange {
+        prefix: "1300A40".to_owned(),
+        digits: 8,
+    };
+    store.add_range(range.clone()).await.unwrap();
+    store.lease_block(10).await.unwrap().unwrap();
+    for key in ["waiting", "tried"] {
+        accept(&store, entry(key)).await;
+    }
+    let leased = lease_one(&store, SEND).await;
+    let mut tried = settlement(&leased, State::Accepted, None);
+    tried.due = Some(START + LEASE);
+    store.settle(vec![tried]).await.unwrap();
+    store.close().await;
+
+    let copy = world::scratch();
+    fs::copy(directory.path().join(DATABASE), copy.path().join(DATABASE)).unwrap();
+    let store = open(copy.path()).unwrap();
+    assert_eq!(store.numbers_left().await, Ok(0));
+    assert_eq!(store.lease_block(10).await, Ok(None));
+    assert!(store.lease_due(SEND, 10, LEASE).await.unwrap().is_empty());
+    assert_eq!(store.lease_due(VERIFY, 10, LEASE).await.unwrap().len(), 2);
+    let mut theirs = entry("theirs");
+    theirs.number = NumberUse::Callers(bytes("1300A4012345678"));
+    let ours = store.append(vec![theirs]).await.remove(0);
+    assert!(matches!(ours, Ok(Appended::NumberOurs)), "{ours:?}");
+    store.add_range(range).await.unwrap();
+    assert_eq!(
+        store.numbers_left().await,
+        Ok(0),
+        "asked for again, it stays discarded"
+    );
+    store.close().await;
+
+    // From here on it is a store like any other.
+    let store = open(copy.path()).unwrap();
+    accept(&store, entry("new")).await;
+    assert_eq!(store.lease_due(SEND, 10, LEASE).await.unwrap().len(), 1);
+    store.close().await;
 }

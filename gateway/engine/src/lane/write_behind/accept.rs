@@ -128,11 +128,14 @@ impl Accepting {
         let new = self.new_entry(write, number, terms, passage.is_some());
         let appended = core.store.append(vec![new.clone()]).await.pop();
         match appended.expect("append answers once for every entry") {
+            // Not leased after all: an earlier write under the same order key is still on its way.
+            Ok(Appended::Accepted { at, epoch: 0 }) => {
+                unused(passage);
+                Ok(stored(new, at, 0, None))
+            }
             Ok(Appended::Accepted { at, epoch }) => Ok(stored(new, at, epoch, passage)),
             other => {
-                if let Some(Passage { permit, .. }) = passage {
-                    permit.unused();
-                }
+                unused(passage);
                 not_accepted(other)
             }
         }
@@ -221,6 +224,13 @@ impl Accepting {
             }
         }
         self.core.wake.notify_one();
+    }
+}
+
+/// Nothing is sent under it: the gate learns nothing, and waits for nothing.
+fn unused(passage: Option<Passage>) {
+    if let Some(Passage { permit, .. }) = passage {
+        permit.unused();
     }
 }
 

@@ -331,6 +331,23 @@ fn rules_wait_for_the_kind_and_the_recipient() {
 }
 
 #[test]
+fn an_exemption_has_the_code_that_its_status_asks_for() {
+    let mut body: Value = serde_json::from_str(crate::edge::tests::DRUG).unwrap();
+    let wrong_code = [("/exemption".to_owned(), "exemption-code")];
+    body["exemption"] = json!({"status": "not-exempt", "code": "048"});
+    assert_eq!(wrong(&body), wrong_code);
+    body["exemption"] = json!({"status": "code"});
+    assert_eq!(wrong(&body), wrong_code);
+    for right in [
+        json!({"status": "income"}),
+        json!({"status": "code", "code": "048"}),
+    ] {
+        body["exemption"] = right;
+        assert_eq!(wrong(&body), []);
+    }
+}
+
+#[test]
 fn a_check_that_is_switched_off_is_silent() {
     let mut body: Value = serde_json::from_str(crate::edge::tests::DRUG).unwrap();
     body["compiled_at"] = json!("2099-01-01T00:00:00Z");
