@@ -81,6 +81,21 @@ fn own(conn: &Connection, path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// Copies the whole log into the database and syncs it; false if someone else is reading it. The log
+/// stays as it is.
+pub(super) fn fold(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| {
+        let (busy, pages, folded): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(busy == 0 && pages == folded)
+    })
+}
+
+/// Empties a log that was folded. One that someone has begun to read is left as it is, and folded
+/// again by the next start.
+pub(super) fn empty(conn: &Connection) -> rusqlite::Result<()> {
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
 /// Sets the database up; false if it does not do what makes a commit durable: a write-ahead log,
 /// synced at every commit (2 is FULL; less loses confirmed rows in a power cut).
 fn configure(conn: &Connection, size_max: Option<u64>) -> rusqlite::Result<bool> {

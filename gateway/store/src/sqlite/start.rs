@@ -92,12 +92,7 @@ fn begin(
     if known.is_some_and(|known| known != fixed.sealer.check()) {
         return Err(OpenError::WrongKey);
     }
-    let emptied = empty_log(conn)
-        .map_err(|error| OpenError::sqlite("empty the log of the last run", error))?;
-    if emptied && left == Left::Open {
-        // From here to the first commit the log is rightly empty.
-        guard.mark_closed()?;
-    }
+    empty_log(conn, guard, left)?;
     let mut take = || -> rusqlite::Result<(Counts, Numbers)> {
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         fixed.instance = tx.query_row(
@@ -138,10 +133,20 @@ fn key_check(conn: &Connection) -> rusqlite::Result<Option<[u8; 16]>> {
 }
 
 /// Folds what the last process left in the log into the database, so that the log of each process
-/// begins empty ([`super::log`] relies on it). False if someone else is reading it.
-fn empty_log(conn: &Connection) -> rusqlite::Result<bool> {
-    let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    Ok(busy == 0)
+/// begins empty ([`super::log`] relies on it). It is left if someone else is reading it.
+///
+/// The guard comes between the two steps: an empty log beside a guard that says *open* would be
+/// taken for a lost one, and a process may be killed at any moment.
+fn empty_log(conn: &Connection, guard: &mut Guard, left: Left) -> Result<(), OpenError> {
+    let failed = |error| OpenError::sqlite("empty the log of the last run", error);
+    if schema::fold(conn).map_err(failed)? {
+        if left == Left::Open {
+            // From here to the first commit the log is rightly empty.
+            guard.mark_closed()?;
+        }
+        schema::empty(conn).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Reads once what the writer counts from here on.

@@ -31,7 +31,7 @@ use super::guard::Guard;
 use super::numbers::{Change, Numbers};
 use super::start::Commit;
 use super::verdict::{Stage, Verdict, is_fatal};
-use super::{Poisoned, numbers};
+use super::{Poisoned, numbers, schema};
 use crate::sealing::Sealer;
 
 /// Writes committed together, at most: 256 measured no faster than 64, and every one of them waits
@@ -353,23 +353,24 @@ impl Engine {
 
     /// Folds the log into the database and writes down that the store is in order; if anything
     /// stands in the way, the next start recovers from the log.
-    fn finish(mut self) {
+    fn finish(self) {
         if self.alarm.raised() {
             return;
         }
-        let folded = self
-            .conn
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
-                row.get::<_, i64>(0)
-            });
-        match folded {
-            Ok(0) => {
-                if let Err(error) = self.guard.mark_closed() {
-                    tracing::warn!(error = %error, "the store could not be marked as closed");
-                }
-            }
-            Ok(_) => tracing::warn!("the log of the store was left: someone is still reading"),
+        match schema::fold(&self.conn) {
+            Ok(true) => self.close(),
+            Ok(false) => tracing::warn!("the log of the store was left: someone is still reading"),
             Err(error) => tracing::warn!(error = %error, "the log of the store was left"),
+        }
+    }
+
+    /// Says that the store is in order before the log is emptied: a process killed in between must
+    /// not leave an empty log that seems to have been lost.
+    fn close(mut self) {
+        if let Err(error) = self.guard.mark_closed() {
+            tracing::warn!(error = %error, "the store could not be marked as closed");
+        } else if let Err(error) = schema::empty(&self.conn) {
+            tracing::warn!(error = %error, "the log of the store was not emptied");
         }
     }
 }
