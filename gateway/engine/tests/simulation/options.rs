@@ -130,7 +130,7 @@ impl Options {
             faults_for: chance.span(seconds(20), seconds(400)),
             callers: callers(&chance),
             disk: disk(&chance),
-            upstream: upstream(&chance),
+            upstream: upstream(&chance, writes.calls.read_within),
             process: process(&chance),
             writes,
             lots,
@@ -186,7 +186,7 @@ fn air(chance: &Chance) -> Air {
     }
 }
 
-fn upstream(chance: &Chance) -> Upstream {
+fn upstream(chance: &Chance, read_within: Duration) -> Upstream {
     let reads = Air {
         late: 0.0,
         ..air(chance)
@@ -208,7 +208,8 @@ fn upstream(chance: &Chance) -> Upstream {
         } else {
             lots
         },
-        answers_in: chance.span(millis(10), seconds(2)),
+        // There and back within any deadline: what is slower than that is drawn apart.
+        answers_in: chance.span(millis(10), read_within / 3),
         late_max: chance.span(seconds(5), seconds(600)),
         spells: if chance.hit(0.6) {
             chance.between(1, 4)
