@@ -79,6 +79,7 @@ pub struct Attempt<'a> {
     epoch: u64,
     /// The permit the entry was leased with: of the write, or of the first read.
     permit: Option<Permit>,
+    held_until: Timestamp,
     answer: Option<Opaque>,
     document: Option<Opaque>,
 }
@@ -86,7 +87,15 @@ pub struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     /// Takes `leased` to its next resting place; `None` if that could not be written down, or
     /// someone else was faster.
-    pub async fn run(core: &'a Core, leased: Leased, permit: Permit) -> Option<Settlement> {
+    ///
+    /// `held_until` is when the lease ends at the earliest, on this process's clock. A process that
+    /// was frozen past it may wake to find the entry in other hands: it sends nothing any more.
+    pub async fn run(
+        core: &'a Core,
+        leased: Leased,
+        permit: Permit,
+        held_until: Timestamp,
+    ) -> Option<Settlement> {
         let operation = *core.calls.operation(&leased.op).unwrap_or(&core.write);
         let case = Case {
             state: leased.state,
@@ -108,6 +117,7 @@ impl<'a> Attempt<'a> {
             id: leased.id,
             epoch: leased.epoch,
             permit: Some(permit),
+            held_until,
             answer: None,
             document: None,
         };
@@ -137,10 +147,13 @@ impl<'a> Attempt<'a> {
         if self.core.stop.is_draining() {
             return Heard::SendFailed(handed_back());
         }
+        let within = self.core.rules.calls.write_within;
+        if self.core.clock.now() + within > self.held_until {
+            return Heard::SendFailed(lease_too_short());
+        }
         let Some(permit) = self.permit.take() else {
             return Heard::SendFailed(gate_open(Duration::ZERO));
         };
-        let within = self.core.rules.calls.write_within;
         match self
             .core
             .calls
@@ -290,6 +303,11 @@ fn report(core: &Core, settlement: &Settlement) {
         }
         _ => tracing::info!(lane, entry.id = %settlement.id, state, reason, "settled"),
     }
+}
+
+fn lease_too_short() -> Failure {
+    let retry = Retry::After(Duration::ZERO);
+    Failure::gateway(Code::LeaseExpired, Outcome::NotDone, retry)
 }
 
 fn handed_back() -> Failure {

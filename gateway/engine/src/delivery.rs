@@ -128,6 +128,7 @@ impl Delivery {
     /// Leases and begins; zero if there may be more.
     async fn begin(&mut self, wanted: Wanted, passages: Vec<Passage>) -> Duration {
         let lease_for = self.core.rules.delivery.lease_for;
+        let held_until = self.core.clock.now() + lease_for;
         let leased = self
             .core
             .store
@@ -142,7 +143,7 @@ impl Delivery {
         let mut passages = passages.into_iter();
         for (entry, passage) in leased.into_iter().zip(passages.by_ref()) {
             self.under_way
-                .spawn(deliver(Arc::clone(&self.core), entry, passage));
+                .spawn(deliver(Arc::clone(&self.core), entry, passage, held_until));
         }
         passages.for_each(|passage| passage.permit.unused());
         if more { Duration::ZERO } else { LOOK_EVERY }
@@ -186,9 +187,9 @@ struct Passage {
     permit: Permit,
 }
 
-async fn deliver(core: Arc<Core>, entry: Leased, passage: Passage) {
+async fn deliver(core: Arc<Core>, entry: Leased, passage: Passage, held_until: Timestamp) {
     let Passage { slot, permit } = passage;
-    Attempt::run(&core, entry, permit).await;
+    Attempt::run(&core, entry, permit, held_until).await;
     drop(slot);
 }
 

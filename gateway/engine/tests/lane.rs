@@ -317,3 +317,19 @@ async fn a_lost_lease_is_uncertain_never_due() {
         "it was asked for, not sent again"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deliverer_frozen_past_its_lease_sends_nothing() {
+    let rig = Rig::start().await;
+    let door = rig.door.clone();
+    let asking = tokio::spawn(async move { door.submit(Rig::write("a")).await });
+    // The write to the disk has begun; the process sleeps through it and through the lease.
+    while rig.store.rows().appends_begun == 0 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    let entry = asking.await.unwrap().unwrap().entry;
+    assert_eq!(rig.upstream.book().count(SEND), 0);
+    rig.until(entry.id, State::Registered).await;
+    assert_eq!(rig.upstream.book().count(SEND), 1);
+}

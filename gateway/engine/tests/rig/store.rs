@@ -23,6 +23,7 @@ pub(crate) struct ModelStore {
 pub(crate) struct Rows {
     pub entries: BTreeMap<EntryId, Row>,
     pub refuse_appends: Option<AppendError>,
+    pub appends_begun: usize,
     ranges: Vec<(NumberRange, u64)>,
     blocks: u64,
 }
@@ -155,6 +156,7 @@ fn queue(wanted: Wanted) -> State {
 impl Store for ModelStore {
     fn append(&self, entries: Vec<NewEntry>) -> BoxFuture<'_, Vec<Result<Appended, AppendError>>> {
         async move {
+            self.rows().appends_begun += 1;
             self.clock.sleep(DISK).await;
             entries
                 .into_iter()

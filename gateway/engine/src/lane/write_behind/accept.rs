@@ -58,6 +58,8 @@ impl Drop for Claim<'_> {
 struct Passage {
     slot: OwnedSemaphorePermit,
     permit: Permit,
+    /// When a lease asked for now ends at the earliest.
+    held_until: Timestamp,
 }
 
 /// What is on disk, and how to send it if it is to be sent now.
@@ -170,7 +172,11 @@ impl Accepting {
         }
         let slot = Arc::clone(&core.slots).try_acquire_owned().ok()?;
         let permit = core.calls.try_enter(core.write.op).ok()?;
-        Some(Passage { slot, permit })
+        Some(Passage {
+            slot,
+            permit,
+            held_until: core.clock.now() + core.rules.delivery.lease_for,
+        })
     }
 
     fn new_entry(&self, write: Write, number: NumberUse, terms: Terms, leased: bool) -> NewEntry {
@@ -204,8 +210,12 @@ impl Accepting {
         reply: oneshot::Sender<Result<Submitted, Refusal>>,
     ) {
         let answer_within = entry.terms.answer_within;
-        let Passage { slot, permit } = passage;
-        let attempt = Attempt::run(&self.core, leased, permit);
+        let Passage {
+            slot,
+            permit,
+            held_until,
+        } = passage;
+        let attempt = Attempt::run(&self.core, leased, permit, held_until);
         tokio::pin!(attempt);
         tokio::select! {
             biased;
