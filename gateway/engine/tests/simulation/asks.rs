@@ -151,7 +151,7 @@ impl Asks {
             Refusal::Full => world
                 .disk
                 .look(|rows| rows.pending() >= world.options.disk.entries_max),
-            Refusal::Refused => world.disk.is_wanting(),
+            Refusal::Refused => world.disk.has_refused(request),
             Refusal::NumbersExhausted | Refusal::Busy | Refusal::Stopping | Refusal::Unknown => {
                 true
             }

@@ -1,7 +1,7 @@
 //! A store whose disk forgets at a crash what was not synced, runs out of space, stalls, and now
 //! and then does not say whether a commit is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::chance::Chance;
 use super::journal::Journal;
 use super::kill::Kill;
 use super::options::{self, millis, seconds};
+use super::payload::Payload;
 use super::rows::{Reply, Row, Rows, Write};
 
 mod port;
@@ -39,6 +40,8 @@ struct Held {
     visible: Rows,
     /// Who was given which entry last, kept apart from the rows.
     holders: BTreeMap<EntryId, u64>,
+    /// The requests whose write was refused.
+    refused: BTreeSet<u64>,
     /// Whether space is short.
     trouble: bool,
     /// Whether the process has met a commit of unknown fate: nothing more is written by it.
@@ -127,6 +130,10 @@ impl Disk {
         self.kill.step("before a write").await;
         let fault = self.fault(&write);
         if let Some(Refusal::Refused) = fault {
+            if let Write::Append(new) = &write {
+                let request = Payload::read(&new.payload).request;
+                self.held().refused.insert(request);
+            }
             tokio::time::sleep(millis(1)).await;
             return Err(Refusal::Refused);
         }
@@ -240,6 +247,11 @@ impl Disk {
     pub(crate) async fn open(self: &Arc<Self>) -> Arc<dyn Store> {
         drop(self.write(Write::Open).await);
         Arc::new(port::Port(Arc::clone(self)))
+    }
+
+    /// Whether the write of this request was refused.
+    pub(crate) fn has_refused(&self, request: u64) -> bool {
+        self.held().refused.contains(&request)
     }
 
     /// Whether a write may be refused now.
