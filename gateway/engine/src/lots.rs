@@ -125,7 +125,7 @@ impl Lots {
                 if let Err(error) = kept {
                     tracing::error!(error = %error, "a lot was received and could not be stored");
                 }
-                kept.is_ok()
+                kept == Ok(true)
             }
             Err(failure) => {
                 let left = self.numbers.left();

@@ -3,11 +3,12 @@
 //! An entry is shown to the organisation that wrote it, and to nobody else: every query that takes
 //! a name takes the organisation with it.
 
-use engine::ports::{Document, Entry, EntryId, Event, Filter, Page};
+use engine::ports::{Document, Entry, EntryId, Event, Filter, Page, Recall};
 use policies::state::{State, Tally};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
+use super::append::{self, Stored};
 use super::reader::Unread;
 use super::row::{self, RawEntry, at, document_place, entry_columns, int, limit, uint};
 use crate::sealing::{Damaged, Purpose, Sealer};
@@ -39,6 +40,26 @@ pub(super) fn get(
     .optional()?
     .map(|raw| raw.open(sealer).map_err(Unread::from))
     .transpose()
+}
+
+/// What became of an earlier write under the digest of its key.
+pub(super) fn recall(
+    conn: &Connection,
+    sealer: &Sealer,
+    key: &[u8],
+    fingerprint: &[u8],
+) -> Result<Recall, Unread> {
+    Ok(match append::earlier(conn, key, fingerprint)? {
+        Some(Stored::Replay(raw)) => Recall::Replay(Box::new(raw.open(sealer)?)),
+        Some(_) => Recall::KeyReused,
+        None => Recall::Nothing,
+    })
+}
+
+/// Whether some entry waits for its prescriber: one step into an index of those alone.
+pub(super) fn authority_awaited(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM entries WHERE state = 'needs-authorization' LIMIT 1")?
+        .exists([])
 }
 
 /// The condition of the index `entries_attention`, word for word, and the state itself.

@@ -13,7 +13,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::row::{self, at, document_place, limit, place};
 use super::step::{self, Standing, Step, standing_columns};
-use super::writer::Tx;
+use super::tx::Tx;
 use crate::sealing::{Digest, Sealer, Unsealable};
 
 /// Entries that nobody holds and whose deadline has passed.

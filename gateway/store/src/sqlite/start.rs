@@ -19,15 +19,13 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::guard::{Guard, Left};
 use super::log::Files;
-use super::numbers::Numbers;
+use super::ranges::Numbers;
 use super::reader::Readers;
 use super::row::uint;
-use super::writer::{Alarm, Counts, Engine, Fixed, Tx, Writer};
+use super::tx::{Counts, Fixed, Tx};
+use super::writer::{Alarm, Commit, Engine, Writer};
 use super::{OpenError, Settings, Sqlite, lease, restore, schema};
 use crate::sealing::Sealer;
-
-/// How a transaction is ended; tests put a failing one here.
-pub(super) type Commit = fn(&Connection) -> rusqlite::Result<()>;
 
 /// Opens the store of `settings`.
 pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenError> {

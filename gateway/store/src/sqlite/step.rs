@@ -12,7 +12,7 @@ use policies::time::Timestamp;
 use rusqlite::{Params, Row, params};
 
 use super::row::{at, queue_of, visible};
-use super::writer::Tx;
+use super::tx::Tx;
 
 /// Where an entry stands, as far as moving it needs to know.
 #[derive(Debug)]

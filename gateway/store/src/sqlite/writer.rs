@@ -22,17 +22,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use engine::ports::{BlockId, Clock, WriteError};
-use policies::time::Timestamp;
+use engine::ports::WriteError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::guard::Guard;
-use super::numbers::{Change, Numbers};
-use super::start::Commit;
+use super::ranges::Numbers;
+use super::tx::{Counts, Fixed, Tx};
 use super::verdict::{Stage, Verdict, is_fatal};
 use super::{Poisoned, numbers, schema};
-use crate::sealing::Sealer;
 
 /// Writes committed together, at most: 256 measured no faster than 64, and every one of them waits
 /// for the last.
@@ -41,47 +39,8 @@ const GROUP_MAX: usize = 64;
 /// written once instead of with every group, and which a start after a crash reads back at once.
 const LOG_PAGES_MAX: i64 = 4_096;
 
-/// What the writer counts in memory instead of asking the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counts {
-    /// The sequence number of the next event.
-    pub(super) seq_next: i64,
-    /// How many entries the gateway itself will still move.
-    pub(super) pending: u64,
-}
-
-/// What does not change while a store is open.
-pub(super) struct Fixed {
-    pub(super) sealer: Arc<Sealer>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) node: String,
-    pub(super) entries_max: u64,
-    /// The number of this opening of the store.
-    pub(super) instance: i64,
-}
-
-/// The transaction of a group, as its writes see it.
-pub(super) struct Tx<'w> {
-    pub(super) conn: &'w Connection,
-    pub(super) fixed: &'w Fixed,
-    /// One instant for the whole group.
-    pub(super) now: Timestamp,
-    pub(super) counts: Counts,
-    pub(super) numbers: &'w Numbers,
-    /// How far each block is used up by this group, written once before its commit.
-    pub(super) marks: BTreeMap<BlockId, u64>,
-    /// Takes effect in memory if the group is committed.
-    pub(super) changes: Vec<Change>,
-}
-
-impl Tx<'_> {
-    /// Takes the next place in the order of all events.
-    pub(super) fn next_seq(&mut self) -> i64 {
-        let seq = self.counts.seq_next;
-        self.counts.seq_next += 1;
-        seq
-    }
-}
+/// How a transaction is ended; tests put a failing one here.
+pub(super) type Commit = fn(&Connection) -> rusqlite::Result<()>;
 
 /// One write on its way through the queue.
 trait Work: Send {
@@ -262,8 +221,9 @@ impl Engine {
     }
 
     fn write(&mut self, group: &mut Vec<Box<dyn Work>>) {
+        // A repetition of what is unknown must not hear that nothing was stored.
         let ended = if self.alarm.raised() {
-            Err(WriteError::Refused)
+            Err(WriteError::Unknown)
         } else {
             self.attempt(group).map_err(|(stage, error)| {
                 let verdict = Verdict::of(stage, &error);

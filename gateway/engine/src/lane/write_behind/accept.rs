@@ -248,6 +248,7 @@ fn not_accepted(appended: Result<Appended, AppendError>) -> Result<Stored, Refus
 }
 
 fn stored(new: NewEntry, at: Timestamp, epoch: u64, passage: Option<Passage>) -> Stored {
+    let lease_until = at + new.lease_for.unwrap_or_default();
     let number = new.number.number().clone();
     let entry = Entry {
         id: new.id,
@@ -275,6 +276,7 @@ fn stored(new: NewEntry, at: Timestamp, epoch: u64, passage: Option<Passage>) ->
             id: new.id,
             op: new.op.0.to_owned(),
             epoch,
+            lease_until,
             state: State::Sending,
             sends: 1,
             failures: 0,

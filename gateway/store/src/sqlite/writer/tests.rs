@@ -15,6 +15,8 @@ use uuid::Uuid;
 use super::*;
 use crate::sealing::Key;
 use crate::sqlite::{OpenError, Settings, Sqlite, start};
+use engine::ports::Clock;
+use policies::time::Timestamp;
 
 struct Still;
 
