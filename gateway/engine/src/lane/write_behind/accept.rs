@@ -19,6 +19,9 @@ use crate::entry::{
 };
 use crate::gate::Permit;
 
+/// Numbers tried for one write, should the first be held already.
+const NUMBERS_TRIED_MAX: usize = 3;
+
 /// Serves the requests of one lane.
 #[derive(Debug)]
 pub(super) struct Accepting {
@@ -88,7 +91,7 @@ impl Accepting {
                 replayed,
                 now: None,
             }) => {
-                self.core.wake.notify_one();
+                self.core.traffic.wake.notify_one();
                 drop(job.reply.send(Ok(Submitted { entry, replayed })));
             }
             Ok(Stored {
@@ -109,15 +112,14 @@ impl Accepting {
         let core = &self.core;
         let key = (write.organization.clone(), write.key.clone());
         let _claim = self.in_flight.try_claim(key).ok_or(Refusal::InFlight)?;
+        if let Some(Submitted { entry, replayed }) = core.recall(&write).await? {
+            return Ok(Stored {
+                entry,
+                replayed,
+                now: None,
+            });
+        }
         self.reauthorize(&write).await;
-        let number = match &write.own_number {
-            Some(number) => NumberUse::Callers(number.clone()),
-            None => core
-                .numbers
-                .take(&*core.clock)
-                .await
-                .ok_or(Refusal::NumbersExhausted)?,
-        };
         let passage = self.passage(&write.authority);
         let terms = Terms {
             fallback: Fallback::Hold,
@@ -125,26 +127,52 @@ impl Accepting {
             deadline: core.clock.now() + core.rules.entry_deadline,
             answer_within,
         };
-        let new = self.new_entry(write, number, terms, passage.is_some());
-        let appended = core.store.append(vec![new.clone()]).await.pop();
-        match appended.expect("append answers once for every entry") {
-            // Not leased after all: an earlier write under the same order key is still on its way.
-            Ok(Appended::Accepted { at, epoch: 0 }) => {
-                unused(passage);
-                Ok(stored(new, at, 0, None))
-            }
-            Ok(Appended::Accepted { at, epoch }) => Ok(stored(new, at, epoch, passage)),
-            other => {
-                unused(passage);
-                not_accepted(other)
+        self.append(write, terms, passage).await
+    }
+
+    /// Puts it on disk under a number. A number of ours that turns out to be held, because a caller
+    /// brought it before its range was ours, is passed over.
+    async fn append(
+        &self,
+        write: Write,
+        terms: Terms,
+        passage: Option<Passage>,
+    ) -> Result<Stored, Refusal> {
+        let core = &self.core;
+        for _ in 0..NUMBERS_TRIED_MAX {
+            let number = match &write.own_number {
+                Some(number) => NumberUse::Callers(number.clone()),
+                None => match core.numbers.take(&*core.clock).await {
+                    Some(number) => number,
+                    None => break,
+                },
+            };
+            let new = self.new_entry(write.clone(), number, terms, passage.is_some());
+            let appended = core.store.append(vec![new.clone()]).await.pop();
+            match appended.expect("append answers once for every entry") {
+                // Not leased after all: an earlier write under its order key is still on its way.
+                Ok(Appended::Accepted { at, epoch: 0 }) => {
+                    unused(passage);
+                    return Ok(stored(new, at, 0, None));
+                }
+                Ok(Appended::Accepted { at, epoch }) => return Ok(stored(new, at, epoch, passage)),
+                Ok(Appended::NumberUsed) if write.own_number.is_none() => {
+                    tracing::error!(lane = core.lane.0, "a number of ours is held already");
+                }
+                other => {
+                    unused(passage);
+                    return not_accepted(other);
+                }
             }
         }
+        unused(passage);
+        Err(Refusal::NumbersExhausted)
     }
 
     /// A write whose prescriber has just authenticated takes along those that waited for it.
     async fn reauthorize(&self, write: &Write) {
         let core = &self.core;
-        if !core.is_authority_needed() || core.refused.contains(&write.authority) {
+        if !core.traffic.is_authority_awaited() || core.traffic.refused.contains(&write.authority) {
             return;
         }
         let (organization, identity) = (write.organization.clone(), write.identity.clone());
@@ -156,7 +184,7 @@ impl Accepting {
             Ok(0) => {}
             Ok(entries) => {
                 tracing::info!(lane = core.lane.0, entries, "authorised again");
-                core.wake.notify_one();
+                core.traffic.wake.notify_one();
             }
             Err(error) => tracing::warn!(error = %error, "entries could not be authorised again"),
         }
@@ -165,10 +193,10 @@ impl Accepting {
     /// A free call and a permit of the gate, or neither.
     fn passage(&self, authority: &Opaque) -> Option<Passage> {
         let core = &self.core;
-        if core.stop.is_draining() || core.refused.contains(authority) {
+        if core.stop.is_draining() || core.traffic.refused.contains(authority) {
             return None;
         }
-        let slot = Arc::clone(&core.slots).try_acquire_owned().ok()?;
+        let slot = Arc::clone(&core.traffic.slots).try_acquire_owned().ok()?;
         let permit = core.calls.try_enter(core.write.op).ok()?;
         Some(Passage { slot, permit })
     }
@@ -223,7 +251,7 @@ impl Accepting {
                 drop(slot);
             }
         }
-        self.core.wake.notify_one();
+        self.core.traffic.wake.notify_one();
     }
 }
 
