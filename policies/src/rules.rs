@@ -198,7 +198,7 @@ impl DeliveryRules {
             (
                 self.lease_for > calls.attempt_longest(),
                 "prescriptions.delivery.lease_for",
-                "must exceed write_within and three times read_within, or a lease ends in mid-call",
+                "must exceed write_within and three times read_within by 2s, or a lease ends in mid-call",
             ),
             (
                 (1..=10_000).contains(&self.rate_per_second),
