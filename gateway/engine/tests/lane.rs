@@ -241,6 +241,15 @@ async fn a_refused_authority_is_not_presented_twice_and_a_new_one_takes_the_rest
     assert_eq!(third.state, State::Registered);
     rig.until(first.id, State::Registered).await;
     rig.until(second.id, State::Registered).await;
+    // A repetition by someone who has authenticated anew counts as much as a new write.
+    rig.upstream.next(SEND, &[Turn::RefuseAuthority]);
+    let mut write = Rig::write("d");
+    write.authority = Opaque(b"authenticated at ten".to_vec());
+    let fourth = rig.door.submit(write.clone()).await.unwrap().entry;
+    assert_eq!(fourth.state, State::NeedsAuthorization);
+    write.authority = Opaque(b"authenticated at eleven".to_vec());
+    assert!(rig.door.submit(write).await.unwrap().replayed);
+    rig.until(fourth.id, State::Registered).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::Opaque;
@@ -104,14 +105,12 @@ impl Accepting {
         }
     }
 
-    async fn store(
-        &self,
-        write: Write,
-        answer_within: std::time::Duration,
-    ) -> Result<Stored, Refusal> {
+    /// Recognises what is on disk already, before anything is taken for it or refused.
+    async fn store(&self, write: Write, answer_within: Duration) -> Result<Stored, Refusal> {
         let core = &self.core;
         let key = (write.organization.clone(), write.key.clone());
         let _claim = self.in_flight.try_claim(key).ok_or(Refusal::InFlight)?;
+        self.reauthorize(&write).await;
         if let Some(Submitted { entry, replayed }) = core.recall(&write).await? {
             return Ok(Stored {
                 entry,
@@ -119,7 +118,6 @@ impl Accepting {
                 now: None,
             });
         }
-        self.reauthorize(&write).await;
         let passage = self.passage(&write.authority);
         let terms = Terms {
             fallback: Fallback::Hold,
