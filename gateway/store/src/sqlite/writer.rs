@@ -5,7 +5,8 @@
 //! 1. Nobody is answered before the `COMMIT` of the group their write is in has returned.
 //! 2. A group is committed whole or not at all, and what the writer keeps in memory (the event
 //!    sequence, the count of pending entries, ranges and blocks) follows it.
-//! 3. Once poisoned, the writer touches neither database nor log again, also not on closing.
+//! 3. Once poisoned, the writer touches neither database nor log again, also not on closing, and
+//!    answers every write as unknown: it may repeat the one that is.
 //!
 //! # Limits
 //!
@@ -120,7 +121,11 @@ impl Writer {
             .await
             .is_err()
         {
-            return Err(WriteError::Refused);
+            return Err(if self.poisoned() {
+                WriteError::Unknown
+            } else {
+                WriteError::Refused
+            });
         }
         // Without an answer the thread died with the write in its hands.
         answer.await.unwrap_or(Err(WriteError::Unknown))

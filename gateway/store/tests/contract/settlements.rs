@@ -202,6 +202,19 @@ pub(crate) async fn a_new_authority_makes_the_entries_of_its_identity_due(place:
     );
 }
 
+pub(crate) async fn an_awaited_authority_shows_until_it_comes(place: &mut dyn Place) {
+    let store = place.open(PLENTY);
+    accept(&*store, entry("k")).await;
+    assert_eq!(store.authority_awaited().await, Ok(false));
+    let leased = lease_one(&*store, SEND).await;
+    let waits = settlement(&leased, State::NeedsAuthorization, None);
+    store.settle(vec![waits]).await.unwrap();
+    assert_eq!(store.authority_awaited().await, Ok(true));
+    let renewed = store.reauthorize(practice(), bytes("PROVAX00X00X000Y"), bytes("renewed"));
+    assert_eq!(renewed.await, Ok(1));
+    assert_eq!(store.authority_awaited().await, Ok(false));
+}
+
 pub(crate) async fn events_have_one_order_over_all_entries(place: &mut dyn Place) {
     let store = place.open(PLENTY);
     let a = accept(&*store, entry("a")).await;

@@ -150,6 +150,7 @@ impl Reference {
             id,
             op: "invio".to_owned(),
             epoch: held.epoch,
+            lease_until: held.lease_until,
             state: held.state,
             sends: held.sends,
             failures: 0,
