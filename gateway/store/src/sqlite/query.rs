@@ -120,11 +120,13 @@ pub(super) fn list(
         and("accepted_at < ?", at(to).into());
     }
     if let Some(after) = page.after {
-        let id = after.0.as_bytes().to_vec();
-        and(
-            "accepted_seq < (SELECT accepted_seq FROM entries WHERE id = ?)",
-            id.into(),
+        // Another organisation's entry is as unknown here as one that was never stored.
+        sql.push_str(
+            " AND accepted_seq < \
+             (SELECT accepted_seq FROM entries WHERE id = ? AND organization = ?)",
         );
+        values.push(after.0.as_bytes().to_vec().into());
+        values.push(organization.to_owned().into());
     }
     sql.push_str(" ORDER BY accepted_seq DESC LIMIT ?");
     let entries_max = page.entries_max.min(PAGE_MAX);
