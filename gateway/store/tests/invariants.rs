@@ -92,6 +92,7 @@ keeps! {
         a_settlement_that_cannot_come_from_a_lease_is_refused,
         a_passed_deadline_parks_what_nobody_holds,
         a_new_authority_makes_the_entries_of_its_identity_due,
+        a_passed_deadline_parks_what_waits_for_its_prescriber,
         an_awaited_authority_shows_until_it_comes,
         events_have_one_order_over_all_entries;
     numbers:
