@@ -64,7 +64,6 @@ fn own_certificate() -> Failure {
 /// only see it once the request was written.
 pub(super) fn message(op: OpName, reply: &Reply) -> Result<Element, Failure> {
     match reply.status {
-        401 | 403 => return Err(refused_authority(op)),
         429 => return Err(unavailable(Outcome::NotDone, reply.retry_after)),
         502..=504 => return Err(unavailable(Outcome::Unknown, reply.retry_after)),
         _ => {}
@@ -74,7 +73,8 @@ pub(super) fn message(op: OpName, reply: &Reply) -> Result<Element, Failure> {
         false => Err(Garbage::Charset),
     };
     match body {
-        Ok(Body::Fault(fault)) => Err(soap_fault(op, &fault)),
+        Ok(Body::Fault(fault)) => Err(soap_fault(op, reply.status, &fault)),
+        _ if matches!(reply.status, 401 | 403) => Err(refused_authority(op)),
         Ok(Body::Message(message)) if reply.status == 200 => Ok(message),
         _ if reply.status >= 500 => Err(unavailable(Outcome::Unknown, reply.retry_after)),
         Ok(Body::Message(_)) => Err(garbage(Garbage::Envelope)),
@@ -96,21 +96,34 @@ fn is_charset_utf8(content_type: Option<&str>) -> bool {
         })
 }
 
-fn soap_fault(op: OpName, fault: &read::Fault) -> Failure {
-    let said = fault.string.to_lowercase();
+/// Only a fault that is documented to come before any processing says that nothing was done. Its
+/// words are compared whole: "codice autenticazione" is what the SAC makes *while* it registers, and
+/// a front end names schema rules also for an answer that it finds wrong.
+fn soap_fault(op: OpName, status: u16, fault: &read::Fault) -> Failure {
+    let said = fault.string.trim();
+    let is_ours = matches!(fault.code.as_str(), "Client" | "Sender");
     // The schema validator of the front end names its rules "cvc-…".
-    let is_schema = said.contains("cvc-");
-    let is_authority = ["autenticazione", "credenziali", "rejected by policy"]
-        .iter()
-        .any(|words| said.contains(words))
-        || SECURITY_FAULTS.contains(&fault.code.as_str());
-    match fault.code.as_str() {
-        _ if is_schema => refused_schema(),
-        _ if is_authority => refused_authority(op),
-        "VersionMismatch" | "MustUnderstand" => refused_schema(),
-        _ => unavailable(Outcome::Unknown, None),
+    let is_schema = said.contains("cvc-") && !said.contains(RECEIPT_NAMESPACES);
+    if AUTHORITY_FAULTS.contains(&said) || SECURITY_FAULTS.contains(&fault.code.as_str()) {
+        refused_authority(op)
+    } else if is_ours && is_schema {
+        refused_schema()
+    } else if is_ours && matches!(status, 401 | 403) {
+        refused_authority(op)
+    } else {
+        unavailable(Outcome::Unknown, None)
     }
 }
+
+/// What the front end says of who asks, to the letter.
+const AUTHORITY_FAULTS: [&str; 3] = [
+    "Credenziali invalide",
+    "Errore generico di autenticazione",
+    "Rejected by policy. (from client)",
+];
+
+/// Part of the namespace of every receipt, and of no request.
+const RECEIPT_NAMESPACES: &str = "ricevuta.xsd";
 
 /// The fault codes of WS-Security 1.1 §12.
 const SECURITY_FAULTS: [&str; 7] = [
