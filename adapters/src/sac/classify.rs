@@ -236,6 +236,7 @@ pub(super) fn reading(verdict: &Verdict) -> Reading {
             .any(|problem| problem.weight == weight)
     };
     match verdict.code.as_str() {
+        "0000" | "0001" if weighs(Weight::Blocking) => Reading::Contradiction,
         "0000" | "0001" => Reading::Done,
         // Not inserted: a problem that does not say how it weighs is why.
         _ if weighs(Weight::Blocking) => Reading::Rejected,
@@ -244,8 +245,27 @@ pub(super) fn reading(verdict: &Verdict) -> Reading {
     }
 }
 
+/// Whether the operation was refused because of `code`. A verdict that names the code and does not
+/// refuse, or refuses for both of [`NOT_PRESENT`] and [`OTHER_DOCTOR`], contradicts itself.
+pub(super) fn is_refused_for(verdict: &Verdict, code: &str) -> Result<bool, Garbage> {
+    if !says(verdict, code) {
+        return Ok(false);
+    }
+    let is_refused = verdict.code == code || reading(verdict) == Reading::Rejected;
+    let is_warning = verdict
+        .problems
+        .iter()
+        .any(|problem| problem.notice.code == code && problem.weight == Weight::Warning);
+    let is_both = says(verdict, NOT_PRESENT) && says(verdict, OTHER_DOCTOR);
+    if is_refused && !is_warning && !is_both {
+        Ok(true)
+    } else {
+        Err(Garbage::Field)
+    }
+}
+
 /// Whether `code` is the outcome, or one of the problems.
-pub(super) fn says(verdict: &Verdict, code: &str) -> bool {
+fn says(verdict: &Verdict, code: &str) -> bool {
     verdict.code == code
         || verdict
             .problems
