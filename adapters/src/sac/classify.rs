@@ -29,14 +29,13 @@ pub(super) const OTHER_DOCTOR: &str = "1125";
 
 /// A call that brought no whole answer.
 pub(super) fn broken(broken: Broken) -> Failure {
-    let outcome = if broken.began {
+    let outcome = if broken.reached {
         Outcome::Unknown
     } else {
         Outcome::NotDone
     };
-    match (broken.cause, broken.began) {
-        // In TLS 1.3 our certificate is refused after we began to write, before anything is read.
-        (Cause::OwnCertificate, _) => own_certificate(),
+    match (broken.cause, broken.reached) {
+        (Cause::OwnCertificate, _) => own_certificate(outcome),
         (Cause::PeerCertificate, _) => Failure::upstream(Code::PeerCertificate, outcome),
         (Cause::Connection | Cause::Timeout, false) => {
             Failure::upstream(Code::UpstreamUnreachable, outcome)
@@ -47,10 +46,10 @@ pub(super) fn broken(broken: Broken) -> Failure {
     }
 }
 
-fn own_certificate() -> Failure {
+fn own_certificate(outcome: Outcome) -> Failure {
     Failure {
         fault: Fault::Gateway,
-        outcome: Outcome::NotDone,
+        outcome,
         retry: Retry::After(Duration::ZERO),
         stops: Stops::Lane,
         code: Code::OwnCertificate,
@@ -145,7 +144,7 @@ fn refused_schema() -> Failure {
 /// the region's own name: there it is our certificate that was refused.
 fn refused_authority(op: OpName) -> Failure {
     if op == LOTTO {
-        return own_certificate();
+        return own_certificate(Outcome::NotDone);
     }
     Failure {
         fault: Fault::Caller,

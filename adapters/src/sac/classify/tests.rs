@@ -40,14 +40,16 @@ fn upstream(code: Code, outcome: Outcome) -> Row {
 }
 
 #[test]
-fn a_call_without_an_answer_is_unknown_only_once_it_began_to_leave() {
-    let own = (
-        Code::OwnCertificate,
-        Outcome::NotDone,
-        SOON,
-        Stops::Lane,
-        Fault::Gateway,
-    );
+fn a_call_without_an_answer_is_unknown_only_once_it_may_have_arrived() {
+    let own = |outcome| {
+        (
+            Code::OwnCertificate,
+            outcome,
+            SOON,
+            Stops::Lane,
+            Fault::Gateway,
+        )
+    };
     let cases = [
         (
             Cause::Connection,
@@ -74,19 +76,19 @@ fn a_call_without_an_answer_is_unknown_only_once_it_began_to_leave() {
             false,
             upstream(Code::PeerCertificate, Outcome::NotDone),
         ),
-        (Cause::OwnCertificate, false, own),
-        (Cause::OwnCertificate, true, own),
+        (Cause::OwnCertificate, false, own(Outcome::NotDone)),
+        (Cause::OwnCertificate, true, own(Outcome::Unknown)),
         (
             Cause::TooLarge,
             true,
             upstream(Code::UpstreamGarbage, Outcome::Unknown),
         ),
     ];
-    for (cause, began, expected) in cases {
+    for (cause, reached, expected) in cases {
         assert_eq!(
-            row(&broken(Broken { cause, began })),
+            row(&broken(Broken { cause, reached })),
             expected,
-            "{cause:?}, {began}"
+            "{cause:?}, {reached}"
         );
     }
 }
