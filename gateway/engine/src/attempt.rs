@@ -9,6 +9,7 @@ use policies::rules::CALL_OVERTIME;
 use policies::state::State;
 use policies::time::Timestamp;
 
+use crate::calls::gate_open;
 use crate::core::Core;
 use crate::entry::{EntryId, Leased, Request, Settled, Settlement, WriteError};
 use crate::gate::Permit;
@@ -273,10 +274,6 @@ fn report(core: &Core, settlement: &Settlement) {
         }
         _ => tracing::info!(lane, entry.id = %settlement.id, state, reason, "settled"),
     }
-}
-
-fn gate_open(wait: Duration) -> Failure {
-    Failure::gateway(Code::GateOpen, Outcome::NotDone, Retry::After(wait))
 }
 
 fn handed_back() -> Failure {

@@ -77,7 +77,7 @@ impl Calls {
             .collect()
     }
 
-    /// Calls `op` under `permit`.
+    /// Calls `op` under `permit`; not at all if its gate has opened since the permit was given.
     pub async fn call(
         &self,
         mut permit: Permit,
@@ -85,7 +85,7 @@ impl Calls {
         request: &Request,
         within: Duration,
     ) -> Result<Answer, Failure> {
-        permit.begin();
+        permit.begin().map_err(gate_open)?;
         let result = tokio::select! {
             biased;
             result = self.upstream.call(op, request, within) => result,
@@ -125,6 +125,11 @@ impl Calls {
             .expect("a lane calls only operations of its table");
         gate
     }
+}
+
+/// The call was not made: its gate would not let it through.
+pub(crate) fn gate_open(wait: Duration) -> Failure {
+    Failure::gateway(Code::GateOpen, Outcome::NotDone, Retry::After(wait))
 }
 
 impl fmt::Debug for Calls {
