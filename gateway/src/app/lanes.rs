@@ -88,7 +88,10 @@ impl Lanes {
         tasks.spawn(watched(lane.run(), alarm.clone()));
         tasks.spawn(watched(Delivery::new(core).run(), alarm.clone()));
         // Waited for and not done here: a lot asked for in vain is a lot lost.
-        if tokio::time::timeout(FIRST_NUMBERS_WITHIN, numbers.some()).await.is_err() {
+        if tokio::time::timeout(FIRST_NUMBERS_WITHIN, numbers.some())
+            .await
+            .is_err()
+        {
             tracing::warn!("serving before the first lot of numbers was received");
         }
         Lanes {
