@@ -15,7 +15,7 @@ use super::classify::{
     NOT_PRESENT, OTHER_DOCTOR, Reading, garbage, is_refused_for, mismatch, number_taken, reading,
     rejected, rejected_lot,
 };
-use super::receipt::{Notice, Receipt};
+use super::receipt::{NOTICES_MAX, Notice, Receipt};
 use super::receipts::{self, NreRecord, SeenRow, Verdict, Visualizza};
 use super::soap::read::{Element, Garbage};
 use crate::model::{Moment, NRE_LENGTH, Nre, PatientCode, Prescription, Region, Row};
@@ -201,12 +201,15 @@ fn receipt(verdict: Verdict, authentication: String, registered_at: Option<&str>
         .problems
         .into_iter()
         .map(|problem| problem.notice)
+        .take(NOTICES_MAX)
         .collect();
+    let mut communications = verdict.communications;
+    communications.truncate(NOTICES_MAX - warnings.len());
     Receipt {
         codice_autenticazione: authentication,
         registered_at: registered_at.map(Moment::to_rfc3339).unwrap_or_default(),
         warnings,
-        communications: verdict.communications,
+        communications,
     }
 }
 

@@ -14,7 +14,7 @@ use policies::failure::{Code, Failure, Fault, Opaque, Outcome, Retry, Stops};
 use policies::operation::OpName;
 
 use super::operations::LOTTO;
-use super::receipt::Notice;
+use super::receipt::{NOTICES_MAX, Notice};
 use super::receipts::{Problem, Verdict, Weight};
 use super::soap::read::{self, Body, Element, Garbage};
 use crate::client::{Broken, Cause, Reply};
@@ -187,9 +187,17 @@ pub(super) fn number_taken() -> Failure {
     }
 }
 
-/// The SAC looked at the request and said no.
+/// The SAC looked at the request and said no. What forbids it comes first, and at most
+/// [`NOTICES_MAX`] notices are kept.
 pub(super) fn rejected(problems: &[Problem]) -> Failure {
-    let notices: Vec<&Notice> = problems.iter().map(|problem| &problem.notice).collect();
+    let (forbids, remarks): (Vec<_>, Vec<_>) = problems
+        .iter()
+        .partition(|problem| problem.weight == Weight::Blocking);
+    let ordered = forbids.into_iter().chain(remarks);
+    let notices: Vec<&Notice> = ordered
+        .map(|problem| &problem.notice)
+        .take(NOTICES_MAX)
+        .collect();
     let detail = serde_json::to_vec(&notices).expect("notices are plain data");
     Failure {
         fault: Fault::Caller,

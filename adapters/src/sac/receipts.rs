@@ -215,14 +215,14 @@ fn verdict(fields: &Fields<'_>, code: &str) -> Result<Verdict, Garbage> {
             .unwrap_or(0);
         problems.push(Problem {
             weight,
-            notice: Notice { code, text, row },
+            notice: Notice::cut(code, text, row),
         });
     }
     let mut communications = Vec::new();
     for said in fields.list("ElencoComunicazioni", "Comunicazione")? {
         let code = said.owned("codice")?.unwrap_or_default();
         let text = said.owned("messaggio")?.unwrap_or_default();
-        communications.push(Notice { code, text, row: 0 });
+        communications.push(Notice::cut(code, text, 0));
     }
     Ok(Verdict {
         code: fields.digits(code, 4)?,
@@ -314,7 +314,7 @@ pub(super) fn lotto(message: &Element) -> Result<Lotto, Garbage> {
     let code = fields.digits("CodEsito", 2)?;
     let text = fields.owned("Esito")?.unwrap_or_default();
     Ok(Lotto {
-        outcome: Notice { code, text, row: 0 },
+        outcome: Notice::cut(code, text, 0),
         region: fields.owned("CodRegione")?,
         group: fields.owned("CodRagLotto")?,
         kind: fields.owned("IdentificativoLotto")?,

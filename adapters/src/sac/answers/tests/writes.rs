@@ -36,6 +36,49 @@ fn a_registration_is_done_with_its_code_its_warnings_and_its_pdf() {
 }
 
 #[test]
+fn what_the_sac_says_is_kept_within_bounds() {
+    let long = "à".repeat(2_001);
+    let item = |text: &str| {
+        format!(
+            "<t:Comunicazione><t:codice>0197</t:codice><t:messaggio>{text}</t:messaggio>\
+             </t:Comunicazione>"
+        )
+    };
+    let said = format!("{}{}", item(&long), item(&long[2..]));
+    let list = |items: &str| {
+        let rest = format!("<r:ElencoComunicazioni>{items}</r:ElencoComunicazioni>");
+        read_invio(&registered(NRE, CODE, "0000", &rest)).unwrap()
+    };
+    let kept = receipt_of(&list(&said)).communications;
+    assert_eq!(kept[0].text, format!("{}…", "à".repeat(1_999)));
+    assert_eq!(kept[1].text, long[2..]);
+
+    let problems = problem("1024", 0, WARNING);
+    let (open, close) = ("<r:ElencoErroriRicette>", "</r:ElencoErroriRicette>");
+    let one = problems.replace(open, "").replace(close, "");
+    let all = format!("{open}{}{close}", one.repeat(150));
+    let many = format!(
+        "{all}<r:ElencoComunicazioni>{}</r:ElencoComunicazioni>",
+        item("x").repeat(150)
+    );
+    let receipt = receipt_of(&read_invio(&registered(NRE, CODE, "0001", &many)).unwrap());
+    assert_eq!(
+        (receipt.warnings.len(), receipt.communications.len()),
+        (150, 50)
+    );
+    let refused = format!(
+        "<r:codEsitoInserimento>9999</r:codEsitoInserimento>{open}{}{}{close}",
+        one.repeat(250),
+        one.replace("Avviso", "Bloccante").replace("1024", "1233")
+    );
+    let failure = read_invio(&refused).unwrap_err();
+    assert_eq!(failure.code, Code::UpstreamRejected);
+    let detail: Vec<Notice> = serde_json::from_slice(&failure.detail.0).unwrap();
+    assert_eq!(detail.len(), 200);
+    assert_eq!(detail[0].code, "1233", "what refuses comes first");
+}
+
+#[test]
 fn all_is_well_is_not_an_error_and_no_pdf_is_no_reason_to_doubt() {
     for rest in [
         problem("0000", 0, ""),
