@@ -1,12 +1,14 @@
 # make demo    a morning with an outage, on this machine (DURATION=60s: ends by itself)
 # make test    every check: format, lints, docs, tests
 # make crash   the long crash soak (KILLS=300)
+# make simulate  the long simulation (SEEDS=20000)
 
 CARGO ?= cargo
 KILLS ?= 300
+SEEDS ?= 20000
 DURATION ?=
 
-.PHONY: demo test crash build tools
+.PHONY: demo test crash simulate build tools
 
 # The black-box tests and the demo run the real binary: it is built first, into the same directory.
 build:
@@ -31,3 +33,6 @@ test: tools
 
 crash: build
 	ARGINE_CRASH_KILLS=$(KILLS) $(CARGO) test --locked -p tests --test it -- crash --nocapture
+
+simulate:
+	ARGINE_SIMULATION_SEEDS=$(SEEDS) $(CARGO) test --quiet --locked -p engine --test simulation -- --nocapture nothing_is_lost
