@@ -6,7 +6,8 @@
 //! 2. At a half-open gate, one call of its operation at a time.
 //! 3. Nothing is sent a second time under a number before every read has said *absent*, unless the
 //!    first send surely had no effect.
-//! 4. A refused authority is not presented again.
+//! 4. Nothing is sent by a deliverer whose lease has run out.
+//! 5. A refused authority is not presented again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -119,14 +120,14 @@ impl Witness {
         let is_shown_absent = [LOOK, LIST]
             .iter()
             .all(|read| known.absent_by.contains(read));
-        // A deliverer that was frozen past the end of its lease cannot know: the number is its guard.
-        let is_held = self.disk.is_held(number);
+        let text = String::from_utf8_lossy(&number.0);
         self.journal.hold(
-            !known.may_be_there || is_shown_absent || !is_held,
-            format_args!(
-                "{} is sent again unasked",
-                String::from_utf8_lossy(&number.0)
-            ),
+            !known.may_be_there || is_shown_absent,
+            format_args!("{text} is sent again unasked"),
+        );
+        self.journal.hold(
+            self.disk.is_held(number),
+            format_args!("{text} is sent by one who does not hold it"),
         );
         *known = Known {
             may_be_there: true,
