@@ -6,7 +6,8 @@
 //! 1. The lock is taken before anything is looked at, and the files are looked at before SQLite is
 //!    let near them: its recovery writes.
 //! 2. Database and log are on disk by name, not only by content, before a write is promised.
-//! 3. A lease or a block of an earlier process is never mistaken for one of this process.
+//! 3. A clock that does not follow on that of the last process is said, see [`super::drift`].
+//! 4. A lease or a block of an earlier process is never mistaken for one of this process.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
