@@ -47,6 +47,7 @@ use settle::Sealed;
 use writer::Writer;
 
 mod append;
+mod drift;
 mod error;
 mod guard;
 mod lease;

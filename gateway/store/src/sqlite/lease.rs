@@ -258,7 +258,7 @@ mod tests {
             (NEXT_END, "SCAN entries USING INDEX entries_leased"),
             (
                 crate::sqlite::settle::OVERDUE,
-                "SEARCH entries USING INDEX entries_overdue (deadline<?)",
+                "SEARCH entries USING INDEX entries_overdue (deadline>? AND deadline<?)",
             ),
         ];
         for (sql, index) in cases {

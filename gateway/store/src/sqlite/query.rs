@@ -59,10 +59,13 @@ pub(super) fn recall(
     })
 }
 
-/// Whether some entry waits for its prescriber: one step into an index of those alone.
+/// Entries that wait for their prescriber, from an index of those alone.
+const AUTHORITY_AWAITED: &str = "SELECT 1 FROM entries INDEXED BY entries_unauthorized \
+     WHERE state = 'needs-authorization' LIMIT 1";
+
+/// Whether some entry waits for its prescriber: one step into that index.
 pub(super) fn authority_awaited(conn: &Connection) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT 1 FROM entries WHERE state = 'needs-authorization' LIMIT 1")?
-        .exists([])
+    conn.prepare_cached(AUTHORITY_AWAITED)?.exists([])
 }
 
 /// The condition of the index `entries_attention`, word for word, and the state itself.

@@ -6,7 +6,8 @@
 //! 1. The lock is taken before anything is looked at, and the files are looked at before SQLite is
 //!    let near them: its recovery writes.
 //! 2. Database and log are on disk by name, not only by content, before a write is promised.
-//! 3. A lease or a block of an earlier process is never mistaken for one of this process.
+//! 3. A clock that does not follow on that of the last process is said, see [`super::drift`].
+//! 4. A lease or a block of an earlier process is never mistaken for one of this process.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -15,14 +16,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use policies::state::State;
+use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::drift::Drift;
 use super::guard::{Guard, Left};
 use super::log::Files;
 use super::ranges::Numbers;
 use super::reader::Readers;
 use super::retire::retire;
-use super::row::uint;
+use super::row::{at, uint};
 use super::tx::{Counts, Fixed, Tx};
 use super::writer::{Alarm, Commit, Engine, Writer};
 use super::{OpenError, Settings, Sqlite, lease, restore, schema};
@@ -43,6 +46,7 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
         node: settings.node.clone(),
         entries_max: settings.entries_max,
         instance: 0,
+        drift: Drift::None,
     };
     let began = begin(&mut conn, &mut guard, left, fixed)?;
     sync_directory(&settings.directory)?;
@@ -95,18 +99,22 @@ fn begin(
     retire(conn, guard, left)?;
     let mut take = || -> rusqlite::Result<(Counts, Numbers)> {
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let now = fixed.clock.now();
+        fixed.drift = Drift::find(&tx, now)?;
+        fixed.drift.wake(&tx)?;
         fixed.instance = tx.query_row(
-            "INSERT INTO meta (one, key_check, instance) VALUES (1, ?1, 1) \
-             ON CONFLICT (one) DO UPDATE SET instance = instance + 1 RETURNING instance",
-            params![fixed.sealer.check()],
+            "INSERT INTO meta (one, key_check, instance, clock) VALUES (1, ?1, 1, ?2) \
+             ON CONFLICT (one) DO UPDATE SET instance = instance + 1, clock = ?2 \
+             RETURNING instance",
+            params![fixed.sealer.check(), at(now)],
             |row| row.get(0),
         )?;
         let numbers = Numbers::load(&tx)?;
         let mut started = Tx {
             conn: &tx,
             fixed: &fixed,
-            now: fixed.clock.now(),
-            counts: count(&tx)?,
+            now,
+            counts: count(&tx, now)?,
             numbers: &numbers,
             marks: BTreeMap::new(),
             changes: Vec::new(),
@@ -133,7 +141,7 @@ fn key_check(conn: &Connection) -> rusqlite::Result<Option<[u8; 16]>> {
 }
 
 /// Reads once what the writer counts from here on.
-fn count(conn: &Connection) -> rusqlite::Result<Counts> {
+fn count(conn: &Connection, noted: Timestamp) -> rusqlite::Result<Counts> {
     let last: i64 = conn.query_row(
         "SELECT max(coalesce((SELECT max(accepted_seq) FROM entries), 0), \
                     coalesce((SELECT max(seq) FROM events), 0))",
@@ -152,6 +160,7 @@ fn count(conn: &Connection) -> rusqlite::Result<Counts> {
     Ok(Counts {
         seq_next: last + 1,
         pending,
+        noted,
     })
 }
 

@@ -7,6 +7,7 @@ use engine::ports::{BlockId, Clock};
 use policies::time::Timestamp;
 use rusqlite::Connection;
 
+use super::drift::Drift;
 use super::ranges::{Change, Numbers};
 use crate::sealing::Sealer;
 
@@ -17,6 +18,8 @@ pub(super) struct Counts {
     pub(super) seq_next: i64,
     /// How many entries the gateway itself will still move.
     pub(super) pending: u64,
+    /// The reading of the clock that `meta` holds.
+    pub(super) noted: Timestamp,
 }
 
 /// What does not change while a store is open.
@@ -27,6 +30,8 @@ pub(super) struct Fixed {
     pub(super) entries_max: u64,
     /// The number of this opening of the store.
     pub(super) instance: i64,
+    /// How its clock fits that of the last opening.
+    pub(super) drift: Drift,
 }
 
 /// The transaction of a group, as its writes see it.

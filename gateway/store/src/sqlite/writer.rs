@@ -32,7 +32,7 @@ use super::ranges::Numbers;
 use super::retire::retire;
 use super::tx::{Counts, Fixed, Tx};
 use super::verdict::{Stage, Verdict, is_fatal};
-use super::{Poisoned, numbers};
+use super::{Poisoned, drift, numbers};
 
 /// Writes committed together, at most: 256 measured no faster than 64, and every one of them waits
 /// for the last.
@@ -271,6 +271,7 @@ impl Engine {
             work.run(&mut tx).map_err(before)?;
         }
         numbers::write_marks(&tx).map_err(before)?;
+        drift::note(&mut tx).map_err(before)?;
         let Tx {
             counts, changes, ..
         } = tx;

@@ -4,7 +4,9 @@ CREATE TABLE meta (
     -- Recognises the sealing key; not the key.
     key_check BLOB    NOT NULL,
     -- Raised at every open: leases and blocks of a lower instance belong to a process that is gone.
-    instance  INTEGER NOT NULL
+    instance  INTEGER NOT NULL,
+    -- The last reading of the clock, a minute old at most in a process that writes.
+    clock     INTEGER NOT NULL
 ) STRICT;
 
 -- Ranges of numbers that an upstream gave us. Never deleted: a number in one is never a caller's.
