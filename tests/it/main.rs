@@ -12,6 +12,7 @@ mod crash;
 mod crash_points;
 mod disk;
 mod faults;
+mod power_cut;
 mod prescribing;
 mod privacy;
 mod shutdown;
