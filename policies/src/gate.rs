@@ -9,6 +9,7 @@
 //! 1. A half-open gate admits one call; the next only after that one has given its outcome.
 //! 2. A call admitted before the last change of state has no vote.
 //! 3. Looking at a gate changes nothing.
+//! 4. Leave given before the gate opened is void until it is closed again.
 //!
 //! # Not here
 //!
@@ -127,6 +128,17 @@ impl Breaker {
             epoch: self.epoch,
             probe: true,
         })
+    }
+
+    /// Whether the admitted call may begin only now; refused, says how long to wait at least.
+    ///
+    /// Between leave and call lies a write to the disk, which may take long: leave given by a gate
+    /// that has opened since is void, or every call waiting for a disk would follow the one probe.
+    pub fn confirm(&self, admission: Admission, now: Timestamp) -> Result<(), Duration> {
+        if admission.epoch == self.epoch || self.tap.state() == GateState::Closed {
+            return Ok(());
+        }
+        Err(self.open_until.since(now).max(self.rules.open_for))
     }
 
     /// Records what the admitted call told; `chance` in `[0, 1)` spreads the time it stays open.

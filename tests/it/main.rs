@@ -10,6 +10,7 @@ mod config;
 mod conformance;
 mod crash;
 mod crash_points;
+mod crash_starts;
 mod disk;
 mod faults;
 mod power_cut;

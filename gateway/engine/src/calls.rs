@@ -8,16 +8,12 @@ use std::time::Duration;
 
 use policies::failure::{Code, Failure, Outcome, Retry, Stops};
 use policies::operation::{OpName, Operation};
-use policies::rules::GateRules;
+use policies::rules::{CALL_OVERTIME, GateRules};
 
 use crate::door::GateView;
 use crate::gate::{Gate, Permit};
 use crate::ports::{Answer, Clock, Request, Rng, Upstream};
 use crate::stop::Stop;
-
-/// How much longer than its deadline a call is waited for before it is cut off from outside: the
-/// adapter knows better than we do whether anything was written.
-const OVERTIME: Duration = Duration::from_millis(500);
 
 /// The calls of one lane, a gate an operation.
 pub struct Calls {
@@ -81,7 +77,7 @@ impl Calls {
             .collect()
     }
 
-    /// Calls `op` under `permit`.
+    /// Calls `op` under `permit`; not at all if its gate has opened since the permit was given.
     pub async fn call(
         &self,
         mut permit: Permit,
@@ -89,11 +85,11 @@ impl Calls {
         request: &Request,
         within: Duration,
     ) -> Result<Answer, Failure> {
-        permit.begin();
+        permit.begin().map_err(gate_open)?;
         let result = tokio::select! {
             biased;
             result = self.upstream.call(op, request, within) => result,
-            () = self.clock.sleep(within + OVERTIME) => {
+            () = self.clock.sleep(within + CALL_OVERTIME) => {
                 Err(Failure::upstream(Code::UpstreamTimeout, Outcome::Unknown))
             }
             () = self.stop.forced() => {
@@ -129,6 +125,11 @@ impl Calls {
             .expect("a lane calls only operations of its table");
         gate
     }
+}
+
+/// The call was not made: its gate would not let it through.
+pub(crate) fn gate_open(wait: Duration) -> Failure {
+    Failure::gateway(Code::GateOpen, Outcome::NotDone, Retry::After(wait))
 }
 
 impl fmt::Debug for Calls {

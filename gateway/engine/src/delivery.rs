@@ -105,9 +105,9 @@ impl Delivery {
         let mut passages = Vec::new();
         let mut wait = LOOK_EVERY;
         while passages.len() < wanted_max
-            && core.slots.available_permits() > core.rules.calls.live_reserve
+            && core.traffic.slots.available_permits() > core.rules.calls.live_reserve
         {
-            let Ok(slot) = Arc::clone(&core.slots).try_acquire_owned() else {
+            let Ok(slot) = Arc::clone(&core.traffic.slots).try_acquire_owned() else {
                 break;
             };
             match core.calls.try_enter(op) {
@@ -158,11 +158,13 @@ impl Delivery {
             }
             Err(error) => tracing::error!(error = %error, "overdue entries could not be parked"),
         }
-        if self.core.is_authority_needed()
-            && let Ok(tally) = self.core.store.tally().await
-            && tally.needs_authorization == 0
-        {
-            self.core.no_authority_needed();
+        // Cleared before the look: whoever sets it meanwhile is not overheard.
+        let traffic = &self.core.traffic;
+        if traffic.is_authority_awaited() {
+            traffic.set_authority_awaited(false);
+            if self.core.store.authority_awaited().await != Ok(false) {
+                traffic.set_authority_awaited(true);
+            }
         }
     }
 
@@ -174,7 +176,7 @@ impl Delivery {
             biased;
             () = self.core.stop.draining() => {}
             Some(ended) = self.under_way.join_next() => report(ended),
-            () = self.core.wake.notified() => {}
+            () = self.core.traffic.wake.notified() => {}
             () = self.core.clock.sleep(span) => {}
         }
     }

@@ -82,9 +82,14 @@ impl Permit {
         self.admission.is_some_and(|admission| admission.probe)
     }
 
-    /// The call begins now: what it takes counts from here.
-    pub fn begin(&mut self) {
+    /// The call begins now: what it takes counts from here. Refused if the gate has opened since
+    /// leave was given; says how long to wait at least.
+    pub fn begin(&mut self) -> Result<(), Duration> {
         self.entered = self.gate.clock.now();
+        match self.admission {
+            Some(admission) => self.gate.breaker().confirm(admission, self.entered),
+            None => Ok(()),
+        }
     }
 
     /// The call was answered.

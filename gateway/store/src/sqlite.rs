@@ -56,6 +56,7 @@ mod query;
 mod ranges;
 mod reader;
 mod restore;
+mod retire;
 mod row;
 mod schema;
 mod settle;

@@ -215,3 +215,20 @@ fn a_trip_opens_it_whatever_the_window_says() {
     assert_eq!(state(&gate), GateState::Open);
     assert!(gate.admit(at(0)).is_err());
 }
+
+#[test]
+fn leave_given_before_the_gate_opened_is_void_until_it_is_closed() {
+    let mut gate = Breaker::new(rules());
+    let early = gate.admit(at(0)).unwrap();
+    assert_eq!(gate.confirm(early, at(0)), Ok(()));
+    for _ in 0..5 {
+        call(&mut gate, CallOutcome::Failed, at(1));
+    }
+    assert!(gate.confirm(early, at(2)).is_err(), "the gate is open");
+    let probe = gate.admit(at(60)).unwrap();
+    assert!(probe.probe);
+    assert_eq!(gate.confirm(probe, at(60)), Ok(()));
+    assert!(gate.confirm(early, at(60)).is_err(), "one call at a time");
+    gate.finish(probe, FAST, at(61), WHOLE);
+    assert_eq!(gate.confirm(early, at(61)), Ok(()), "calls pass again");
+}

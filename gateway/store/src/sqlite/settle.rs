@@ -16,11 +16,13 @@ use super::step::{self, Standing, Step, standing_columns};
 use super::tx::Tx;
 use crate::sealing::{Digest, Sealer, Unsealable};
 
-/// Entries that nobody holds and whose deadline has passed.
+/// Entries that nobody holds, waiting for their turn or for their prescriber, and whose deadline has
+/// passed.
 pub(super) const OVERDUE: &str = concat!(
     "SELECT ",
     standing_columns!(),
-    " FROM entries WHERE queue IN ('ready', 'deferred') AND deadline < ?1 \
+    " FROM entries \
+     WHERE (queue IN ('ready', 'deferred') OR state = 'needs-authorization') AND deadline < ?1 \
      ORDER BY deadline LIMIT ?2"
 );
 
@@ -102,7 +104,7 @@ fn settle_one(tx: &mut Tx<'_>, sealed: &Sealed) -> rusqlite::Result<Settled> {
     Ok(Settled::Settled)
 }
 
-/// Parks up to `entries_max` entries that nobody holds and whose deadline has passed.
+/// Parks up to `entries_max` of them.
 pub(super) fn park_overdue(tx: &mut Tx<'_>, entries_max: usize) -> rusqlite::Result<usize> {
     let overdue = Standing::all(tx, OVERDUE, params![at(tx.now), limit(entries_max)])?;
     for standing in &overdue {

@@ -21,6 +21,7 @@ use super::guard::{Guard, Left};
 use super::log::Files;
 use super::ranges::Numbers;
 use super::reader::Readers;
+use super::retire::retire;
 use super::row::uint;
 use super::tx::{Counts, Fixed, Tx};
 use super::writer::{Alarm, Commit, Engine, Writer};
@@ -90,7 +91,8 @@ fn begin(
     if known.is_some_and(|known| known != fixed.sealer.check()) {
         return Err(OpenError::WrongKey);
     }
-    empty_log(conn, guard, left)?;
+    // The log of each process begins empty ([`super::log`] relies on it), unless someone reads it.
+    retire(conn, guard, left)?;
     let mut take = || -> rusqlite::Result<(Counts, Numbers)> {
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         fixed.instance = tx.query_row(
@@ -128,23 +130,6 @@ fn begin(
 fn key_check(conn: &Connection) -> rusqlite::Result<Option<[u8; 16]>> {
     conn.query_row("SELECT key_check FROM meta", [], |row| row.get(0))
         .optional()
-}
-
-/// Folds what the last process left in the log into the database, so that the log of each process
-/// begins empty ([`super::log`] relies on it). It is left if someone else is reading it.
-///
-/// The guard comes between the two steps: an empty log beside a guard that says *open* would be
-/// taken for a lost one, and a process may be killed at any moment.
-fn empty_log(conn: &Connection, guard: &mut Guard, left: Left) -> Result<(), OpenError> {
-    let failed = |error| OpenError::sqlite("empty the log of the last run", error);
-    if schema::fold(conn).map_err(failed)? {
-        if left == Left::Open {
-            // From here to the first commit the log is rightly empty.
-            guard.mark_closed()?;
-        }
-        schema::empty(conn).map_err(failed)?;
-    }
-    Ok(())
 }
 
 /// Reads once what the writer counts from here on.

@@ -5,7 +5,8 @@
 //! 1. Nobody is answered before the `COMMIT` of the group their write is in has returned.
 //! 2. A group is committed whole or not at all, and what the writer keeps in memory (the event
 //!    sequence, the count of pending entries, ranges and blocks) follows it.
-//! 3. Once poisoned, the writer touches neither database nor log again, also not on closing.
+//! 3. Once poisoned, the writer touches neither database nor log again, also not on closing, and
+//!    answers every write as unknown: it may repeat the one that is.
 //!
 //! # Limits
 //!
@@ -26,11 +27,12 @@ use engine::ports::WriteError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::guard::Guard;
+use super::guard::{Guard, Left};
 use super::ranges::Numbers;
+use super::retire::retire;
 use super::tx::{Counts, Fixed, Tx};
 use super::verdict::{Stage, Verdict, is_fatal};
-use super::{Poisoned, numbers, schema};
+use super::{Poisoned, numbers};
 
 /// Writes committed together, at most: 256 measured no faster than 64, and every one of them waits
 /// for the last.
@@ -120,7 +122,11 @@ impl Writer {
             .await
             .is_err()
         {
-            return Err(WriteError::Refused);
+            return Err(if self.poisoned() {
+                WriteError::Unknown
+            } else {
+                WriteError::Refused
+            });
         }
         // Without an answer the thread died with the write in its hands.
         answer.await.unwrap_or(Err(WriteError::Unknown))
@@ -313,24 +319,17 @@ impl Engine {
 
     /// Folds the log into the database and writes down that the store is in order; if anything
     /// stands in the way, the next start recovers from the log.
-    fn finish(self) {
+    fn finish(mut self) {
         if self.alarm.raised() {
             return;
         }
-        match schema::fold(&self.conn) {
-            Ok(true) => self.close(),
+        match retire(&self.conn, &mut self.guard, Left::Open) {
+            Ok(true) => {}
             Ok(false) => tracing::warn!("the log of the store was left: someone is still reading"),
-            Err(error) => tracing::warn!(error = %error, "the log of the store was left"),
-        }
-    }
-
-    /// Says that the store is in order before the log is emptied: a process killed in between must
-    /// not leave an empty log that seems to have been lost.
-    fn close(mut self) {
-        if let Err(error) = self.guard.mark_closed() {
-            tracing::warn!(error = %error, "the store could not be marked as closed");
-        } else if let Err(error) = schema::empty(&self.conn) {
-            tracing::warn!(error = %error, "the log of the store was not emptied");
+            Err(error) => {
+                let cause = std::error::Error::source(&error);
+                tracing::warn!(error = %error, cause, "the log of the store was left");
+            }
         }
     }
 }

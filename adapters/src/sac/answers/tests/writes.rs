@@ -98,6 +98,22 @@ fn codes_that_nobody_documents_go_by_their_weight() {
 fn a_registration_without_its_proof_is_unknown() {
     let cases = [
         (registered(NRE, "", "0000", ""), Code::UpstreamGarbage),
+        (
+            registered(NRE, &CODE[1..], "0000", ""),
+            Code::UpstreamGarbage,
+        ),
+        (
+            registered(NRE, &format!("{CODE}0"), "0000", ""),
+            Code::UpstreamGarbage,
+        ),
+        (
+            registered(NRE, &CODE.replace('5', "x"), "0001", ""),
+            Code::UpstreamGarbage,
+        ),
+        (
+            registered(NRE, &CODE.replace('5', "٥"), "0000", ""),
+            Code::UpstreamGarbage,
+        ),
         (registered("", CODE, "0000", ""), Code::UpstreamGarbage),
         (registered(OTHER, CODE, "0000", ""), Code::UpstreamMismatch),
         (
@@ -177,6 +193,18 @@ fn a_cancel_is_done_refused_or_had_nothing_to_cancel() {
     assert_eq!(read(&fields(NRE, "0000", "")).unwrap().fact, Fact::Done);
     let absent = fields(NRE, "9999", &problem("5005", 0, BLOCKING));
     assert_eq!(read(&absent).unwrap().fact, Fact::Absent);
+    let contradictions = [
+        fields(NRE, "0000", &problem("5005", 0, BLOCKING)),
+        fields(NRE, "9999", &problem("5005", 0, WARNING)),
+    ];
+    for contradiction in contradictions {
+        let failure = read(&contradiction).unwrap_err();
+        assert_eq!(
+            (failure.code, failure.outcome),
+            (Code::UpstreamGarbage, Outcome::Unknown),
+            "{contradiction}"
+        );
+    }
     let refused = read(&fields(NRE, "9999", &problem("1120", 0, BLOCKING))).unwrap_err();
     assert_eq!(
         (refused.code, refused.outcome),

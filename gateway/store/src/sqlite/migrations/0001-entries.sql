@@ -85,7 +85,8 @@ CREATE INDEX entries_state ON entries (state);
 CREATE INDEX entries_ready ON entries (lane, state, deadline) WHERE queue = 'ready';
 CREATE INDEX entries_deferred ON entries (lane, state, due) WHERE queue = 'deferred';
 CREATE INDEX entries_leased ON entries (lease_until) WHERE queue = 'leased';
-CREATE INDEX entries_overdue ON entries (deadline) WHERE queue IN ('ready', 'deferred');
+CREATE INDEX entries_overdue ON entries (deadline)
+    WHERE queue IN ('ready', 'deferred') OR state = 'needs-authorization';
 CREATE INDEX entries_order ON entries (order_key) WHERE queue IS NOT NULL;
 CREATE INDEX entries_unauthorized ON entries (organization, identity_digest)
     WHERE state = 'needs-authorization';
