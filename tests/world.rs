@@ -14,6 +14,7 @@ pub mod caller;
 pub mod disk;
 pub mod gateway;
 pub mod load;
+pub mod power;
 pub mod prescription;
 pub mod record;
 mod settings;

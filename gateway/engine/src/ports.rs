@@ -114,7 +114,8 @@ pub trait Store: Send + Sync {
         settlements: Vec<Settlement>,
     ) -> BoxFuture<'_, Result<Vec<Settled>, WriteError>>;
 
-    /// Parks up to `entries_max` unleased pending entries whose deadline has passed; how many.
+    /// Parks up to `entries_max` entries whose deadline has passed, unleased ones and those that wait
+    /// for their prescriber; how many.
     fn park_overdue(&self, entries_max: usize) -> BoxFuture<'_, Result<usize, WriteError>>;
 
     /// Gives the entries of `identity` that need authorization a new authority and makes them due
