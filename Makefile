@@ -1,14 +1,16 @@
-# make demo    a morning with an outage, on this machine (DURATION=60s: ends by itself)
-# make test    every check: format, lints, docs, tests
-# make crash   the long crash soak (KILLS=300)
+# make demo      a morning with an outage, on this machine (DURATION=60s: ends by itself)
+# make test      every check: format, lints, docs, tests
+# make crash     the long crash soak (KILLS=300)
 # make simulate  the long simulation (SEEDS=20000)
+# make powercut  the power cut again and again (CUTS=40); needs root, to mount
 
 CARGO ?= cargo
 KILLS ?= 300
 SEEDS ?= 20000
+CUTS ?= 40
 DURATION ?=
 
-.PHONY: demo test crash simulate build tools
+.PHONY: demo test crash simulate powercut build tools
 
 # The black-box tests and the demo run the real binary: it is built first, into the same directory.
 build:
@@ -36,3 +38,7 @@ crash: build
 
 simulate:
 	ARGINE_SIMULATION_SEEDS=$(SEEDS) $(CARGO) test --quiet --locked -p engine --test simulation -- --nocapture nothing_is_lost
+
+# One kind after the other, so that a cut falls into work and not into waiting for the others.
+powercut:
+	ARGINE_POWER_CUTS=$(CUTS) $(CARGO) test --locked -p tests --test it -- power_cut --nocapture --test-threads 1

@@ -14,9 +14,11 @@ pub mod caller;
 pub mod disk;
 pub mod gateway;
 pub mod load;
+pub mod power;
 pub mod prescription;
 pub mod record;
 mod settings;
+mod setup;
 pub mod strace;
 pub mod wait;
 
@@ -34,12 +36,13 @@ use crate::certs;
 use crate::upstreams::sac::Simulator;
 use crate::upstreams::sac::book::Book;
 use crate::upstreams::sac::faults::Rule;
-use crate::upstreams::sac::settings::{Live, Settings as SacSettings};
+use crate::upstreams::sac::settings::Settings as SacSettings;
 use caller::{Address, Caller};
 use gateway::{Ended, Gateway};
 use record::Record;
 use settings::Settings;
-use strace::Strace;
+pub use setup::Setup;
+use strace::{Start, Strace};
 use wait::until;
 
 /// The organisations of every world.
@@ -59,45 +62,6 @@ const READY_WITHIN: Duration = Duration::from_secs(15);
 const DOCTORS_LOT: u8 = 0;
 /// Lines of the gateway's output that a failed test prints.
 const LINES_ON_FAILURE: usize = 40;
-
-/// What is special about a world.
-#[derive(Debug, Default)]
-pub struct Setup {
-    config: Vec<(&'static str, serde_json::Value)>,
-    policy: Vec<(&'static str, serde_json::Value)>,
-    live: Option<Live>,
-    store: Option<PathBuf>,
-}
-
-impl Setup {
-    /// Sets a key of the gateway's configuration.
-    #[must_use]
-    pub fn config(mut self, key: &'static str, value: impl Into<serde_json::Value>) -> Setup {
-        self.config.push((key, value.into()));
-        self
-    }
-
-    /// Sets a key of the gateway's policy.
-    #[must_use]
-    pub fn policy(mut self, key: &'static str, value: impl Into<serde_json::Value>) -> Setup {
-        self.policy.push((key, value.into()));
-        self
-    }
-
-    /// Starts the simulator with these manners.
-    #[must_use]
-    pub fn sac(mut self, live: Live) -> Setup {
-        self.live = Some(live);
-        self
-    }
-
-    /// Keeps the gateway's state here.
-    #[must_use]
-    pub fn store(mut self, directory: &Path) -> Setup {
-        self.store = Some(directory.to_owned());
-        self
-    }
-}
 
 /// The simulator, a gateway, and everything that is known about them.
 pub struct World {
@@ -196,6 +160,24 @@ impl World {
     /// Starts the gateway and ends it as a power cut would, wherever it has got to after `moment`.
     pub async fn start_and_kill(&self, moment: Duration) {
         gateway::start_and_kill(&self.config, &self.output_file(), moment).await;
+    }
+
+    /// Starts the gateway with `fault` waiting for it in calls on this file of its store. None, with a
+    /// printed reason, where that is not possible.
+    ///
+    /// # Panics
+    ///
+    /// When the gateway ended for a reason of its own.
+    pub async fn start_under(&self, file: &str, fault: &str) -> Option<Start> {
+        if let Err(reason) = strace::permitted() {
+            println!("skipped: {reason}");
+            return None;
+        }
+        let output = self.output_file();
+        let log = self.directory.path().join("strace.log");
+        let files = (self.config.as_path(), output.as_path());
+        let started = strace::start(files, &self.store.join(file), fault, &log).await;
+        Some(started.unwrap_or_else(|said| panic!("{file} {fault}: {said}")))
     }
 
     /// Sets a key of the gateway's configuration for its next start.

@@ -3,8 +3,9 @@
 //!
 //! # Invariants
 //!
-//! 1. [`Broken::began`] is false only if no byte of the request can have left: the connection was
-//!    never made, or the request was never given to it.
+//! 1. [`Broken::reached`] is false only if nobody can have acted on the request: the connection was
+//!    never made, the request was never given to it, or the first thing ever said on it was that
+//!    our certificate is refused.
 //! 2. A connection is made to whom the trust file vouches for, and to nobody else.
 //! 3. Nothing is retried, redirected or sent through a proxy.
 //!
@@ -29,6 +30,10 @@ use http_body::{Frame, SizeHint};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, ClientConfig, RootCertStore};
+
+mod exchanges;
+
+use exchanges::Exchanges;
 
 /// Longest answer. The SAC's longest carries a PDF of some tens of kilobytes.
 pub(crate) const ANSWER_MAX: usize = 4 * 1024 * 1024;
@@ -86,7 +91,10 @@ pub enum ClientError {
 }
 
 /// An HTTP client with one identity.
-pub(crate) struct Client(reqwest::Client);
+pub(crate) struct Client {
+    http: reqwest::Client,
+    exchanges: Arc<Exchanges>,
+}
 
 /// One request.
 pub(crate) struct Call<'a> {
@@ -109,8 +117,8 @@ pub(crate) struct Reply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Broken {
     pub(crate) cause: Cause,
-    /// Whether any of the request may have left.
-    pub(crate) began: bool,
+    /// Whether the request may have reached who acts on it.
+    pub(crate) reached: bool,
 }
 
 /// What broke.
@@ -156,22 +164,30 @@ impl Client {
             .tcp_keepalive(KEEPALIVE_EVERY)
             .tcp_keepalive_interval(KEEPALIVE_EVERY)
             .tcp_keepalive_retries(KEEPALIVE_PROBES);
-        builder.build().map(Client).map_err(ClientError::Http)
+        let http = builder.build().map_err(ClientError::Http)?;
+        Ok(Client {
+            http,
+            exchanges: Arc::default(),
+        })
     }
 
     /// Posts `call` as SOAP 1.1 and reads the answer to its end.
     pub(crate) async fn post(&self, call: Call<'_>) -> Result<Reply, Broken> {
+        let first = Arc::new(AtomicBool::new(false));
+        self.exchange(call, first).await
+    }
+
+    /// [`Client::post`], which sets `first` if the request leaves as the first on its connection.
+    async fn exchange(&self, call: Call<'_>, first: Arc<AtomicBool>) -> Result<Reply, Broken> {
         let began = Arc::clone(&call.began);
-        let broken = |cause| Broken {
-            cause,
-            began: began.load(Ordering::Acquire),
-        };
         let body = Leaving {
             bytes: Some(call.body.into()),
             began: call.began,
+            first: Arc::clone(&first),
+            exchanges: Arc::clone(&self.exchanges),
         };
         let sent = self
-            .0
+            .http
             .post(call.url)
             .header("Content-Type", "text/xml; charset=utf-8")
             .header("Accept", "text/xml")
@@ -179,7 +195,15 @@ impl Client {
             .body(reqwest::Body::wrap(body))
             .send()
             .await;
-        let mut response = sent.map_err(|error| broken(cause(&error)))?;
+        let mut response = sent.map_err(|error| {
+            let (began, first) = (began.load(Ordering::Acquire), first.load(Ordering::Acquire));
+            unanswered(cause(&error), began, first)
+        })?;
+        // Whoever answers has let us in, and has read what was asked.
+        let broken = |cause| Broken {
+            cause,
+            reached: true,
+        };
         let mut reply = Reply {
             status: response.status().as_u16(),
             content_type: header(&response, "content-type"),
@@ -198,6 +222,19 @@ impl Client {
             reply.body.extend_from_slice(&chunk);
         }
         Ok(reply)
+    }
+}
+
+/// A call that broke before the head of an answer.
+///
+/// In TLS 1.3 our certificate is refused only after our handshake has ended and the request may be
+/// on its way; the server hands nothing on before it has accepted us. A connection that has carried
+/// an exchange was accepted, so that there such an alert says nothing about what became of this one.
+fn unanswered(cause: Cause, began: bool, first: bool) -> Broken {
+    let is_refused_at_the_door = cause == Cause::OwnCertificate && first;
+    Broken {
+        cause,
+        reached: began && !is_refused_at_the_door,
     }
 }
 
@@ -261,6 +298,8 @@ pub(crate) fn private_key(
 struct Leaving {
     bytes: Option<Bytes>,
     began: Arc<AtomicBool>,
+    first: Arc<AtomicBool>,
+    exchanges: Arc<Exchanges>,
 }
 
 impl http_body::Body for Leaving {
@@ -271,6 +310,10 @@ impl http_body::Body for Leaving {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.bytes.is_some() {
+            let first = self.exchanges.begin(tokio::time::Instant::now());
+            self.first.store(first, Ordering::Release);
+        }
         self.began.store(true, Ordering::Release);
         Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
     }

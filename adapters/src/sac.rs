@@ -98,10 +98,9 @@ impl Upstream for Sac {
             let outcome = tokio::time::timeout(within, attempt)
                 .await
                 .unwrap_or_else(|_| {
-                    let began = began.load(Ordering::Acquire);
                     Err(classify::broken(Broken {
                         cause: Cause::Timeout,
-                        began,
+                        reached: began.load(Ordering::Acquire),
                     }))
                 });
             tracing::debug!(

@@ -119,7 +119,13 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         }
         ended
     });
-    finish(runtime, lanes, &store, config.shutdown.drain);
+    // What only a restart can mend is not waited for: every second of it nobody is served.
+    let drain = if served.is_ok() {
+        config.shutdown.drain
+    } else {
+        Duration::ZERO
+    };
+    finish(runtime, lanes, &store, drain);
     served
 }
 

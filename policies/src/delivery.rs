@@ -183,9 +183,7 @@ pub fn step(
         }
         Event::SendFailed(failure) => next.send_failed(failure),
         // A probe's read: the write was not sent, whatever became of the read.
-        Event::AskFailed(failure) if case.state == State::Sending => {
-            next.unsent().not_done(failure)
-        }
+        Event::AskFailed(failure) if case.state == State::Sending => next.probe_failed(failure),
         Event::AskFailed(failure) => next.read_failed(failure),
     }
 }
@@ -233,7 +231,14 @@ impl Next<'_> {
             return self.wait_for_a_person(State::Parked, Code::DeadlinePassed);
         }
         match self.operation.resend {
-            Resend::Same => self.settle(State::Accepted, Some(self.now), None),
+            Resend::Same => {
+                // The more often it was sent in vain, the longer it waits: one entry that never
+                // gets through must not be the first to try for ever.
+                let rules = self.rules;
+                let (sends, chance) = (self.case.sends, self.chance);
+                let wait = schedule::wait(&rules.resend_after, sends, rules.jitter_share, chance);
+                self.settle(State::Accepted, Some(self.now + wait), None)
+            }
             Resend::Never => {
                 let reason = self.case.reason.unwrap_or(Code::UpstreamTimeout);
                 self.wait_for_a_person(State::Parked, reason)
@@ -250,6 +255,15 @@ impl Next<'_> {
             Outcome::Rejected => self.uncertain(failure.code),
             Outcome::NotDone => self.unsent().not_done(failure),
         }
+    }
+
+    /// A read that was answered and refused shows that the upstream is up, and says nothing of the
+    /// write that waits behind it.
+    fn probe_failed(self, failure: &Failure) -> (Case, Command) {
+        if failure.retry == Retry::No && failure.stops == Stops::Nothing {
+            return (self.case, Command::Send);
+        }
+        self.unsent().not_done(failure)
     }
 
     /// A send, or a probe's read before it, that surely had no effect.

@@ -12,6 +12,10 @@ use crate::duration;
 /// The defaults for the lanes of the SAC, every key commented.
 pub const SAC_DEFAULTS: &str = include_str!("../rules/sac.toml");
 
+/// How much longer than its deadline a call is waited for before it is cut off from outside: the
+/// adapter knows better than the lane whether anything was written.
+pub const CALL_OVERTIME: Duration = Duration::from_millis(500);
+
 /// Everything the lanes of the SAC are governed by.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -154,7 +158,7 @@ impl SacRules {
 impl CallRules {
     /// The longest one attempt may take: a probe's read, the write, and every read of a verify.
     fn attempt_longest(&self) -> Duration {
-        self.write_within + self.read_within * 3
+        self.write_within + self.read_within * 3 + CALL_OVERTIME * 4
     }
 
     fn problems(&self) -> Vec<RuleError> {
@@ -194,7 +198,7 @@ impl DeliveryRules {
             (
                 self.lease_for > calls.attempt_longest(),
                 "prescriptions.delivery.lease_for",
-                "must exceed write_within and three times read_within, or a lease ends in mid-call",
+                "must exceed write_within and three times read_within by 2s, or a lease ends in mid-call",
             ),
             (
                 (1..=10_000).contains(&self.rate_per_second),

@@ -141,10 +141,7 @@ pub fn printed(output: &Path) -> String {
 }
 
 fn spawn(arguments: &[&str], config: &Path, output: &Path) -> Child {
-    let out = append_to(output).expect("the output of the gateway can be written");
-    let err = out
-        .try_clone()
-        .expect("a file has as many handles as it needs");
+    let (out, err) = outputs(output);
     Command::new(binary())
         .args(arguments)
         .arg(config)
@@ -157,11 +154,21 @@ fn spawn(arguments: &[&str], config: &Path, output: &Path) -> Child {
         .expect("the gateway's binary can be run")
 }
 
+/// Standard output and standard error, both appended to `output`.
+pub(super) fn outputs(output: &Path) -> (File, File) {
+    let out = append_to(output).expect("the output of the gateway can be written");
+    let err = out
+        .try_clone()
+        .expect("a file has as many handles as it needs");
+    (out, err)
+}
+
 fn append_to(output: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(output)
 }
 
-fn read(output: &Path, from: u64) -> String {
+/// What was printed into `output` after its first `from` bytes.
+pub(super) fn read(output: &Path, from: u64) -> String {
     let bytes = fs::read(output).unwrap_or_default();
     assert!(
         bytes.len() as u64 <= OUTPUT_MAX,
@@ -172,7 +179,7 @@ fn read(output: &Path, from: u64) -> String {
 }
 
 /// The address that the gateway logs once it accepts connections.
-fn announced(output: &str) -> Option<SocketAddr> {
+pub(super) fn announced(output: &str) -> Option<SocketAddr> {
     output.lines().find_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         line.get("listen.address")?.as_str()?.parse().ok()
@@ -180,7 +187,7 @@ fn announced(output: &str) -> Option<SocketAddr> {
 }
 
 /// The binary that `cargo build` left beside the one that runs.
-fn binary() -> PathBuf {
+pub(super) fn binary() -> PathBuf {
     let running = std::env::current_exe().expect("a running program has a path");
     let binary = running
         .ancestors()
@@ -192,7 +199,7 @@ fn binary() -> PathBuf {
 }
 
 /// Sends a signal by name, through the shell's own tool: the standard library knows only `SIGKILL`.
-fn signal(pid: u32, name: &str) {
+pub(super) fn signal(pid: u32, name: &str) {
     let sent = std::process::Command::new("kill")
         .args([&format!("-{name}"), &pid.to_string()])
         .status();

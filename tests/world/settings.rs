@@ -79,7 +79,7 @@ fn policy() -> Keys {
         ("prescriptions.calls.write_within", json!("2s")),
         ("prescriptions.calls.read_within", json!("1s")),
         ("prescriptions.delivery.rate_per_second", json!(500)),
-        ("prescriptions.delivery.lease_for", json!("6s")),
+        ("prescriptions.delivery.lease_for", json!("8s")),
         (
             "prescriptions.delivery.resend_after",
             json!(["50ms", "100ms", "200ms"]),

@@ -13,6 +13,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
+mod connections;
+
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
 /// Certificates of both sides, and the files our side reads.
@@ -233,7 +235,7 @@ async fn nothing_began_where_no_connection_was_made() {
         refused,
         Broken {
             cause: Cause::Connection,
-            began: false
+            reached: false
         }
     );
 }
@@ -247,7 +249,7 @@ async fn nothing_began_where_the_handshake_hangs() {
         hung,
         Broken {
             cause: Cause::Timeout,
-            began: false
+            reached: false
         }
     );
 }
@@ -262,7 +264,7 @@ async fn a_server_that_is_not_trusted_receives_nothing() {
         refused,
         Broken {
             cause: Cause::PeerCertificate,
-            began: false
+            reached: false
         }
     );
     assert!(received.try_recv().is_err());
@@ -274,7 +276,13 @@ async fn a_server_that_refuses_our_certificate_is_heard() {
     let parties = Parties::mint(&stranger, &ca, &ca, &ca);
     let (address, mut received, _tasks) = serve(&parties, Plays::Hangs).await;
     let refused = broke(post(&parties.client(), address).await);
-    assert_eq!(refused.cause, Cause::OwnCertificate);
+    assert_eq!(
+        refused,
+        Broken {
+            cause: Cause::OwnCertificate,
+            reached: false
+        }
+    );
     assert!(received.try_recv().is_err());
 }
 
@@ -294,7 +302,7 @@ async fn a_connection_that_dies_after_the_request_leaves_it_unknown() {
             died,
             Broken {
                 cause: Cause::Connection,
-                began: true
+                reached: true
             }
         );
         assert!(received.recv().await.is_some(), "the server had read it");
@@ -315,7 +323,7 @@ async fn an_answer_longer_than_any_is_cut_off() {
         cut,
         Broken {
             cause: Cause::TooLarge,
-            began: true
+            reached: true
         }
     );
 }
@@ -335,7 +343,7 @@ async fn redirects_are_answers_and_plain_http_is_refused() {
         body: vec![b'x'],
         began: Arc::default(),
     };
-    assert!(!broke(parties.client().post(call).await).began);
+    assert!(!broke(parties.client().post(call).await).reached);
 }
 
 #[test]

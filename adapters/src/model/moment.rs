@@ -12,6 +12,10 @@ use super::Invalid;
 
 const ROME: &str = "Europe/Rome";
 
+/// The years that a moment may be of, in Italy: those of four digits, which read back as written,
+/// but for the last, whose end is beyond what can be told in every time zone.
+const YEARS: std::ops::RangeInclusive<i16> = 1..=9_998;
+
 /// The time zone of every date that the SAC writes or reads.
 fn rome() -> TimeZone {
     TimeZone::get(ROME).expect("the time zone database is compiled in")
@@ -28,7 +32,8 @@ pub(crate) fn in_rome(at: jiff::Timestamp, format: &str) -> String {
 pub struct Moment(jiff::Timestamp);
 
 impl Moment {
-    /// Reads an instant of RFC 3339, with any offset; a fraction of a second is cut off.
+    /// Reads an instant of RFC 3339, with any offset; a fraction of a second is cut off. Refuses what
+    /// is not of one of [`YEARS`].
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let parsed = jiff::Timestamp::from_str(text).map_err(|_| Invalid::MomentShape)?;
         Moment::from_second(parsed.as_millisecond().div_euclid(1_000))
@@ -36,11 +41,19 @@ impl Moment {
 
     fn from_second(second: i64) -> Result<Self, Invalid> {
         jiff::Timestamp::from_second(second)
-            .map(Moment)
             .map_err(|_| Invalid::MomentShape)
+            .and_then(Moment::within_years)
     }
 
-    /// The instant of the gateway's clock, cut to the second; `None` if it is beyond the year 9999.
+    fn within_years(at: jiff::Timestamp) -> Result<Self, Invalid> {
+        if YEARS.contains(&at.to_zoned(rome()).year()) {
+            Ok(Moment(at))
+        } else {
+            Err(Invalid::MomentShape)
+        }
+    }
+
+    /// The instant of the gateway's clock, cut to the second; `None` if it is beyond [`YEARS`].
     pub fn from_timestamp(at: Timestamp) -> Option<Self> {
         Moment::from_second(i64::try_from(at.0 / 1_000).ok()?).ok()
     }
@@ -71,8 +84,8 @@ impl Moment {
             .map_err(|_| Invalid::MomentShape)?;
         let zoned = rome().to_ambiguous_zoned(local).earlier();
         zoned
-            .map(|zoned| Moment(zoned.timestamp()))
             .map_err(|_| Invalid::MomentShape)
+            .and_then(|zoned| Moment::within_years(zoned.timestamp()))
     }
 }
 
@@ -188,12 +201,29 @@ mod tests {
     }
 
     #[test]
+    fn every_moment_that_is_taken_reads_back() {
+        for instant in ["0001-01-02T00:00:00Z", "9998-12-30T23:59:59Z"] {
+            let moment = Moment::new(instant).unwrap();
+            assert_eq!(Moment::new(&moment.to_rfc3339()), Ok(moment));
+            assert_eq!(Moment::from_wire(&moment.to_wire()), Ok(moment));
+        }
+        for wrong in ["0000-06-01 00:00:00", "9999-06-01 00:00:00"] {
+            assert_eq!(Moment::from_wire(wrong), Err(Invalid::MomentShape));
+        }
+    }
+
+    #[test]
     fn other_forms_are_refused() {
         for wrong in [
             "",
             "2026-10-02",
             "2026-10-02T10:15:00",
             "2026-13-02T10:15:00Z",
+            "-000001-10-02T10:15:00Z",
+            "-002026-10-02T10:15:00Z",
+            "0000-12-31T12:00:00Z",
+            "9999-01-01T00:00:00Z",
+            "9998-12-31T23:59:59-01:00",
             "yesterday",
         ] {
             assert_eq!(

@@ -5,16 +5,17 @@
 //! 1. Nothing is *done* or *found* without the authentication code that makes it valid, and under
 //!    the number that was asked about.
 //! 2. What is found was compared with what we sent: the number alone proves nothing.
+//! 3. Nothing is *absent* by an answer that says anything else besides.
 
 use engine::ports::{Answer, Fact, NumberRange};
 use policies::delivery::Standing;
 use policies::failure::{Failure, Opaque};
 
 use super::classify::{
-    NOT_PRESENT, OTHER_DOCTOR, Reading, garbage, mismatch, number_taken, reading, rejected,
-    rejected_lot, says,
+    NOT_PRESENT, OTHER_DOCTOR, Reading, garbage, is_refused_for, mismatch, number_taken, reading,
+    rejected, rejected_lot,
 };
-use super::receipt::{Notice, Receipt};
+use super::receipt::{NOTICES_MAX, Notice, Receipt};
 use super::receipts::{self, NreRecord, SeenRow, Verdict, Visualizza};
 use super::soap::read::{Element, Garbage};
 use crate::model::{Moment, NRE_LENGTH, Nre, PatientCode, Prescription, Region, Row};
@@ -41,8 +42,8 @@ pub(super) fn invio(message: &Element, nre: &Nre) -> Result<Answer, Failure> {
 pub(super) fn annulla(message: &Element, nre: &Nre) -> Result<Answer, Failure> {
     let said = receipts::annulla(message).map_err(garbage)?;
     about(nre, said.nre.as_deref())?;
-    if says(&said.verdict, NOT_PRESENT) {
-        return Ok(answer(Fact::Absent, &Receipt::default()));
+    if is_refused_for(&said.verdict, NOT_PRESENT).map_err(garbage)? {
+        return Ok(absent());
     }
     match reading(&said.verdict) {
         Reading::Done if said.nre.is_some() => Ok(answer(
@@ -62,11 +63,15 @@ pub(super) fn visualizza(
 ) -> Result<Answer, Failure> {
     let said = receipts::visualizza(message).map_err(garbage)?;
     about(nre, said.nre.as_deref())?;
-    if says(&said.verdict, NOT_PRESENT) {
-        return Ok(answer(Fact::Absent, &Receipt::default()));
-    }
-    if says(&said.verdict, OTHER_DOCTOR) {
-        return Err(number_taken());
+    let is_absent = is_refused_for(&said.verdict, NOT_PRESENT).map_err(garbage)?;
+    let is_others = is_refused_for(&said.verdict, OTHER_DOCTOR).map_err(garbage)?;
+    match is_absent || is_others {
+        true if said.state.is_some() || said.authentication.is_some() => {
+            return Err(garbage(Garbage::Field));
+        }
+        true if is_absent => return Ok(absent()),
+        true => return Err(number_taken()),
+        false => {}
     }
     let Some(state) = said.state.as_deref() else {
         return Err(match reading(&said.verdict) {
@@ -76,7 +81,7 @@ pub(super) fn visualizza(
     };
     let standing = match state {
         // The lot exists; no recipe was ever registered under the number.
-        "1" | "2" => return Ok(answer(Fact::Absent, &Receipt::default())),
+        "1" | "2" => return no_recipe(&said),
         "3" => Standing::Live,
         "4" | "10" => Standing::Closed,
         "5" | "6" | "7" | "8" | "9" => Standing::Taken,
@@ -100,17 +105,19 @@ pub(super) fn interroga(
     ours: &Prescription,
 ) -> Result<Answer, Failure> {
     let said = receipts::interroga(message).map_err(garbage)?;
-    if says(&said.verdict, NOT_PRESENT) {
-        return Ok(answer(Fact::Absent, &Receipt::default()));
-    }
+    let is_absent = is_refused_for(&said.verdict, NOT_PRESENT).map_err(garbage)?;
     match reading(&said.verdict) {
         Reading::Done => {}
+        _ if !said.records.is_empty() => return Err(garbage(Garbage::Field)),
+        _ if is_absent => return Ok(absent()),
         Reading::Rejected => return Err(rejected(&said.verdict.problems)),
         Reading::Contradiction => return Err(garbage(Garbage::Field)),
     }
+    let is_plain = said.verdict.code == "0000" && said.verdict.problems.is_empty();
     let mut records = said.records.into_iter();
     let record = match (records.next(), records.next()) {
-        (None, _) => return Ok(answer(Fact::Absent, &Receipt::default())),
+        (None, _) if is_plain => return Ok(absent()),
+        (None, _) => return Err(garbage(Garbage::Field)),
         (Some(record), None) => record,
         (Some(_), Some(_)) => return Err(garbage(Garbage::Duplicate)),
     };
@@ -167,6 +174,18 @@ fn about(nre: &Nre, theirs: Option<&str>) -> Result<(), Failure> {
     }
 }
 
+/// A number of a lot without a recipe, if nothing speaks of one.
+fn no_recipe(said: &Visualizza) -> Result<Answer, Failure> {
+    match reading(&said.verdict) {
+        Reading::Done if said.authentication.is_none() => Ok(absent()),
+        _ => Err(garbage(Garbage::Field)),
+    }
+}
+
+fn absent() -> Answer {
+    answer(Fact::Absent, &Receipt::default())
+}
+
 fn answer(fact: Fact, receipt: &Receipt) -> Answer {
     let body = serde_json::to_vec(receipt).expect("a receipt is plain data");
     Answer {
@@ -182,12 +201,15 @@ fn receipt(verdict: Verdict, authentication: String, registered_at: Option<&str>
         .problems
         .into_iter()
         .map(|problem| problem.notice)
+        .take(NOTICES_MAX)
         .collect();
+    let mut communications = verdict.communications;
+    communications.truncate(NOTICES_MAX - warnings.len());
     Receipt {
         codice_autenticazione: authentication,
         registered_at: registered_at.map(Moment::to_rfc3339).unwrap_or_default(),
         warnings,
-        communications: verdict.communications,
+        communications,
     }
 }
 

@@ -14,7 +14,7 @@ use policies::failure::{Code, Failure, Fault, Opaque, Outcome, Retry, Stops};
 use policies::operation::OpName;
 
 use super::operations::LOTTO;
-use super::receipt::Notice;
+use super::receipt::{NOTICES_MAX, Notice};
 use super::receipts::{Problem, Verdict, Weight};
 use super::soap::read::{self, Body, Element, Garbage};
 use crate::client::{Broken, Cause, Reply};
@@ -29,14 +29,13 @@ pub(super) const OTHER_DOCTOR: &str = "1125";
 
 /// A call that brought no whole answer.
 pub(super) fn broken(broken: Broken) -> Failure {
-    let outcome = if broken.began {
+    let outcome = if broken.reached {
         Outcome::Unknown
     } else {
         Outcome::NotDone
     };
-    match (broken.cause, broken.began) {
-        // In TLS 1.3 our certificate is refused after we began to write, before anything is read.
-        (Cause::OwnCertificate, _) => own_certificate(),
+    match (broken.cause, broken.reached) {
+        (Cause::OwnCertificate, _) => own_certificate(outcome),
         (Cause::PeerCertificate, _) => Failure::upstream(Code::PeerCertificate, outcome),
         (Cause::Connection | Cause::Timeout, false) => {
             Failure::upstream(Code::UpstreamUnreachable, outcome)
@@ -47,10 +46,10 @@ pub(super) fn broken(broken: Broken) -> Failure {
     }
 }
 
-fn own_certificate() -> Failure {
+fn own_certificate(outcome: Outcome) -> Failure {
     Failure {
         fault: Fault::Gateway,
-        outcome: Outcome::NotDone,
+        outcome,
         retry: Retry::After(Duration::ZERO),
         stops: Stops::Lane,
         code: Code::OwnCertificate,
@@ -64,7 +63,6 @@ fn own_certificate() -> Failure {
 /// only see it once the request was written.
 pub(super) fn message(op: OpName, reply: &Reply) -> Result<Element, Failure> {
     match reply.status {
-        401 | 403 => return Err(refused_authority(op)),
         429 => return Err(unavailable(Outcome::NotDone, reply.retry_after)),
         502..=504 => return Err(unavailable(Outcome::Unknown, reply.retry_after)),
         _ => {}
@@ -74,7 +72,8 @@ pub(super) fn message(op: OpName, reply: &Reply) -> Result<Element, Failure> {
         false => Err(Garbage::Charset),
     };
     match body {
-        Ok(Body::Fault(fault)) => Err(soap_fault(op, &fault)),
+        Ok(Body::Fault(fault)) => Err(soap_fault(op, reply.status, &fault)),
+        _ if matches!(reply.status, 401 | 403) => Err(refused_authority(op)),
         Ok(Body::Message(message)) if reply.status == 200 => Ok(message),
         _ if reply.status >= 500 => Err(unavailable(Outcome::Unknown, reply.retry_after)),
         Ok(Body::Message(_)) => Err(garbage(Garbage::Envelope)),
@@ -96,21 +95,34 @@ fn is_charset_utf8(content_type: Option<&str>) -> bool {
         })
 }
 
-fn soap_fault(op: OpName, fault: &read::Fault) -> Failure {
-    let said = fault.string.to_lowercase();
+/// Only a fault that is documented to come before any processing says that nothing was done. Its
+/// words are compared whole: "codice autenticazione" is what the SAC makes *while* it registers, and
+/// a front end names schema rules also for an answer that it finds wrong.
+fn soap_fault(op: OpName, status: u16, fault: &read::Fault) -> Failure {
+    let said = fault.string.trim();
+    let is_ours = matches!(fault.code.as_str(), "Client" | "Sender");
     // The schema validator of the front end names its rules "cvc-…".
-    let is_schema = said.contains("cvc-");
-    let is_authority = ["autenticazione", "credenziali", "rejected by policy"]
-        .iter()
-        .any(|words| said.contains(words))
-        || SECURITY_FAULTS.contains(&fault.code.as_str());
-    match fault.code.as_str() {
-        _ if is_schema => refused_schema(),
-        _ if is_authority => refused_authority(op),
-        "VersionMismatch" | "MustUnderstand" => refused_schema(),
-        _ => unavailable(Outcome::Unknown, None),
+    let is_schema = said.contains("cvc-") && !said.contains(RECEIPT_NAMESPACES);
+    if AUTHORITY_FAULTS.contains(&said) || SECURITY_FAULTS.contains(&fault.code.as_str()) {
+        refused_authority(op)
+    } else if is_ours && is_schema {
+        refused_schema()
+    } else if is_ours && matches!(status, 401 | 403) {
+        refused_authority(op)
+    } else {
+        unavailable(Outcome::Unknown, None)
     }
 }
+
+/// What the front end says of who asks, to the letter.
+const AUTHORITY_FAULTS: [&str; 3] = [
+    "Credenziali invalide",
+    "Errore generico di autenticazione",
+    "Rejected by policy. (from client)",
+];
+
+/// Part of the namespace of every receipt, and of no request.
+const RECEIPT_NAMESPACES: &str = "ricevuta.xsd";
 
 /// The fault codes of WS-Security 1.1 §12.
 const SECURITY_FAULTS: [&str; 7] = [
@@ -132,7 +144,7 @@ fn refused_schema() -> Failure {
 /// the region's own name: there it is our certificate that was refused.
 fn refused_authority(op: OpName) -> Failure {
     if op == LOTTO {
-        return own_certificate();
+        return own_certificate(Outcome::NotDone);
     }
     Failure {
         fault: Fault::Caller,
@@ -175,9 +187,17 @@ pub(super) fn number_taken() -> Failure {
     }
 }
 
-/// The SAC looked at the request and said no.
+/// The SAC looked at the request and said no. What forbids it comes first, and at most
+/// [`NOTICES_MAX`] notices are kept.
 pub(super) fn rejected(problems: &[Problem]) -> Failure {
-    let notices: Vec<&Notice> = problems.iter().map(|problem| &problem.notice).collect();
+    let (forbids, remarks): (Vec<_>, Vec<_>) = problems
+        .iter()
+        .partition(|problem| problem.weight == Weight::Blocking);
+    let ordered = forbids.into_iter().chain(remarks);
+    let notices: Vec<&Notice> = ordered
+        .map(|problem| &problem.notice)
+        .take(NOTICES_MAX)
+        .collect();
     let detail = serde_json::to_vec(&notices).expect("notices are plain data");
     Failure {
         fault: Fault::Caller,
@@ -223,6 +243,7 @@ pub(super) fn reading(verdict: &Verdict) -> Reading {
             .any(|problem| problem.weight == weight)
     };
     match verdict.code.as_str() {
+        "0000" | "0001" if weighs(Weight::Blocking) => Reading::Contradiction,
         "0000" | "0001" => Reading::Done,
         // Not inserted: a problem that does not say how it weighs is why.
         _ if weighs(Weight::Blocking) => Reading::Rejected,
@@ -231,8 +252,27 @@ pub(super) fn reading(verdict: &Verdict) -> Reading {
     }
 }
 
+/// Whether the operation was refused because of `code`. A verdict that names the code and does not
+/// refuse, or refuses for both of [`NOT_PRESENT`] and [`OTHER_DOCTOR`], contradicts itself.
+pub(super) fn is_refused_for(verdict: &Verdict, code: &str) -> Result<bool, Garbage> {
+    if !says(verdict, code) {
+        return Ok(false);
+    }
+    let is_refused = verdict.code == code || reading(verdict) == Reading::Rejected;
+    let is_warning = verdict
+        .problems
+        .iter()
+        .any(|problem| problem.notice.code == code && problem.weight == Weight::Warning);
+    let is_both = says(verdict, NOT_PRESENT) && says(verdict, OTHER_DOCTOR);
+    if is_refused && !is_warning && !is_both {
+        Ok(true)
+    } else {
+        Err(Garbage::Field)
+    }
+}
+
 /// Whether `code` is the outcome, or one of the problems.
-pub(super) fn says(verdict: &Verdict, code: &str) -> bool {
+fn says(verdict: &Verdict, code: &str) -> bool {
     verdict.code == code
         || verdict
             .problems

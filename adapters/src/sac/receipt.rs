@@ -4,6 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Most notices that one answer is taken to give.
+pub(super) const NOTICES_MAX: usize = 200;
+/// Longest text of a notice, in characters.
+const TEXT_MAX: usize = 2_000;
+
 /// The answer to a write that was applied, or to a read that found it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -28,10 +33,20 @@ impl fmt::Debug for Receipt {
 pub struct Notice {
     /// Its code (`1233`).
     pub code: String,
-    /// Its text. May name a person.
+    /// Its text, at most 2000 characters. May name a person.
     pub text: String,
     /// The row it is about, counted from one as sent; 0 for the whole recipe.
     pub row: u32,
+}
+
+impl Notice {
+    /// A notice whose text is cut to 2000 characters, the last of them `…`.
+    pub(super) fn cut(code: String, mut text: String, row: u32) -> Notice {
+        if text.chars().nth(TEXT_MAX).is_some() {
+            text = text.chars().take(TEXT_MAX - 1).chain(['…']).collect();
+        }
+        Notice { code, text, row }
+    }
 }
 
 impl fmt::Debug for Notice {

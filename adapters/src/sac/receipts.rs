@@ -13,6 +13,9 @@ use super::operations::{Service, TYPES};
 use super::receipt::Notice;
 use super::soap::read::{Element, Garbage};
 
+/// Length of a codAutenticazione: date and time to the millisecond, then a progressive number.
+const AUTHENTICATION_DIGITS: usize = 30;
+
 /// How a problem weighs (tipoErrore).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Weight {
@@ -147,6 +150,16 @@ impl<'a> Fields<'a> {
         Ok(self.text(name)?.map(str::to_owned))
     }
 
+    /// The authentication code. One of another form is not one that makes a prescription valid.
+    fn authentication(&self) -> Result<Option<String>, Garbage> {
+        match self.text("codAutenticazione")? {
+            None => Ok(None),
+            Some(_) => self
+                .digits("codAutenticazione", AUTHENTICATION_DIGITS)
+                .map(Some),
+        }
+    }
+
     /// The items of a list, all of one name in the namespace of the common types.
     fn list(&self, list: &str, item: &str) -> Result<Vec<Fields<'a>>, Garbage> {
         let Some(list) = self.child(list) else {
@@ -202,14 +215,14 @@ fn verdict(fields: &Fields<'_>, code: &str) -> Result<Verdict, Garbage> {
             .unwrap_or(0);
         problems.push(Problem {
             weight,
-            notice: Notice { code, text, row },
+            notice: Notice::cut(code, text, row),
         });
     }
     let mut communications = Vec::new();
     for said in fields.list("ElencoComunicazioni", "Comunicazione")? {
         let code = said.owned("codice")?.unwrap_or_default();
         let text = said.owned("messaggio")?.unwrap_or_default();
-        communications.push(Notice { code, text, row: 0 });
+        communications.push(Notice::cut(code, text, 0));
     }
     Ok(Verdict {
         code: fields.digits(code, 4)?,
@@ -226,7 +239,7 @@ pub(super) fn invio(message: &Element) -> Result<Invio, Garbage> {
     Ok(Invio {
         verdict: verdict(&fields, "codEsitoInserimento")?,
         nre: fields.owned("nre")?,
-        authentication: fields.owned("codAutenticazione")?,
+        authentication: fields.authentication()?,
         registered_at: fields.owned("dataInserimento")?,
         document: document
             .and_then(base64_lines)
@@ -270,7 +283,7 @@ pub(super) fn visualizza(message: &Element) -> Result<Visualizza, Garbage> {
         compiled_at: fields.owned("dataCompilazione")?,
         rows,
         state: fields.owned("statoProcesso")?,
-        authentication: fields.owned("codAutenticazione")?,
+        authentication: fields.authentication()?,
         registered_at: fields.owned("dataInserimento")?,
     })
 }
@@ -286,7 +299,7 @@ pub(super) fn interroga(message: &Element) -> Result<Interroga, Garbage> {
             kind: record.owned("tipoPrescrizione")?,
             compiled_at: record.owned("dataCompilazioneRicetta")?,
             patient_code: record.owned("cfAssistito")?,
-            authentication: record.owned("codAutenticazione")?,
+            authentication: record.authentication()?,
         });
     }
     Ok(Interroga {
@@ -301,7 +314,7 @@ pub(super) fn lotto(message: &Element) -> Result<Lotto, Garbage> {
     let code = fields.digits("CodEsito", 2)?;
     let text = fields.owned("Esito")?.unwrap_or_default();
     Ok(Lotto {
-        outcome: Notice { code, text, row: 0 },
+        outcome: Notice::cut(code, text, 0),
         region: fields.owned("CodRegione")?,
         group: fields.owned("CodRagLotto")?,
         kind: fields.owned("IdentificativoLotto")?,

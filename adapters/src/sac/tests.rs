@@ -86,7 +86,7 @@ async fn a_stored_prescription_becomes_a_registration() {
     let parties = Parties::trusting();
     let receipt = format!(
         "<InvioPrescrittoRicevuta xmlns=\"http://invioprescrittoricevuta.xsd.dem.sanita.finanze.it\">\
-         <nre>{NRE}</nre><codAutenticazione>0210</codAutenticazione>\
+         <nre>{NRE}</nre><codAutenticazione>021020261015012040000000012345</codAutenticazione>\
          <codEsitoInserimento>0000</codEsitoInserimento></InvioPrescrittoRicevuta>"
     );
     let (address, mut received, _tasks) = serve(&parties, xml(&receipt)).await;

@@ -1,12 +1,11 @@
 //! One deliverer, one leased entry: performs what `policies::delivery` decides, until it settles.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use policies::delivery::{Case, Command, Event, Standing, step};
 use policies::failure::{Code, Failure, Opaque, Outcome, Retry, Stops};
 use policies::operation::{OpName, Operation};
+use policies::rules::CALL_OVERTIME;
 use policies::state::State;
 use policies::time::Timestamp;
 
@@ -18,32 +17,6 @@ use crate::ports::{Answer, Fact};
 
 /// Between two tries to write down an outcome that the store refused (no space).
 const SETTLE_AGAIN_AFTER: Duration = Duration::from_millis(500);
-
-/// Refused authorities remembered at most; the oldest in order is forgotten first.
-const REFUSED_AUTHORITIES_MAX: usize = 10_000;
-
-/// Authorities that the upstream has refused, so that none is presented a second time: repeated
-/// refusals may revoke the prescriber's user (sac.md §1.8).
-#[derive(Debug, Default)]
-pub struct RefusedAuthorities(Mutex<BTreeSet<Opaque>>);
-
-impl RefusedAuthorities {
-    /// Whether this very authority was refused. A new authentication is another authority.
-    pub fn contains(&self, authority: &Opaque) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(authority)
-    }
-
-    fn insert(&self, authority: &Opaque) {
-        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.len() >= REFUSED_AUTHORITIES_MAX {
-            refused.pop_first();
-        }
-        refused.insert(authority.clone());
-    }
-}
 
 /// What a deliverer heard, owned; borrowed as an [`Event`] for the step.
 enum Heard {
@@ -77,9 +50,9 @@ pub struct Attempt<'a> {
     request: Request,
     id: EntryId,
     epoch: u64,
+    lease_until: Timestamp,
     /// The permit the entry was leased with: of the write, or of the first read.
     permit: Option<Permit>,
-    held_until: Timestamp,
     answer: Option<Opaque>,
     document: Option<Opaque>,
 }
@@ -87,16 +60,10 @@ pub struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     /// Takes `leased` to its next resting place; `None` if that could not be written down, or
     /// someone else was faster.
-    ///
-    /// `held_until` is when the lease ends at the earliest, on this process's clock. A process that
-    /// was frozen past it may wake to find the entry in other hands: it sends nothing any more.
-    pub async fn run(
-        core: &'a Core,
-        leased: Leased,
-        permit: Permit,
-        held_until: Timestamp,
-    ) -> Option<Settlement> {
-        let operation = *core.calls.operation(&leased.op).unwrap_or(&core.write);
+    pub async fn run(core: &'a Core, leased: Leased, permit: Permit) -> Option<Settlement> {
+        // An operation of another release, or a damaged name: not ours to guess at.
+        let known = core.calls.operation(&leased.op).copied();
+        let operation = known.unwrap_or(core.write);
         let case = Case {
             state: leased.state,
             sends: leased.sends,
@@ -107,8 +74,8 @@ impl<'a> Attempt<'a> {
         };
         let probe = permit.is_probe() && leased.state == State::Sending;
         let (request, heard) = match leased.request {
-            Ok(request) => (request, Heard::Leased { probe }),
-            Err(_) => (Request::empty(), Heard::Unreadable),
+            Ok(request) if known.is_some() => (request, Heard::Leased { probe }),
+            _ => (Request::empty(), Heard::Unreadable),
         };
         let attempt = Attempt {
             core,
@@ -116,8 +83,8 @@ impl<'a> Attempt<'a> {
             request,
             id: leased.id,
             epoch: leased.epoch,
+            lease_until: leased.lease_until,
             permit: Some(permit),
-            held_until,
             answer: None,
             document: None,
         };
@@ -144,12 +111,11 @@ impl<'a> Attempt<'a> {
         if let Some(refused) = self.refused_authority() {
             return Heard::SendFailed(refused);
         }
-        if self.core.stop.is_draining() {
-            return Heard::SendFailed(handed_back());
-        }
         let within = self.core.rules.calls.write_within;
-        if self.core.clock.now() + within > self.held_until {
-            return Heard::SendFailed(lease_too_short());
+        // A process that was frozen wakes up with a lease that others have taken for lost.
+        let outlasts_lease = self.core.clock.now() + within + CALL_OVERTIME > self.lease_until;
+        if outlasts_lease || self.core.stop.is_draining() {
+            return Heard::SendFailed(handed_back());
         }
         let Some(permit) = self.permit.take() else {
             return Heard::SendFailed(gate_open(Duration::ZERO));
@@ -216,6 +182,7 @@ impl<'a> Attempt<'a> {
 
     fn refused_authority(&self) -> Option<Failure> {
         self.core
+            .traffic
             .refused
             .contains(&self.request.authority)
             .then(|| Failure {
@@ -227,7 +194,7 @@ impl<'a> Attempt<'a> {
 
     fn note(&self, failure: &Failure) {
         if failure.stops == Stops::Identity {
-            self.core.refused.insert(&self.request.authority);
+            self.core.traffic.refused.insert(&self.request.authority);
         }
         tracing::debug!(
             lane = self.core.lane.0,
@@ -261,7 +228,7 @@ impl<'a> Attempt<'a> {
             answer: self.answer,
             document: self.document,
         };
-        let give_up_at = self.core.clock.now() + self.core.rules.delivery.lease_for;
+        let give_up_at = self.lease_until;
         loop {
             match self
                 .core
@@ -279,7 +246,11 @@ impl<'a> Attempt<'a> {
                     return None;
                 }
                 Err(WriteError::Refused) if self.core.clock.now() < give_up_at => {
-                    self.core.clock.sleep(SETTLE_AGAIN_AFTER).await;
+                    tokio::select! {
+                        biased;
+                        () = self.core.stop.forced() => return None,
+                        () = self.core.clock.sleep(SETTLE_AGAIN_AFTER) => {}
+                    }
                 }
                 Err(error) => {
                     tracing::error!(entry.id = %self.id, error = %error, "an outcome is not on disk");
@@ -298,16 +269,11 @@ fn report(core: &Core, settlement: &Settlement) {
             tracing::error!(lane, entry.id = %settlement.id, state, reason, "needs a person");
         }
         State::NeedsAuthorization => {
-            core.authority_needed();
+            core.traffic.set_authority_awaited(true);
             tracing::warn!(lane, entry.id = %settlement.id, state, reason, "needs its prescriber");
         }
         _ => tracing::info!(lane, entry.id = %settlement.id, state, reason, "settled"),
     }
-}
-
-fn lease_too_short() -> Failure {
-    let retry = Retry::After(Duration::ZERO);
-    Failure::gateway(Code::LeaseExpired, Outcome::NotDone, retry)
 }
 
 fn handed_back() -> Failure {

@@ -8,16 +8,12 @@ use std::time::Duration;
 
 use policies::failure::{Code, Failure, Outcome, Retry, Stops};
 use policies::operation::{OpName, Operation};
-use policies::rules::GateRules;
+use policies::rules::{CALL_OVERTIME, GateRules};
 
 use crate::door::GateView;
 use crate::gate::{Gate, Permit};
 use crate::ports::{Answer, Clock, Request, Rng, Upstream};
 use crate::stop::Stop;
-
-/// How much longer than its deadline a call is waited for before it is cut off from outside: the
-/// adapter knows better than we do whether anything was written.
-const OVERTIME: Duration = Duration::from_millis(500);
 
 /// The calls of one lane, a gate an operation.
 pub struct Calls {
@@ -93,7 +89,7 @@ impl Calls {
         let result = tokio::select! {
             biased;
             result = self.upstream.call(op, request, within) => result,
-            () = self.clock.sleep(within + OVERTIME) => {
+            () = self.clock.sleep(within + CALL_OVERTIME) => {
                 Err(Failure::upstream(Code::UpstreamTimeout, Outcome::Unknown))
             }
             () = self.stop.forced() => {

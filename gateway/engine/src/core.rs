@@ -8,8 +8,10 @@ use policies::operation::{LaneName, Operation};
 use policies::rules::WriteBehindRules;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::attempt::RefusedAuthorities;
+use crate::authority::RefusedAuthorities;
 use crate::calls::Calls;
+use crate::door::{Refusal, Submitted, Write};
+use crate::entry::Recall;
 use crate::numbers::Numbers;
 use crate::ports::{Clock, Rng, Store};
 use crate::stop::Stop;
@@ -34,72 +36,71 @@ pub struct Core {
     pub rules: WriteBehindRules,
     /// When to stop.
     pub stop: Stop,
+    /// What is going on in it.
+    pub traffic: Traffic,
+}
+
+/// What is going on in a lane.
+pub struct Traffic {
     /// Calls under way, live and delivered together.
     pub(crate) slots: Arc<Semaphore>,
     /// Authorities that were refused.
     pub(crate) refused: RefusedAuthorities,
     /// Rung when the delivery loop should look again.
     pub(crate) wake: Notify,
-    authority_needed: AtomicBool,
+    authority_awaited: AtomicBool,
 }
 
-/// What a lane is made of.
-pub struct Parts {
-    /// The lane.
-    pub lane: LaneName,
-    /// The write it delivers.
-    pub write: Operation,
-    /// Its gates and its upstream.
-    pub calls: Arc<Calls>,
-    /// Where entries are kept.
-    pub store: Arc<dyn Store>,
-    /// Where their numbers come from.
-    pub numbers: Arc<Numbers>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Chance.
-    pub rng: Arc<dyn Rng>,
-    /// Its policy.
-    pub rules: WriteBehindRules,
-    /// When to stop.
-    pub stop: Stop,
-}
-
-impl Core {
-    /// Joins the parts of a lane.
-    pub fn new(parts: Parts) -> Core {
-        let slots = Arc::new(Semaphore::new(parts.rules.calls.calls_max));
-        Core {
-            lane: parts.lane,
-            write: parts.write,
-            calls: parts.calls,
-            store: parts.store,
-            numbers: parts.numbers,
-            clock: parts.clock,
-            rng: parts.rng,
-            rules: parts.rules,
-            stop: parts.stop,
-            slots,
+impl Traffic {
+    /// A lane in which nothing goes on, with room for `calls_max` calls.
+    pub fn new(calls_max: usize) -> Traffic {
+        Traffic {
+            slots: Arc::new(Semaphore::new(calls_max)),
             refused: RefusedAuthorities::default(),
             wake: Notify::new(),
             // Until a look at the store says otherwise: entries may have been left from before.
-            authority_needed: AtomicBool::new(true),
+            authority_awaited: AtomicBool::new(true),
         }
     }
 
-    /// Some entry waits for its prescriber.
-    pub(crate) fn authority_needed(&self) {
-        self.authority_needed.store(true, Ordering::Relaxed);
-    }
-
-    /// No entry waited for its prescriber when the store was last counted.
-    pub(crate) fn no_authority_needed(&self) {
-        self.authority_needed.store(false, Ordering::Relaxed);
+    /// Says whether some entry waits for its prescriber.
+    pub(crate) fn set_authority_awaited(&self, awaited: bool) {
+        self.authority_awaited.store(awaited, Ordering::Relaxed);
     }
 
     /// Whether some entry may wait for its prescriber.
-    pub(crate) fn is_authority_needed(&self) -> bool {
-        self.authority_needed.load(Ordering::Relaxed)
+    pub(crate) fn is_authority_awaited(&self) -> bool {
+        self.authority_awaited.load(Ordering::Relaxed)
+    }
+}
+
+impl Core {
+    /// Refuses `write`, unless an earlier request with its key is on disk: "nothing was stored"
+    /// must be true, because the desk may write a paper form on it.
+    pub(crate) async fn refuse(
+        &self,
+        write: &Write,
+        refusal: Refusal,
+    ) -> Result<Submitted, Refusal> {
+        self.recall(write).await?.ok_or(refusal)
+    }
+
+    /// What an earlier request with the key of `write` stored, as it stands now.
+    pub(crate) async fn recall(&self, write: &Write) -> Result<Option<Submitted>, Refusal> {
+        let (organization, key) = (write.organization.clone(), write.key.clone());
+        match self
+            .store
+            .recall(organization, key, write.fingerprint.clone())
+            .await
+        {
+            Ok(Recall::Nothing) => Ok(None),
+            Ok(Recall::Replay(entry)) => Ok(Some(Submitted {
+                entry: *entry,
+                replayed: true,
+            })),
+            Ok(Recall::KeyReused) => Err(Refusal::KeyReused),
+            Err(_) => Err(Refusal::Unknown),
+        }
     }
 }
 

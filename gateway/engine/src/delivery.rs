@@ -105,9 +105,9 @@ impl Delivery {
         let mut passages = Vec::new();
         let mut wait = LOOK_EVERY;
         while passages.len() < wanted_max
-            && core.slots.available_permits() > core.rules.calls.live_reserve
+            && core.traffic.slots.available_permits() > core.rules.calls.live_reserve
         {
-            let Ok(slot) = Arc::clone(&core.slots).try_acquire_owned() else {
+            let Ok(slot) = Arc::clone(&core.traffic.slots).try_acquire_owned() else {
                 break;
             };
             match core.calls.try_enter(op) {
@@ -128,7 +128,6 @@ impl Delivery {
     /// Leases and begins; zero if there may be more.
     async fn begin(&mut self, wanted: Wanted, passages: Vec<Passage>) -> Duration {
         let lease_for = self.core.rules.delivery.lease_for;
-        let held_until = self.core.clock.now() + lease_for;
         let leased = self
             .core
             .store
@@ -143,7 +142,7 @@ impl Delivery {
         let mut passages = passages.into_iter();
         for (entry, passage) in leased.into_iter().zip(passages.by_ref()) {
             self.under_way
-                .spawn(deliver(Arc::clone(&self.core), entry, passage, held_until));
+                .spawn(deliver(Arc::clone(&self.core), entry, passage));
         }
         passages.for_each(|passage| passage.permit.unused());
         if more { Duration::ZERO } else { LOOK_EVERY }
@@ -159,11 +158,13 @@ impl Delivery {
             }
             Err(error) => tracing::error!(error = %error, "overdue entries could not be parked"),
         }
-        if self.core.is_authority_needed()
-            && let Ok(tally) = self.core.store.tally().await
-            && tally.needs_authorization == 0
-        {
-            self.core.no_authority_needed();
+        // Cleared before the look: whoever sets it meanwhile is not overheard.
+        let traffic = &self.core.traffic;
+        if traffic.is_authority_awaited() {
+            traffic.set_authority_awaited(false);
+            if self.core.store.authority_awaited().await != Ok(false) {
+                traffic.set_authority_awaited(true);
+            }
         }
     }
 
@@ -175,7 +176,7 @@ impl Delivery {
             biased;
             () = self.core.stop.draining() => {}
             Some(ended) = self.under_way.join_next() => report(ended),
-            () = self.core.wake.notified() => {}
+            () = self.core.traffic.wake.notified() => {}
             () = self.core.clock.sleep(span) => {}
         }
     }
@@ -187,9 +188,9 @@ struct Passage {
     permit: Permit,
 }
 
-async fn deliver(core: Arc<Core>, entry: Leased, passage: Passage, held_until: Timestamp) {
+async fn deliver(core: Arc<Core>, entry: Leased, passage: Passage) {
     let Passage { slot, permit } = passage;
-    Attempt::run(&core, entry, permit, held_until).await;
+    Attempt::run(&core, entry, permit).await;
     drop(slot);
 }
 

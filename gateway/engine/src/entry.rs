@@ -104,6 +104,17 @@ pub enum Appended {
     NumberUsed,
 }
 
+/// What is known of an earlier write under a key.
+#[derive(Debug, Clone)]
+pub enum Recall {
+    /// There is none.
+    Nothing,
+    /// The same request was stored: this is its entry, as it stands now.
+    Replay(Box<Entry>),
+    /// Another request was stored.
+    KeyReused,
+}
+
 /// Why `append` gave no answer about an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
@@ -184,6 +195,8 @@ pub struct Leased {
     pub op: String,
     /// The lease; a settlement must name it.
     pub epoch: u64,
+    /// When the lease ends: what could outlast it must not begin.
+    pub lease_until: Timestamp,
     /// `sending` or `verifying`.
     pub state: State,
     /// How often it was or may have been sent, this lease's send included.

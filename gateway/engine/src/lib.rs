@@ -8,6 +8,7 @@ pub mod door;
 pub mod lane;
 
 pub mod attempt;
+mod authority;
 pub mod calls;
 pub mod core;
 pub mod delivery;

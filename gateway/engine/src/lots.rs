@@ -42,8 +42,25 @@ pub struct Lots {
 }
 
 impl Lots {
-    /// Keeps the stock until told to stop.
+    /// Keeps the stock until told to stop: numbers on disk reach the lane also while no lot can be
+    /// had.
     pub async fn run(self) {
+        tokio::join!(self.keep_blocks(), self.keep_lots());
+    }
+
+    async fn keep_blocks(&self) {
+        while !self.stop.is_draining() {
+            self.fill_blocks().await;
+            tokio::select! {
+                biased;
+                () = self.stop.draining() => {}
+                () = self.block_needed() => {}
+                () = self.clock.sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    async fn keep_lots(&self) {
         let mut failures = 0;
         while !self.stop.is_draining() {
             let wait = if self.restock().await {
@@ -58,28 +75,24 @@ impl Lots {
                 biased;
                 () = self.stop.draining() => {}
                 () = self.clock.sleep(wait) => {}
-                () = self.block_needed(), if failures == 0 => {}
             }
         }
     }
 
-    /// Fills what is low; `false` if something could not be had.
-    pub async fn restock(&self) -> bool {
-        self.fill_blocks().await;
-        loop {
+    /// Asks for lots until the stock is above low water; `false` if one could not be had.
+    async fn restock(&self) -> bool {
+        while !self.stop.is_draining() {
             let Ok(left) = self.store.numbers_left().await else {
                 return false;
             };
-            if left + self.numbers.left() >= self.rules.low_water || self.stop.is_draining() {
-                break;
+            if left + self.numbers.left() >= self.rules.low_water {
+                return true;
             }
             if !self.ask_for_lot().await {
                 return false;
             }
-            // The first numbers of a new lot are given out before the next lot is asked for.
             self.fill_blocks().await;
         }
-        self.fill_blocks().await;
         true
     }
 
@@ -121,11 +134,18 @@ impl Lots {
                     tracing::error!("a request for a lot was answered with something else");
                     return false;
                 };
-                let kept = self.store.add_range(range).await;
-                if let Err(error) = kept {
-                    tracing::error!(error = %error, "a lot was received and could not be stored");
+                match self.store.add_range(range).await {
+                    Ok(true) => true,
+                    // As good as none, and not to be asked for again at once.
+                    Ok(false) => {
+                        tracing::error!("a lot was received that we already held");
+                        false
+                    }
+                    Err(error) => {
+                        tracing::error!(error = %error, "a lot was received and is not on disk");
+                        false
+                    }
                 }
-                kept.is_ok()
             }
             Err(failure) => {
                 let left = self.numbers.left();

@@ -55,6 +55,17 @@ impl Numbers {
         self.added.notify_waiters();
     }
 
+    /// Ends when there is one.
+    pub async fn some(&self) {
+        loop {
+            let added = self.added.notified();
+            if self.left() > 0 {
+                return;
+            }
+            added.await;
+        }
+    }
+
     /// Ends after the next number was taken or missed.
     pub async fn taken(&self) {
         self.taken.notified().await;

@@ -12,7 +12,7 @@ use policies::time::Timestamp;
 
 pub use crate::entry::{
     AppendError, Appended, BlockId, Document, Entry, EntryId, Event, Filter, Leased, NewEntry,
-    NumberBlock, NumberRange, NumberUse, Organization, Page, ReadError, Request, Settled,
+    NumberBlock, NumberRange, NumberUse, Organization, Page, ReadError, Recall, Request, Settled,
     Settlement, Wanted, WriteError,
 };
 use policies::failure::Opaque;
@@ -81,10 +81,21 @@ pub trait Rng: Send + Sync {
 ///    under an older epoch changes nothing ([`Settled::Stale`]).
 /// 4. A lease that ran out, or whose process is gone, leaves its entry *uncertain*, never due.
 /// 5. A full store refuses; it never evicts.
-/// 6. After an error that leaves a commit unknown nothing more is written by this process.
+/// 6. After an error that leaves a commit unknown nothing more is written by this process, and
+///    every later write is answered as unknown, not as refused: it may be a repetition.
 pub trait Store: Send + Sync {
     /// Stores new entries; one result each, in order.
     fn append(&self, entries: Vec<NewEntry>) -> BoxFuture<'_, Vec<Result<Appended, AppendError>>>;
+
+    /// What became of an earlier write under `key`; asked before a write is refused for any reason
+    /// of ours, because "nothing was stored" must be true. Once a commit is unknown this is
+    /// [`ReadError::Unavailable`]: only the next process can tell.
+    fn recall(
+        &self,
+        organization: Organization,
+        key: String,
+        fingerprint: Opaque,
+    ) -> BoxFuture<'_, Result<Recall, ReadError>>;
 
     /// Leases up to `entries_max` due entries of `wanted`, earliest deadline first.
     ///
@@ -103,7 +114,8 @@ pub trait Store: Send + Sync {
         settlements: Vec<Settlement>,
     ) -> BoxFuture<'_, Result<Vec<Settled>, WriteError>>;
 
-    /// Parks up to `entries_max` unleased pending entries whose deadline has passed; how many.
+    /// Parks up to `entries_max` entries whose deadline has passed, unleased ones and those that wait
+    /// for their prescriber; how many.
     fn park_overdue(&self, entries_max: usize) -> BoxFuture<'_, Result<usize, WriteError>>;
 
     /// Gives the entries of `identity` that need authorization a new authority and makes them due
@@ -155,11 +167,14 @@ pub trait Store: Send + Sync {
         id: EntryId,
     ) -> BoxFuture<'_, Result<Document, ReadError>>;
 
+    /// Whether some entry waits for its prescriber; costs nothing that grows with the store.
+    fn authority_awaited(&self) -> BoxFuture<'_, Result<bool, ReadError>>;
+
     /// How many entries stand where.
     fn tally(&self) -> BoxFuture<'_, Result<Tally, ReadError>>;
 
-    /// Stores a range of numbers; a range already known is left as it is.
-    fn add_range(&self, range: NumberRange) -> BoxFuture<'_, Result<(), WriteError>>;
+    /// Stores a range of numbers; `false` if it was known, and is left as it is.
+    fn add_range(&self, range: NumberRange) -> BoxFuture<'_, Result<bool, WriteError>>;
 
     /// Takes a block of up to `numbers_max` numbers for this process, durably, before one is given
     /// out; first what remains of blocks of processes that are gone. `None` if no range has any.

@@ -12,7 +12,7 @@ use policies::gate::GateState;
 use policies::state::State;
 use rig::store::DISK;
 use rig::upstream::Turn;
-use rig::{LIST, LOOK, Rig, SEND};
+use rig::{LIST, LOOK, LOT, Rig, SEND};
 
 #[tokio::test(start_paused = true)]
 async fn a_good_day_registers_within_the_request() {
@@ -69,7 +69,7 @@ async fn a_lost_request_is_sent_again_under_the_same_number_once_shown_absent() 
         .calls
         .iter()
         .map(|(op, _)| *op)
-        .filter(|op| *op != rig::LOT)
+        .filter(|op| *op != LOT)
         .collect();
     assert_eq!(order, [SEND, LOOK, LIST, SEND]);
     let numbers: std::collections::BTreeSet<_> = book
@@ -241,6 +241,15 @@ async fn a_refused_authority_is_not_presented_twice_and_a_new_one_takes_the_rest
     assert_eq!(third.state, State::Registered);
     rig.until(first.id, State::Registered).await;
     rig.until(second.id, State::Registered).await;
+    // A repetition by someone who has authenticated anew counts as much as a new write.
+    rig.upstream.next(SEND, &[Turn::RefuseAuthority]);
+    let mut write = Rig::write("d");
+    write.authority = Opaque(b"authenticated at ten".to_vec());
+    let fourth = rig.door.submit(write.clone()).await.unwrap().entry;
+    assert_eq!(fourth.state, State::NeedsAuthorization);
+    write.authority = Opaque(b"authenticated at eleven".to_vec());
+    assert!(rig.door.submit(write).await.unwrap().replayed);
+    rig.until(fourth.id, State::Registered).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,6 +328,75 @@ async fn a_lost_lease_is_uncertain_never_due() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_was_stored_is_said_only_when_it_is_true() {
+    let mut rig = Rig::start().await;
+    let first = rig.submit("a").await.unwrap().entry;
+    // Whatever keeps a new write out, a repetition hears what it is a repetition of.
+    rig.store.rows().refuse_appends = Some(AppendError::Refused);
+    let repeated = rig.submit("a").await.unwrap();
+    assert_eq!((repeated.replayed, repeated.entry.id), (true, first.id));
+    assert_eq!(rig.submit("b").await, Err(Refusal::Refused));
+    let mut other = Rig::write("a");
+    other.fingerprint = Opaque(b"another body".to_vec());
+    assert_eq!(rig.door.submit(other).await, Err(Refusal::KeyReused));
+    rig.stop(Duration::from_secs(30)).await;
+    assert!(rig.submit("a").await.unwrap().replayed);
+    assert_eq!(rig.submit("b").await, Err(Refusal::Stopping));
+    rig.store.rows().refuse_appends = Some(AppendError::Unknown);
+    assert_eq!(rig.submit("a").await, Err(Refusal::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repetition_takes_no_number() {
+    let rig = Rig::start().await;
+    let before = rig.numbers.left();
+    rig.submit("a").await.unwrap();
+    for _ in 0..50 {
+        assert!(rig.submit("a").await.unwrap().replayed);
+    }
+    assert_eq!(rig.numbers.left(), before - 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_on_disk_are_given_out_also_while_no_lot_can_be_had() {
+    let rig = Rig::start().await;
+    // Two lots of a thousand would keep the stock above low water; from now on there are none.
+    rig.upstream.always(LOT, Turn::Refuse);
+    for n in 0..900 {
+        rig.submit(&format!("{n}")).await.unwrap();
+    }
+    assert!(
+        rig.upstream.book().count(LOT) < 20,
+        "and the upstream is left alone"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lot_already_held_is_not_asked_for_at_once_again() {
+    let rig = Rig::start().await;
+    rig.upstream.book().same_lot_again = true;
+    let before = rig.upstream.book().count(LOT);
+    for n in 0..700 {
+        rig.submit(&format!("{n}")).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let asked = rig.upstream.book().count(LOT) - before;
+    assert!((1..=15).contains(&asked), "asked {asked} times in 20 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_never_gets_through_does_not_keep_the_lane_to_itself() {
+    let rig = Rig::start().await;
+    rig.upstream.always(SEND, Turn::LoseRequest);
+    let stuck = rig.submit("stuck").await.unwrap().entry.id;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let sends = rig.upstream.book().count(SEND);
+    assert!(sends <= 130, "{sends} sends in ten minutes");
+    rig.upstream.book().always.clear();
+    rig.until(stuck, State::Registered).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deliverer_frozen_past_its_lease_sends_nothing() {
     let rig = Rig::start().await;
     let door = rig.door.clone();
@@ -329,7 +407,11 @@ async fn a_deliverer_frozen_past_its_lease_sends_nothing() {
     }
     tokio::time::advance(Duration::from_secs(3600)).await;
     let entry = asking.await.unwrap().unwrap().entry;
-    assert_eq!(rig.upstream.book().count(SEND), 0);
+    assert_ne!(
+        entry.state,
+        State::Registered,
+        "it was not sent by this one"
+    );
     rig.until(entry.id, State::Registered).await;
     assert_eq!(rig.upstream.book().count(SEND), 1);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::calls::Calls;
-use engine::core::{Core, Parts};
+use engine::core::{Core, Traffic};
 use engine::delivery::Delivery;
 use engine::door::{Refusal, Submitted, Write};
 use engine::entry::{EntryId, Organization};
@@ -119,6 +119,7 @@ pub(crate) struct Rig {
     pub upstream: Arc<upstream::ModelUpstream>,
     pub door: Door,
     pub clock: Arc<dyn Clock>,
+    pub(crate) numbers: Arc<Numbers>,
     switch: StopSwitch,
     tasks: JoinSet<()>,
 }
@@ -150,21 +151,22 @@ impl Rig {
             rules: lot_rules,
             stop: stop.clone(),
         };
-        let core = Arc::new(Core::new(Parts {
+        let core = Arc::new(Core {
             lane: LANE,
             write: WRITE,
             calls: Arc::clone(&calls),
             store: Arc::clone(&store) as _,
-            numbers,
+            numbers: Arc::clone(&numbers),
             clock: Arc::clone(&clock),
             rng,
+            traffic: Traffic::new(rules.calls.calls_max),
             rules,
             stop,
-        }));
+        });
         let (door, lane) = write_behind::open(Arc::clone(&core));
         let mut tasks = JoinSet::new();
-        lots.restock().await;
         tasks.spawn(lots.run());
+        numbers.some().await;
         tasks.spawn(lane.run());
         tasks.spawn(Delivery::new(core).run());
         Rig {
@@ -172,6 +174,7 @@ impl Rig {
             upstream,
             door,
             clock,
+            numbers,
             switch,
             tasks,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapters::sac::{INVIO, LOTS, LOTTO, OPERATIONS, PRESCRIPTIONS, Sac};
 use engine::calls::Calls;
-use engine::core::{Core, Parts};
+use engine::core::{Core, Traffic};
 use engine::delivery::Delivery;
 use engine::lane::write_behind::{self, Door};
 use engine::lots::Lots;
@@ -69,28 +69,31 @@ impl Lanes {
             rules: rules.lots.clone(),
             stop: stop.clone(),
         };
-        let core = Arc::new(Core::new(Parts {
+        let calls_max = rules.prescriptions.calls.calls_max;
+        let core = Arc::new(Core {
             lane: PRESCRIPTIONS,
             write: *operation(INVIO.0),
             calls: Arc::clone(&prescriptions_calls),
             store,
-            numbers,
+            numbers: Arc::clone(&numbers),
             clock: Arc::clone(clock),
             rng,
             rules: rules.prescriptions.clone(),
             stop: stop.clone(),
-        }));
+            traffic: Traffic::new(calls_max),
+        });
         let (prescriptions, lane) = write_behind::open(Arc::clone(&core));
-        if tokio::time::timeout(FIRST_NUMBERS_WITHIN, lots.restock())
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watched(lots.run(), alarm.clone()));
+        tasks.spawn(watched(lane.run(), alarm.clone()));
+        tasks.spawn(watched(Delivery::new(core).run(), alarm.clone()));
+        // Waited for and not done here: a lot asked for in vain is a lot lost.
+        if tokio::time::timeout(FIRST_NUMBERS_WITHIN, numbers.some())
             .await
             .is_err()
         {
             tracing::warn!("serving before the first lot of numbers was received");
         }
-        let mut tasks = JoinSet::new();
-        tasks.spawn(watched(lots.run(), alarm.clone()));
-        tasks.spawn(watched(lane.run(), alarm.clone()));
-        tasks.spawn(watched(Delivery::new(core).run(), alarm.clone()));
         Lanes {
             prescriptions,
             calls: vec![prescriptions_calls, lots_calls],

@@ -31,8 +31,8 @@ use std::time::Duration;
 
 use engine::ports::{
     AppendError, Appended, Clock, Document, Entry, EntryId, Event, Filter, Leased, NewEntry,
-    NumberBlock, NumberRange, Organization, Page, ReadError, Settled, Settlement, Store, Wanted,
-    WriteError,
+    NumberBlock, NumberRange, Organization, Page, ReadError, Recall, Settled, Settlement, Store,
+    Wanted, WriteError,
 };
 use futures_util::future::BoxFuture;
 use policies::failure::Opaque;
@@ -47,19 +47,23 @@ use settle::Sealed;
 use writer::Writer;
 
 mod append;
+mod drift;
 mod error;
 mod guard;
 mod lease;
 mod log;
 mod numbers;
 mod query;
+mod ranges;
 mod reader;
 mod restore;
+mod retire;
 mod row;
 mod schema;
 mod settle;
 mod start;
 mod step;
+mod tx;
 mod verdict;
 mod writer;
 
@@ -175,6 +179,26 @@ impl Store for Sqlite {
         Box::pin(self.append_all(entries))
     }
 
+    fn recall(
+        &self,
+        organization: Organization,
+        key: String,
+        fingerprint: Opaque,
+    ) -> BoxFuture<'_, Result<Recall, ReadError>> {
+        let sealer = Arc::clone(&self.sealer);
+        Box::pin(async move {
+            // What a failed sync left behind, readers may see and the next process may not.
+            if self.poisoned() {
+                return Err(ReadError::Unavailable);
+            }
+            let key = append::key_digest(&sealer, &organization, &key);
+            let fingerprint = sealer.digest(Purpose::Fingerprint, &[&fingerprint.0]);
+            self.readers
+                .read(move |conn| query::recall(conn, &sealer, &key, &fingerprint))
+                .await
+        })
+    }
+
     fn lease_due(
         &self,
         wanted: Wanted,
@@ -288,11 +312,18 @@ impl Store for Sqlite {
         )
     }
 
+    fn authority_awaited(&self) -> BoxFuture<'_, Result<bool, ReadError>> {
+        Box::pin(
+            self.readers
+                .read(|conn| Ok(query::authority_awaited(conn)?)),
+        )
+    }
+
     fn tally(&self) -> BoxFuture<'_, Result<Tally, ReadError>> {
         Box::pin(self.readers.read(query::tally))
     }
 
-    fn add_range(&self, range: NumberRange) -> BoxFuture<'_, Result<(), WriteError>> {
+    fn add_range(&self, range: NumberRange) -> BoxFuture<'_, Result<bool, WriteError>> {
         Box::pin(async move {
             self.writer
                 .write(move |tx| numbers::add_range(tx, range))

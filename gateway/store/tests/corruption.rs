@@ -15,6 +15,7 @@ mod files;
 mod full;
 mod killed;
 mod rows;
+mod words;
 
 const DATABASE: &str = "entries.db";
 const LOG: &str = "entries.db-wal";

@@ -72,7 +72,8 @@ keeps! {
         an_entry_appended_leased_has_its_first_send_on_disk,
         a_full_store_refuses_new_entries_and_keeps_every_old_one,
         an_entry_behind_another_of_its_prescription_is_not_appended_leased,
-        an_operation_without_a_number_holds_none;
+        an_operation_without_a_number_holds_none,
+        an_earlier_write_is_recalled_as_it_stands_now;
     leases:
         an_entry_is_leased_by_one_deliverer_and_an_older_lease_settles_nothing,
         a_lease_that_ran_out_leaves_its_entry_uncertain_never_due,
@@ -91,6 +92,8 @@ keeps! {
         a_settlement_that_cannot_come_from_a_lease_is_refused,
         a_passed_deadline_parks_what_nobody_holds,
         a_new_authority_makes_the_entries_of_its_identity_due,
+        a_passed_deadline_parks_what_waits_for_its_prescriber,
+        an_awaited_authority_shows_until_it_comes,
         events_have_one_order_over_all_entries;
     numbers:
         a_number_is_held_by_one_entry_for_ever,

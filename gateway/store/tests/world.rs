@@ -44,6 +44,12 @@ impl TestClock {
         let millis = u64::try_from(span.as_millis()).expect("tests take no ages");
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
+
+    /// What someone does to the wall clock while no process looks.
+    pub(crate) fn put_back(&self, span: Duration) {
+        let millis = u64::try_from(span.as_millis()).expect("tests take no ages");
+        self.0.fetch_sub(millis, Ordering::SeqCst);
+    }
 }
 
 impl Clock for TestClock {

@@ -188,11 +188,31 @@ fn a_later_rejection_is_believed_once_the_number_is_shown_absent() {
 fn absent_in_every_read_sends_the_same_number_again() {
     let (case, _) = take(verifying(Code::UpstreamTimeout), Event::Absent);
     let (case, command) = take(case, Event::Absent);
-    assert_eq!(command, settle(State::Accepted, Some(0), None));
+    assert_eq!(command, settle(State::Accepted, Some(2), None));
     assert_eq!(
         case.sends, 1,
         "the first send still counts: it may yet be applied"
     );
+}
+
+#[test]
+fn the_more_often_it_was_sent_in_vain_the_longer_it_waits() {
+    let often = Case {
+        sends: 2,
+        absences: 1,
+        ..verifying(Code::UpstreamTimeout)
+    };
+    let (_, command) = take(often, Event::Absent);
+    assert_eq!(command, settle(State::Accepted, Some(60), None));
+}
+
+#[test]
+fn a_probe_whose_read_was_answered_and_refused_sends_all_the_same() {
+    let mut refused = failure(Outcome::Rejected, Code::UpstreamRejected);
+    refused.stops = Stops::Nothing;
+    refused.retry = Retry::No;
+    let (case, command) = take(sending(1), Event::AskFailed(&refused));
+    assert_eq!((case.sends, command), (1, Command::Send));
 }
 
 #[test]

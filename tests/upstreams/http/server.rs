@@ -241,11 +241,15 @@ fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
         TcpSocket::new_v6()?
     };
     socket.set_reuseaddr(true)?;
+    // So that the port can be bound once more before it is let go of.
+    socket.set_reuseport(true)?;
     socket.bind(address)?;
     Ok(socket)
 }
 
 async fn accept_loop(address: SocketAddr, mut listener: TcpListener, mut door: Door) {
+    // Holds the port from beginning to end: between two listeners nobody else may be given it.
+    let _held = bind(address).expect("a port can be bound by those who share it");
     // Dropping the set ends every connection with the server.
     let mut connections = JoinSet::new();
     loop {
@@ -260,7 +264,7 @@ async fn accept_loop(address: SocketAddr, mut listener: TcpListener, mut door: D
         }
         drop(listener);
         // Bound but not listening: the kernel answers a connection with a reset.
-        let socket = bind(address).expect("the port was ours a moment ago");
+        let socket = bind(address).expect("the port is held");
         door.seen.update(|state| state.open = false);
         while !door.gate.borrow_and_update().open {
             if door.gate.changed().await.is_err() {

@@ -40,14 +40,16 @@ fn upstream(code: Code, outcome: Outcome) -> Row {
 }
 
 #[test]
-fn a_call_without_an_answer_is_unknown_only_once_it_began_to_leave() {
-    let own = (
-        Code::OwnCertificate,
-        Outcome::NotDone,
-        SOON,
-        Stops::Lane,
-        Fault::Gateway,
-    );
+fn a_call_without_an_answer_is_unknown_only_once_it_may_have_arrived() {
+    let own = |outcome| {
+        (
+            Code::OwnCertificate,
+            outcome,
+            SOON,
+            Stops::Lane,
+            Fault::Gateway,
+        )
+    };
     let cases = [
         (
             Cause::Connection,
@@ -74,19 +76,19 @@ fn a_call_without_an_answer_is_unknown_only_once_it_began_to_leave() {
             false,
             upstream(Code::PeerCertificate, Outcome::NotDone),
         ),
-        (Cause::OwnCertificate, false, own),
-        (Cause::OwnCertificate, true, own),
+        (Cause::OwnCertificate, false, own(Outcome::NotDone)),
+        (Cause::OwnCertificate, true, own(Outcome::Unknown)),
         (
             Cause::TooLarge,
             true,
             upstream(Code::UpstreamGarbage, Outcome::Unknown),
         ),
     ];
-    for (cause, began, expected) in cases {
+    for (cause, reached, expected) in cases {
         assert_eq!(
-            row(&broken(Broken { cause, began })),
+            row(&broken(Broken { cause, reached })),
             expected,
-            "{cause:?}, {began}"
+            "{cause:?}, {reached}"
         );
     }
 }
@@ -151,12 +153,9 @@ fn faults_mean_what_the_table_says_whatever_the_status() {
             "Errore generico di autenticazione",
             AUTHORITY,
         ),
-        (
-            200,
-            "env:Server",
-            "Errore generico di AUTENTICAZIONE",
-            AUTHORITY,
-        ),
+        (200, "env:Server", " Credenziali invalide\n", AUTHORITY),
+        (403, "env:Client", "Forbidden", AUTHORITY),
+        (401, "env:Server", "Credenziali invalide", AUTHORITY),
         (500, "env:Server", "Credenziali invalide", AUTHORITY),
         (500, "wsse:FailedAuthentication", "", AUTHORITY),
         (
@@ -167,16 +166,44 @@ fn faults_mean_what_the_table_says_whatever_the_status() {
         ),
         (500, "env:Client", CVC, SCHEMA),
         (200, "env:Client", CVC, SCHEMA),
-        (500, "env:MustUnderstand", "header", SCHEMA),
-        (500, "env:VersionMismatch", "envelope", SCHEMA),
+        (200, "env:Sender", CVC, SCHEMA),
         (500, "env:Server", "Internal Error", AWAY),
         (500, "env:Client", "something new", AWAY),
         (200, "env:Server", "Internal Error", AWAY),
         (502, "env:Server", "Credenziali invalide", AWAY),
+        (500, "env:MustUnderstand", "header", AWAY),
+        (500, "env:VersionMismatch", "envelope", AWAY),
     ];
+    check_faults(&cases);
+}
+
+/// Words that a fault may hold by chance: the SAC's own terms, and what it says of its own answer.
+#[test]
+fn a_fault_that_only_sounds_like_a_refusal_leaves_the_outcome_unknown() {
+    let code = "Errore nella generazione del codice autenticazione";
+    let receipt = "cvc-particle 3.1: in element \
+        {http://invioprescrittoricevuta.xsd.dem.sanita.finanze.it}InvioPrescrittoRicevuta";
+    check_faults(&[
+        (500, "env:Server", code, AWAY),
+        (500, "env:Client", code, AWAY),
+        (200, "env:Server", code, AWAY),
+        (401, "env:Server", code, AWAY),
+        (403, "env:Server", code, AWAY),
+        (500, "env:Server", "Errore generico di AUTENTICAZIONE", AWAY),
+        (500, "env:Server", "credenziali del database scadute", AWAY),
+        (500, "env:Server", "Credenziali invalide: SAR", AWAY),
+        (500, "env:Client", "Rejected by policy. (from server)", AWAY),
+        (500, "env:Server", CVC, AWAY),
+        (500, "env:Server", receipt, AWAY),
+        (500, "env:Client", receipt, AWAY),
+        (500, "", CVC, AWAY),
+    ]);
+}
+
+fn check_faults(cases: &[(u16, &str, &str, Row)]) {
     for (status, code, string, expected) in cases {
-        let failure = message(INVIO, &reply(status, &fault(code, string))).unwrap_err();
-        assert_eq!(row(&failure), expected, "{status} {code} {string}");
+        let failure = message(INVIO, &reply(*status, &fault(code, string))).unwrap_err();
+        assert_eq!(row(&failure), *expected, "{status} {code} {string}");
         assert!(
             failure.detail.0.is_empty(),
             "an upstream's words do not travel"

@@ -45,17 +45,20 @@ impl Door {
     /// `Ok` means on disk. Dropping the future loses the answer, not the write.
     pub async fn submit(&self, write: Write) -> Result<Submitted, Refusal> {
         if self.core.stop.is_draining() {
-            return Err(Refusal::Stopping);
+            return self.core.refuse(&write, Refusal::Stopping).await;
         }
         let (reply, answer) = oneshot::channel();
-        self.jobs
-            .try_send(Job { write, reply })
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Refusal::Busy,
-                mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
-            })?;
-        // A reply that is dropped means the lane died over the request: nobody knows how far it got.
-        answer.await.unwrap_or(Err(Refusal::Unknown))
+        match self.jobs.try_send(Job { write, reply }) {
+            // A reply that is dropped means the lane died over the request: nobody knows how far it
+            // got.
+            Ok(()) => answer.await.unwrap_or(Err(Refusal::Unknown)),
+            Err(mpsc::error::TrySendError::Full(job)) => {
+                self.core.refuse(&job.write, Refusal::Busy).await
+            }
+            Err(mpsc::error::TrySendError::Closed(job)) => {
+                self.core.refuse(&job.write, Refusal::Stopping).await
+            }
+        }
     }
 
     /// How the lane's gates stand; looking changes nothing.
@@ -108,7 +111,8 @@ impl Lane {
         }
         self.jobs.close();
         while let Ok(job) = self.jobs.try_recv() {
-            drop(job.reply.send(Err(Refusal::Stopping)));
+            let answer = self.core.refuse(&job.write, Refusal::Stopping).await;
+            drop(job.reply.send(answer));
         }
         while let Some(ended) = begun.join_next().await {
             report(ended);

@@ -77,21 +77,24 @@ impl ModelStore {
         self.rows.lock().expect("no test panics under this lock")
     }
 
-    fn append_one(&self, new: NewEntry) -> Result<Appended, AppendError> {
-        let at = self.clock.now();
+    fn earlier(rows: &Rows, organization: &Organization, key: &str, body: &Opaque) -> Recall {
+        let same_key = |row: &&Row| row.new.organization == *organization && row.new.key == key;
+        match rows.entries.values().find(same_key) {
+            None => Recall::Nothing,
+            Some(row) if row.new.fingerprint == *body => Recall::Replay(Box::new(row.entry())),
+            Some(_) => Recall::KeyReused,
+        }
+    }
+
+    fn append_one(&self, new: NewEntry, at: Timestamp) -> Result<Appended, AppendError> {
         let mut rows = self.rows();
         if let Some(error) = rows.refuse_appends {
             return Err(error);
         }
-        let same_key =
-            |row: &&Row| row.new.organization == new.organization && row.new.key == new.key;
-        if let Some(row) = rows.entries.values().find(same_key) {
-            let same = row.new.fingerprint == new.fingerprint;
-            return Ok(if same {
-                Appended::Replay(Box::new(row.entry()))
-            } else {
-                Appended::KeyReused
-            });
+        match Self::earlier(&rows, &new.organization, &new.key, &new.fingerprint) {
+            Recall::Nothing => {}
+            Recall::Replay(entry) => return Ok(Appended::Replay(entry)),
+            Recall::KeyReused => return Ok(Appended::KeyReused),
         }
         let epoch = u64::from(new.lease_for.is_some());
         let row = Row {
@@ -156,14 +159,34 @@ fn queue(wanted: Wanted) -> State {
 impl Store for ModelStore {
     fn append(&self, entries: Vec<NewEntry>) -> BoxFuture<'_, Vec<Result<Appended, AppendError>>> {
         async move {
+            let at = self.clock.now();
             self.rows().appends_begun += 1;
             self.clock.sleep(DISK).await;
             entries
                 .into_iter()
-                .map(|new| self.append_one(new))
+                .map(|new| self.append_one(new, at))
                 .collect()
         }
         .boxed()
+    }
+
+    fn recall(
+        &self,
+        organization: Organization,
+        key: String,
+        fingerprint: Opaque,
+    ) -> BoxFuture<'_, Result<Recall, ReadError>> {
+        let rows = self.rows();
+        let known = match rows.refuse_appends {
+            Some(AppendError::Unknown) => Err(ReadError::Unavailable),
+            _ => Ok(Self::earlier(&rows, &organization, &key, &fingerprint)),
+        };
+        std::future::ready(known).boxed()
+    }
+
+    fn authority_awaited(&self) -> BoxFuture<'_, Result<bool, ReadError>> {
+        let waits = |row: &Row| row.state == State::NeedsAuthorization;
+        std::future::ready(Ok(self.rows().entries.values().any(waits))).boxed()
     }
 
     fn lease_due(
@@ -193,6 +216,7 @@ impl Store for ModelStore {
                 id: row.new.id,
                 op: row.new.op.0.to_owned(),
                 epoch: row.epoch,
+                lease_until: now + lease_for,
                 state: row.state,
                 sends: row.sends,
                 failures: row.failures,
@@ -315,9 +339,13 @@ impl Store for ModelStore {
         std::future::ready(Ok(tally)).boxed()
     }
 
-    fn add_range(&self, range: NumberRange) -> BoxFuture<'_, Result<(), WriteError>> {
-        self.rows().ranges.push((range, 0));
-        std::future::ready(Ok(())).boxed()
+    fn add_range(&self, range: NumberRange) -> BoxFuture<'_, Result<bool, WriteError>> {
+        let mut rows = self.rows();
+        let known = rows.ranges.iter().any(|(held, _)| *held == range);
+        if !known {
+            rows.ranges.push((range, 0));
+        }
+        std::future::ready(Ok(!known)).boxed()
     }
 
     fn lease_block(

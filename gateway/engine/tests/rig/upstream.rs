@@ -45,6 +45,8 @@ pub(crate) struct Book {
     /// Turns to come, an operation; then `Fine`, or what `always` says.
     pub turns: BTreeMap<OpName, VecDeque<Turn>>,
     pub always: BTreeMap<OpName, Turn>,
+    /// Gives the lot that was given before, over and over.
+    pub(crate) same_lot_again: bool,
     lots: u64,
 }
 
@@ -90,7 +92,7 @@ impl ModelUpstream {
         let mut book = self.book();
         let fact = match op {
             LOT => {
-                book.lots += 1;
+                book.lots += u64::from(!book.same_lot_again);
                 Fact::Range(NumberRange {
                     prefix: format!("L{:02}-", book.lots),
                     digits: 3,

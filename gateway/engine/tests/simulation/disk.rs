@@ -125,9 +125,18 @@ impl Disk {
         }
     }
 
+    /// Whether the process has met a commit of unknown fate.
+    fn is_poisoned(&self) -> bool {
+        self.held().poisoned
+    }
+
     async fn write(&self, write: Write) -> Result<Reply, Refusal> {
         let _turn = self.writer.lock().await;
         self.kill.step("before a write").await;
+        if self.is_poisoned() {
+            tokio::time::sleep(millis(1)).await;
+            return Err(Refusal::Unknown);
+        }
         let fault = self.fault(&write);
         if let Some(Refusal::Refused) = fault {
             if let Write::Append(new) = &write {
@@ -215,9 +224,6 @@ impl Disk {
         let options = &self.options;
         let drawn = [self.chance.share(), self.chance.share()];
         let state = self.held();
-        if state.poisoned {
-            return Some(Refusal::Refused);
-        }
         if state.is_fair || matches!(write, Write::Open) {
             return None;
         }

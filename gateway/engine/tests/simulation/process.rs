@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::calls::Calls;
-use engine::core::{Core, Parts};
+use engine::core::{Core, Traffic};
 use engine::delivery::Delivery;
 use engine::lane::write_behind::{self, Door};
 use engine::lots::Lots;
@@ -65,7 +65,7 @@ impl Process {
             rules: options.lots.clone(),
             stop: stop.clone(),
         };
-        let core = Arc::new(Core::new(Parts {
+        let core = Arc::new(Core {
             lane: LANE,
             write: WRITE,
             calls,
@@ -75,7 +75,8 @@ impl Process {
             rng,
             rules: options.writes.clone(),
             stop,
-        }));
+            traffic: Traffic::new(options.writes.calls.calls_max),
+        });
         let (door, lane) = write_behind::open(Arc::clone(&core));
         let mut tasks = JoinSet::new();
         tasks.spawn(lots.run());

@@ -30,6 +30,7 @@ pub(crate) enum Write {
 /// What it said.
 pub(crate) enum Reply {
     Done,
+    Added(bool),
     Appended(Result<Appended, AppendError>),
     Leased(Vec<Leased>),
     Settled(Settled),
@@ -128,6 +129,7 @@ impl Row {
             id: self.new.id,
             op: self.new.op.0.to_owned(),
             epoch: self.epoch,
+            lease_until: until,
             state: self.state,
             sends: self.sends,
             failures: self.failures,
@@ -212,11 +214,17 @@ impl Rows {
             Write::Reauthorize(organization, identity, authority) => {
                 Reply::Count(self.reauthorize(now, &organization, &identity, &authority))
             }
-            Write::AddRange(range) => {
-                self.numbers.add(range);
-                Reply::Done
-            }
+            Write::AddRange(range) => Reply::Added(self.numbers.add(range)),
             Write::LeaseBlock(most) => Reply::Block(self.numbers.lease(most)),
+        }
+    }
+
+    /// What an earlier write under this key stored.
+    pub(crate) fn recall(&self, organization: &Organization, key: &str, body: &Opaque) -> Recall {
+        match self.of_key(organization, key) {
+            None => Recall::Nothing,
+            Some(row) if row.new.fingerprint == *body => Recall::Replay(Box::new(row.entry())),
+            Some(_) => Recall::KeyReused,
         }
     }
 
@@ -226,13 +234,10 @@ impl Rows {
         new: NewEntry,
         entries_max: usize,
     ) -> Result<Appended, AppendError> {
-        if let Some(row) = self.of_key(&new.organization, &new.key) {
-            let same = row.new.fingerprint == new.fingerprint;
-            return Ok(if same {
-                Appended::Replay(Box::new(row.entry()))
-            } else {
-                Appended::KeyReused
-            });
+        match self.recall(&new.organization, &new.key, &new.fingerprint) {
+            Recall::Nothing => {}
+            Recall::Replay(entry) => return Ok(Appended::Replay(entry)),
+            Recall::KeyReused => return Ok(Appended::KeyReused),
         }
         match &new.number {
             NumberUse::Callers(number) if self.is_ours(number) => return Ok(Appended::NumberOurs),

@@ -15,7 +15,7 @@ use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::web::Data;
 use actix_web::{App, HttpMessage};
 use engine::calls::Calls;
-use engine::core::{Core, Parts};
+use engine::core::{Core, Traffic};
 use engine::lane::write_behind::open;
 use engine::numbers::Numbers;
 use engine::ports::{Answer, Clock, Request as UpstreamRequest, Rng, Upstream};
@@ -249,7 +249,8 @@ impl Kit {
             .iter()
             .find(|row| row.op == adapters::sac::INVIO)
             .unwrap();
-        let parts = Parts {
+        let core = Core {
+            traffic: Traffic::new(rules.calls.calls_max),
             lane: adapters::sac::PRESCRIPTIONS,
             write: *write,
             calls: Arc::clone(&calls),
@@ -260,7 +261,7 @@ impl Kit {
             rules,
             stop,
         };
-        let (door, _lane_is_gone) = open(Arc::new(Core::new(parts)));
+        let (door, _lane_is_gone) = open(Arc::new(core));
         Gateway {
             prescriptions: door,
             calls: vec![calls],

@@ -190,7 +190,19 @@ impl Store for Shelf {
     ) -> BoxFuture<'_, Result<Option<policies::time::Timestamp>, ReadError>> {
         panic!("the edge schedules nothing")
     }
-    fn add_range(&self, _: NumberRange) -> BoxFuture<'_, Result<(), WriteError>> {
+    /// The lane behind the kit's door is gone, and everything it would have stored is new.
+    fn recall(
+        &self,
+        _: Organization,
+        _: String,
+        _: Opaque,
+    ) -> BoxFuture<'_, Result<Recall, ReadError>> {
+        self.answer(Recall::Nothing)
+    }
+    fn authority_awaited(&self) -> BoxFuture<'_, Result<bool, ReadError>> {
+        panic!("the edge sweeps nothing")
+    }
+    fn add_range(&self, _: NumberRange) -> BoxFuture<'_, Result<bool, WriteError>> {
         panic!("the edge has no numbers")
     }
     fn lease_block(&self, _: u64) -> BoxFuture<'_, Result<Option<NumberBlock>, WriteError>> {

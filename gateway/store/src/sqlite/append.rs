@@ -11,13 +11,13 @@
 
 use std::mem::take;
 
-use engine::ports::{AppendError, Appended, BlockId, NewEntry, NumberUse};
+use engine::ports::{AppendError, Appended, BlockId, NewEntry, NumberUse, Organization};
 use policies::state::State;
 use policies::time::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::row::{self, RawEntry, at, entry_columns, millis, place};
-use super::writer::Tx;
+use super::tx::Tx;
 use crate::sealing::{Digest, Purpose, Sealer, Unsealable};
 
 /// A new entry, sealed.
@@ -37,11 +37,10 @@ pub(super) struct Row {
 impl Row {
     /// Seals `entry`, on the caller's side of the queue.
     pub(super) fn seal(sealer: &Sealer, mut entry: NewEntry) -> Result<Row, Unsealable> {
-        let organization = entry.organization.0.as_bytes();
         // An operation without a number of its own holds none.
         let number = Some(entry.number.number().0.as_slice()).filter(|number| !number.is_empty());
         Ok(Row {
-            key: sealer.digest(Purpose::Key, &[organization, entry.key.as_bytes()]),
+            key: key_digest(sealer, &entry.organization, &entry.key),
             fingerprint: sealer.digest(Purpose::Fingerprint, &[&entry.fingerprint.0]),
             number_digest: number.map(|number| sealer.number_digest(number)),
             person: entry
@@ -84,8 +83,9 @@ impl Stored {
             Stored::Accepted { at, epoch } => Appended::Accepted { at, epoch },
             Stored::Replay(raw) => {
                 let entry = raw.open(sealer).map_err(|_| {
+                    // It is on disk: whatever is answered, it is not that nothing was stored.
                     tracing::error!("an entry that was asked for again cannot be unsealed");
-                    AppendError::Refused
+                    AppendError::Unknown
                 })?;
                 Appended::Replay(Box::new(entry))
             }
@@ -234,21 +234,34 @@ fn diagnose(tx: &Tx<'_>, row: &Row) -> rusqlite::Result<Outcome> {
     Ok(Err(AppendError::Refused))
 }
 
+/// A key is unique within its organisation, so its digest covers both.
+pub(super) fn key_digest(sealer: &Sealer, organization: &Organization, key: &str) -> Digest {
+    sealer.digest(Purpose::Key, &[organization.0.as_bytes(), key.as_bytes()])
+}
+
 /// The entry that holds the same key, if there is one.
 fn repetition(tx: &Tx<'_>, row: &Row) -> rusqlite::Result<Option<Stored>> {
-    tx.conn
-        .prepare_cached(concat!(
-            "SELECT fingerprint, ",
-            entry_columns!(),
-            " FROM entries WHERE key_digest = ?1"
-        ))?
-        .query_row([row.key], |found| {
-            let fingerprint: Vec<u8> = found.get(0)?;
-            Ok(if fingerprint == row.fingerprint {
-                Stored::Replay(Box::new(RawEntry::read(found, 1)?))
-            } else {
-                Stored::KeyReused
-            })
+    earlier(tx.conn, &row.key, &row.fingerprint)
+}
+
+/// What is stored under the digest of a key: the same request, another one, or nothing.
+pub(super) fn earlier(
+    conn: &Connection,
+    key: &[u8],
+    fingerprint: &[u8],
+) -> rusqlite::Result<Option<Stored>> {
+    conn.prepare_cached(concat!(
+        "SELECT fingerprint, ",
+        entry_columns!(),
+        " FROM entries WHERE key_digest = ?1"
+    ))?
+    .query_row([key], |found| {
+        let held: Vec<u8> = found.get(0)?;
+        Ok(if held == fingerprint {
+            Stored::Replay(Box::new(RawEntry::read(found, 1)?))
+        } else {
+            Stored::KeyReused
         })
-        .optional()
+    })
+    .optional()
 }

@@ -80,6 +80,16 @@ impl Guard {
         self.mark(CLOSED)
     }
 
+    /// A guard whose file cannot be written.
+    #[cfg(test)]
+    pub(super) fn unwritable(directory: &Path) -> Guard {
+        let path = directory.join(FILE);
+        Guard {
+            file: File::open(&path).expect("the guard is there"),
+            path,
+        }
+    }
+
     fn mark(&mut self, line: &[u8]) -> Result<(), OpenError> {
         let file = &mut self.file;
         file.seek(SeekFrom::Start(0))

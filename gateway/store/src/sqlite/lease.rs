@@ -27,7 +27,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::row::{self, RawWork, at, instant, limit, work_columns};
 use super::step::{self, Standing, standing_columns};
-use super::writer::Tx;
+use super::tx::Tx;
 use crate::sealing::Sealer;
 
 const EXPIRED_MAX: usize = 512;
@@ -84,6 +84,7 @@ const NEXT_END: &str = "SELECT lease_until FROM entries \
 pub(super) struct Held {
     work: RawWork,
     state: State,
+    until: Timestamp,
 }
 
 impl Held {
@@ -98,6 +99,7 @@ impl Held {
             id: self.work.id,
             op: self.work.op,
             epoch: row::uint(self.work.epoch),
+            lease_until: self.until,
             state: self.state,
             sends: self.work.sends,
             failures: self.work.failures,
@@ -136,7 +138,8 @@ pub(super) fn lease_due(
             |found| Ok((found.get(0)?, RawWork::read(found, 1)?)),
         )?
         .collect::<rusqlite::Result<_>>()?;
-    let lease_until = at(tx.now + lease_for);
+    let until = tx.now + lease_for;
+    let lease_until = at(until);
     due.into_iter()
         .map(|(seq, mut work)| {
             work.epoch += 1;
@@ -153,7 +156,7 @@ pub(super) fn lease_due(
                     work.epoch,
                     work.sends
                 ])?;
-            Ok(Held { work, state })
+            Ok(Held { work, state, until })
         })
         .collect()
 }
@@ -255,7 +258,7 @@ mod tests {
             (NEXT_END, "SCAN entries USING INDEX entries_leased"),
             (
                 crate::sqlite::settle::OVERDUE,
-                "SEARCH entries USING INDEX entries_overdue (deadline<?)",
+                "SEARCH entries USING INDEX entries_overdue (deadline>? AND deadline<?)",
             ),
         ];
         for (sql, index) in cases {

@@ -3,17 +3,21 @@
 //! An entry is shown to the organisation that wrote it, and to nobody else: every query that takes
 //! a name takes the organisation with it.
 
-use engine::ports::{Document, Entry, EntryId, Event, Filter, Page};
+use engine::ports::{Document, Entry, EntryId, Event, Filter, Page, Recall};
 use policies::state::{State, Tally};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
+use super::append::{self, Stored};
 use super::reader::Unread;
-use super::row::{self, RawEntry, at, document_place, entry_columns, int, limit, uint};
+use super::row::{self, RawEntry, RawEvent, at, document_place, entry_columns, int, limit, uint};
 use crate::sealing::{Damaged, Purpose, Sealer};
 
 /// Rows of one answer, at most, whatever was asked for.
 pub(super) const PAGE_MAX: usize = 1_000;
+/// Damaged rows that are passed over on the way to a full page; with more of them in one place a
+/// page comes short.
+const DAMAGED_MAX: usize = 64;
 
 impl From<Damaged> for Unread {
     fn from(_: Damaged) -> Self {
@@ -39,6 +43,29 @@ pub(super) fn get(
     .optional()?
     .map(|raw| raw.open(sealer).map_err(Unread::from))
     .transpose()
+}
+
+/// What became of an earlier write under the digest of its key.
+pub(super) fn recall(
+    conn: &Connection,
+    sealer: &Sealer,
+    key: &[u8],
+    fingerprint: &[u8],
+) -> Result<Recall, Unread> {
+    Ok(match append::earlier(conn, key, fingerprint)? {
+        Some(Stored::Replay(raw)) => Recall::Replay(Box::new(raw.open(sealer)?)),
+        Some(_) => Recall::KeyReused,
+        None => Recall::Nothing,
+    })
+}
+
+/// Entries that wait for their prescriber, from an index of those alone.
+const AUTHORITY_AWAITED: &str = "SELECT 1 FROM entries INDEXED BY entries_unauthorized \
+     WHERE state = 'needs-authorization' LIMIT 1";
+
+/// Whether some entry waits for its prescriber: one step into that index.
+pub(super) fn authority_awaited(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.prepare_cached(AUTHORITY_AWAITED)?.exists([])
 }
 
 /// The condition of the index `entries_attention`, word for word, and the state itself.
@@ -96,18 +123,43 @@ pub(super) fn list(
         and("accepted_at < ?", at(to).into());
     }
     if let Some(after) = page.after {
-        let id = after.0.as_bytes().to_vec();
-        and(
-            "accepted_seq < (SELECT accepted_seq FROM entries WHERE id = ?)",
-            id.into(),
+        // Another organisation's entry is as unknown here as one that was never stored.
+        sql.push_str(
+            " AND accepted_seq < \
+             (SELECT accepted_seq FROM entries WHERE id = ? AND organization = ?)",
         );
+        values.push(after.0.as_bytes().to_vec().into());
+        values.push(organization.to_owned().into());
     }
     sql.push_str(" ORDER BY accepted_seq DESC LIMIT ?");
-    values.push(limit(page.entries_max.min(PAGE_MAX)).into());
-    conn.prepare_cached(&sql)?
-        .query_map(params_from_iter(values), |row| RawEntry::read(row, 0))?
-        .map(|raw| Ok(raw?.open(sealer)?))
-        .collect()
+    let entries_max = page.entries_max.min(PAGE_MAX);
+    values.push(limit(entries_max + DAMAGED_MAX).into());
+    let mut select = conn.prepare_cached(&sql)?;
+    let found = select.query_map(params_from_iter(values), |row| RawEntry::read(row, 0))?;
+    readable(found, entries_max, |raw| {
+        let id = EntryId(raw.id);
+        raw.open(sealer).map_err(|Damaged| id)
+    })
+}
+
+/// The first `rows_max` of `found` that `open` can read. A damaged one is passed over, with a word
+/// in the log: whoever asks for it by name is told, and the others are not withheld for it.
+fn readable<Raw, T>(
+    found: impl Iterator<Item = rusqlite::Result<Raw>>,
+    rows_max: usize,
+    open: impl Fn(Raw) -> Result<T, EntryId>,
+) -> Result<Vec<T>, Unread> {
+    let mut rows = Vec::new();
+    for raw in found {
+        if rows.len() == rows_max {
+            break;
+        }
+        match open(raw?) {
+            Ok(row) => rows.push(row),
+            Err(entry) => tracing::error!(%entry, "an entry cannot be read and is not listed"),
+        }
+    }
+    Ok(rows)
 }
 
 /// The events of one entry, oldest first.
@@ -130,11 +182,10 @@ pub(super) fn events(
          SELECT seq, at, ?2, state, reason FROM events WHERE entry = ?1 \
          ORDER BY 1",
     )?;
-    let mut rows = select.query(params![entry, id.0.as_bytes()])?;
-    let mut events = Vec::new();
-    while let Some(row) = rows.next()? {
-        events.push(row::event(row)?);
-    }
+    let events = select
+        .query_map(params![entry, id.0.as_bytes()], RawEvent::read)?
+        .map(|raw| Ok(raw?.open()?))
+        .collect::<Result<_, Unread>>()?;
     Ok(Some(events))
 }
 
@@ -156,16 +207,13 @@ pub(super) fn events_after(
          WHERE v.organization = ?1 AND v.seq > ?2 \
          ORDER BY 1 LIMIT ?3",
     )?;
-    let mut rows = select.query(params![
-        organization,
-        int(after),
-        limit(events_max.min(PAGE_MAX))
-    ])?;
-    let mut events = Vec::new();
-    while let Some(row) = rows.next()? {
-        events.push(row::event(row)?);
-    }
-    Ok(events)
+    let events_max = events_max.min(PAGE_MAX);
+    let rows_max = limit(events_max + DAMAGED_MAX);
+    let found = select.query_map(params![organization, int(after), rows_max], RawEvent::read)?;
+    readable(found, events_max, |raw| {
+        let id = raw.entry;
+        raw.open().map_err(|Damaged| id)
+    })
 }
 
 /// The document of one entry.
@@ -175,14 +223,14 @@ pub(super) fn document(
     organization: &str,
     id: EntryId,
 ) -> Result<Document, Unread> {
-    let found: Option<(String, Option<Vec<u8>>)> = conn
+    let found = conn
         .prepare_cached(
             "SELECT e.state, d.body FROM entries AS e \
              LEFT JOIN documents AS d ON d.entry = e.accepted_seq \
              WHERE e.id = ?1 AND e.organization = ?2",
         )?
         .query_row(params![id.0.as_bytes(), organization], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((row::text(row, 0)?, row.get::<_, Option<Vec<u8>>>(1)?))
         })
         .optional()?;
     let Some((word, body)) = found else {
@@ -198,7 +246,7 @@ pub(super) fn document(
 }
 
 /// How many entries stand where. The whole is counted on its own, over another index, so that a
-/// state that is counted nowhere shows.
+/// state that is counted nowhere shows: the equation does not balance.
 pub(super) fn tally(conn: &mut Connection) -> Result<Tally, Unread> {
     // Both counts see one moment.
     let tx = conn.transaction()?;
@@ -217,8 +265,11 @@ pub(super) fn tally(conn: &mut Connection) -> Result<Tally, Unread> {
         )?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            let word: String = row.get(0)?;
-            tally.add(row::state(&word)?, uint(row.get(1)?));
+            let count = uint(row.get(1)?);
+            match row::state(&row::text(row, 0)?) {
+                Ok(state) => tally.add(state, count),
+                Err(Damaged) => tracing::error!(count, "entries stand in a state that is none"),
+            }
         }
     }
     tx.commit()?;

@@ -10,7 +10,7 @@ use policies::state::State;
 use rusqlite::params;
 
 use super::step::{self, Standing, standing_columns};
-use super::writer::Tx;
+use super::tx::Tx;
 
 /// Entries moved at a time, so that a copy with a million of them fits into memory.
 const BATCH_MAX: i64 = 512;

@@ -6,10 +6,10 @@ use policies::failure::{Code, Opaque};
 use policies::state::State;
 use policies::time::Timestamp;
 use rusqlite::Row;
+use rusqlite::types::ValueRef;
 use std::time::Duration;
 use uuid::Uuid;
 
-use super::reader::Unread;
 use crate::sealing::{Damaged, Place, Sealer};
 
 /// The queue of entries that are due now.
@@ -91,6 +91,30 @@ pub(super) fn visible(state: State) -> State {
     }
 }
 
+/// A text column. What is not UTF-8 is replaced, and so is anything that is not text at all: one
+/// damaged word must cost its own row, not the statement that meets it beside a hundred others.
+pub(super) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(optional_text(row, column)?.unwrap_or_else(|| char::REPLACEMENT_CHARACTER.to_string()))
+}
+
+/// A text column that may be empty.
+pub(super) fn optional_text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Null => None,
+        ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => Some(char::REPLACEMENT_CHARACTER.to_string()),
+    })
+}
+
+/// A text that is shown or passed on as it is. What was replaced in it shows: nothing that we store
+/// has that character.
+fn whole(word: String) -> Result<String, Damaged> {
+    if word.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(Damaged);
+    }
+    Ok(word)
+}
+
 /// Words of the store that no release of ours has written mean a damaged row.
 fn known<T>(word: Option<T>) -> Result<T, Damaged> {
     word.ok_or(Damaged)
@@ -118,8 +142,8 @@ pub(super) struct RawTerms {
 impl RawTerms {
     fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<RawTerms> {
         Ok(RawTerms {
-            fallback: row.get(first)?,
-            uncertain: row.get(first + 1)?,
+            fallback: text(row, first)?,
+            uncertain: text(row, first + 1)?,
             deadline: row.get(first + 2)?,
             answer_within_ms: row.get(first + 3)?,
         })
@@ -156,7 +180,7 @@ pub(super) use entry_columns;
 /// An entry as it stands in its row, still sealed.
 #[derive(Debug)]
 pub(super) struct RawEntry {
-    id: Uuid,
+    pub(super) id: Uuid,
     op: String,
     state: String,
     reason: Option<String>,
@@ -172,9 +196,9 @@ impl RawEntry {
     pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<RawEntry> {
         Ok(RawEntry {
             id: uuid(row, first)?,
-            op: row.get(first + 1)?,
-            state: row.get(first + 2)?,
-            reason: row.get(first + 3)?,
+            op: text(row, first + 1)?,
+            state: text(row, first + 2)?,
+            reason: optional_text(row, first + 3)?,
             accepted_at: row.get(first + 4)?,
             updated_at: row.get(first + 5)?,
             number: row.get(first + 6)?,
@@ -190,7 +214,7 @@ impl RawEntry {
         let answer = unseal(sealer, place(id, "answer"), self.answer.as_deref())?;
         Ok(Entry {
             id,
-            op: self.op,
+            op: whole(self.op)?,
             state: state(&self.state)?,
             reason: reason(self.reason.as_deref())?,
             accepted_at: instant(self.accepted_at),
@@ -233,17 +257,17 @@ impl RawWork {
     pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<RawWork> {
         Ok(RawWork {
             id: EntryId(uuid(row, first)?),
-            op: row.get(first + 1)?,
+            op: text(row, first + 1)?,
             epoch: row.get(first + 2)?,
             sends: row.get(first + 3)?,
             failures: row.get(first + 4)?,
-            trace: row.get(first + 5)?,
+            trace: optional_text(row, first + 5)?,
             identity: row.get(first + 6)?,
             payload: row.get(first + 7)?,
             number: row.get(first + 8)?,
             authority: row.get(first + 9)?,
             terms: RawTerms::read(row, first + 10)?,
-            reason: row.get(first + 14)?,
+            reason: optional_text(row, first + 14)?,
         })
     }
 
@@ -263,12 +287,14 @@ impl RawWork {
     }
 
     fn request(&mut self, sealer: &Sealer) -> Result<Request, Damaged> {
+        whole(self.op.clone())?;
+        reason(self.reason.as_deref())?;
         let number = unseal(sealer, place(self.id, "number"), self.number.as_deref())?;
         Ok(Request {
             payload: sealer.unseal(place(self.id, "payload"), &self.payload)?,
             number: number.unwrap_or_default(),
             authority: sealer.unseal(place(self.id, "authority"), &self.authority)?,
-            trace: self.trace.take(),
+            trace: self.trace.take().map(whole).transpose()?,
         })
     }
 }
@@ -279,18 +305,38 @@ fn unseal(sealer: &Sealer, place: Place, sealed: Option<&[u8]>) -> Result<Option
         .transpose()
 }
 
-/// An event from the columns `seq, at, id, state, reason`.
-pub(super) fn event(row: &Row<'_>) -> Result<Event, Unread> {
-    let word: String = row.get(3)?;
-    let why: Option<String> = row.get(4)?;
-    let damaged = |_| Unread::Damaged;
-    Ok(Event {
-        seq: uint(row.get(0)?),
-        at: instant(row.get(1)?),
-        entry: EntryId(uuid(row, 2)?),
-        state: state(&word).map_err(damaged)?,
-        reason: reason(why.as_deref()).map_err(damaged)?,
-    })
+/// An event as it stands in its row: the columns `seq, at, id, state, reason`.
+#[derive(Debug)]
+pub(super) struct RawEvent {
+    seq: i64,
+    at: i64,
+    pub(super) entry: EntryId,
+    state: String,
+    reason: Option<String>,
+}
+
+impl RawEvent {
+    /// Reads a row of just those columns.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<RawEvent> {
+        Ok(RawEvent {
+            seq: row.get(0)?,
+            at: row.get(1)?,
+            entry: EntryId(uuid(row, 2)?),
+            state: text(row, 3)?,
+            reason: optional_text(row, 4)?,
+        })
+    }
+
+    /// Understands it.
+    pub(super) fn open(&self) -> Result<Event, Damaged> {
+        Ok(Event {
+            seq: uint(self.seq),
+            at: instant(self.at),
+            entry: self.entry,
+            state: state(&self.state)?,
+            reason: reason(self.reason.as_deref())?,
+        })
+    }
 }
 
 /// An identifier, stored as its 16 bytes.

@@ -13,15 +13,17 @@ use rusqlite::{OptionalExtension, params};
 
 use super::row::{self, at, document_place, limit, place};
 use super::step::{self, Standing, Step, standing_columns};
-use super::writer::Tx;
+use super::tx::Tx;
 use crate::sealing::{Digest, Sealer, Unsealable};
 
-/// Entries that nobody holds and whose deadline has passed.
+/// Entries that nobody holds, waiting for their turn or for their prescriber, and whose deadline has
+/// passed.
 pub(super) const OVERDUE: &str = concat!(
     "SELECT ",
     standing_columns!(),
-    " FROM entries WHERE queue IN ('ready', 'deferred') AND deadline < ?1 \
-     ORDER BY deadline LIMIT ?2"
+    " FROM entries \
+     WHERE (queue IN ('ready', 'deferred') OR state = 'needs-authorization') \
+     AND deadline >= ?1 AND deadline < ?2 ORDER BY deadline LIMIT ?3"
 );
 
 /// A settlement, its answer and document sealed.
@@ -104,12 +106,17 @@ fn settle_one(tx: &mut Tx<'_>, sealed: &Sealed) -> rusqlite::Result<Settled> {
 
 /// Parks up to `entries_max` entries that nobody holds and whose deadline has passed.
 pub(super) fn park_overdue(tx: &mut Tx<'_>, entries_max: usize) -> rusqlite::Result<usize> {
-    let overdue = Standing::all(tx, OVERDUE, params![at(tx.now), limit(entries_max)])?;
-    for standing in &overdue {
-        let parked = standing.to(State::Parked, Some(Code::DeadlinePassed));
-        step::take(tx, standing, &parked)?;
+    let mut parked = 0;
+    for (from, before) in tx.fixed.drift.passed(tx.now) {
+        let room = limit(entries_max - parked);
+        let overdue = Standing::all(tx, OVERDUE, params![at(from), at(before), room])?;
+        for standing in &overdue {
+            let to = standing.to(State::Parked, Some(Code::DeadlinePassed));
+            step::take(tx, standing, &to)?;
+        }
+        parked += overdue.len();
     }
-    Ok(overdue.len())
+    Ok(parked)
 }
 
 /// Gives the entries of `identity` that wait for an authority this one, and makes them due.

@@ -6,7 +6,8 @@
 //! 1. The lock is taken before anything is looked at, and the files are looked at before SQLite is
 //!    let near them: its recovery writes.
 //! 2. Database and log are on disk by name, not only by content, before a write is promised.
-//! 3. A lease or a block of an earlier process is never mistaken for one of this process.
+//! 3. A clock that does not follow on that of the last process is said, see [`super::drift`].
+//! 4. A lease or a block of an earlier process is never mistaken for one of this process.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -15,19 +16,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use policies::state::State;
+use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::drift::Drift;
 use super::guard::{Guard, Left};
 use super::log::Files;
-use super::numbers::Numbers;
+use super::ranges::Numbers;
 use super::reader::Readers;
-use super::row::uint;
-use super::writer::{Alarm, Counts, Engine, Fixed, Tx, Writer};
+use super::retire::retire;
+use super::row::{at, uint};
+use super::tx::{Counts, Fixed, Tx};
+use super::writer::{Alarm, Commit, Engine, Writer};
 use super::{OpenError, Settings, Sqlite, lease, restore, schema};
 use crate::sealing::Sealer;
-
-/// How a transaction is ended; tests put a failing one here.
-pub(super) type Commit = fn(&Connection) -> rusqlite::Result<()>;
 
 /// Opens the store of `settings`.
 pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenError> {
@@ -44,6 +46,7 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
         node: settings.node.clone(),
         entries_max: settings.entries_max,
         instance: 0,
+        drift: Drift::None,
     };
     let began = begin(&mut conn, &mut guard, left, fixed)?;
     sync_directory(&settings.directory)?;
@@ -92,21 +95,26 @@ fn begin(
     if known.is_some_and(|known| known != fixed.sealer.check()) {
         return Err(OpenError::WrongKey);
     }
-    empty_log(conn, guard, left)?;
+    // The log of each process begins empty ([`super::log`] relies on it), unless someone reads it.
+    retire(conn, guard, left)?;
     let mut take = || -> rusqlite::Result<(Counts, Numbers)> {
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let now = fixed.clock.now();
+        fixed.drift = Drift::find(&tx, now)?;
+        fixed.drift.wake(&tx)?;
         fixed.instance = tx.query_row(
-            "INSERT INTO meta (one, key_check, instance) VALUES (1, ?1, 1) \
-             ON CONFLICT (one) DO UPDATE SET instance = instance + 1 RETURNING instance",
-            params![fixed.sealer.check()],
+            "INSERT INTO meta (one, key_check, instance, clock) VALUES (1, ?1, 1, ?2) \
+             ON CONFLICT (one) DO UPDATE SET instance = instance + 1, clock = ?2 \
+             RETURNING instance",
+            params![fixed.sealer.check(), at(now)],
             |row| row.get(0),
         )?;
         let numbers = Numbers::load(&tx)?;
         let mut started = Tx {
             conn: &tx,
             fixed: &fixed,
-            now: fixed.clock.now(),
-            counts: count(&tx)?,
+            now,
+            counts: count(&tx, now)?,
             numbers: &numbers,
             marks: BTreeMap::new(),
             changes: Vec::new(),
@@ -132,25 +140,8 @@ fn key_check(conn: &Connection) -> rusqlite::Result<Option<[u8; 16]>> {
         .optional()
 }
 
-/// Folds what the last process left in the log into the database, so that the log of each process
-/// begins empty ([`super::log`] relies on it). It is left if someone else is reading it.
-///
-/// The guard comes between the two steps: an empty log beside a guard that says *open* would be
-/// taken for a lost one, and a process may be killed at any moment.
-fn empty_log(conn: &Connection, guard: &mut Guard, left: Left) -> Result<(), OpenError> {
-    let failed = |error| OpenError::sqlite("empty the log of the last run", error);
-    if schema::fold(conn).map_err(failed)? {
-        if left == Left::Open {
-            // From here to the first commit the log is rightly empty.
-            guard.mark_closed()?;
-        }
-        schema::empty(conn).map_err(failed)?;
-    }
-    Ok(())
-}
-
 /// Reads once what the writer counts from here on.
-fn count(conn: &Connection) -> rusqlite::Result<Counts> {
+fn count(conn: &Connection, noted: Timestamp) -> rusqlite::Result<Counts> {
     let last: i64 = conn.query_row(
         "SELECT max(coalesce((SELECT max(accepted_seq) FROM entries), 0), \
                     coalesce((SELECT max(seq) FROM events), 0))",
@@ -169,6 +160,7 @@ fn count(conn: &Connection) -> rusqlite::Result<Counts> {
     Ok(Counts {
         seq_next: last + 1,
         pending,
+        noted,
     })
 }
 

@@ -11,8 +11,8 @@ use policies::state::State;
 use policies::time::Timestamp;
 use rusqlite::{Params, Row, params};
 
-use super::row::{at, queue_of, visible};
-use super::writer::Tx;
+use super::row::{at, optional_text, queue_of, text, visible};
+use super::tx::Tx;
 
 /// Where an entry stands, as far as moving it needs to know.
 #[derive(Debug)]
@@ -41,11 +41,11 @@ impl Standing {
     /// Reads a row that begins with `standing_columns!()`. A word that cannot be read counts as a
     /// state at rest that the caller has not heard of, so that it is neither settled nor lost.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Standing> {
-        let state: String = row.get(2)?;
-        let reason: Option<String> = row.get(3)?;
+        let state = text(row, 2)?;
+        let reason = optional_text(row, 3)?;
         Ok(Standing {
             seq: row.get(0)?,
-            organization: row.get(1)?,
+            organization: text(row, 1)?,
             state: State::parse(&state).unwrap_or(State::Conflict),
             reason: reason.as_deref().and_then(Code::parse),
             epoch: row.get(4)?,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::ports::{AppendError, Appended, NumberUse, Organization};
+use engine::ports::{AppendError, Appended, NumberUse, Organization, Recall};
 use policies::state::State;
 
 use super::{PLENTY, Place, reopen};
@@ -208,4 +208,29 @@ pub(crate) async fn an_operation_without_a_number_holds_none(place: &mut dyn Pla
     }
     let leased = lease_one(&*store, SEND).await;
     assert_eq!(leased.request.unwrap().number, bytes(""));
+}
+
+pub(crate) async fn an_earlier_write_is_recalled_as_it_stands_now(place: &mut dyn Place) {
+    let store = place.open(PLENTY);
+    let new = entry("k");
+    let recall = |fingerprint| store.recall(practice(), new.key.clone(), fingerprint);
+    let nothing = recall(new.fingerprint.clone()).await;
+    assert!(matches!(nothing, Ok(Recall::Nothing)), "{nothing:?}");
+    let id = accept(&*store, new.clone()).await;
+    let leased = lease_one(&*store, SEND).await;
+    let done = settlement(&leased, State::Registered, None);
+    store.settle(vec![done]).await.unwrap();
+
+    match recall(new.fingerprint.clone()).await {
+        Ok(Recall::Replay(found)) => {
+            assert_eq!((found.id, found.state), (id, State::Registered));
+        }
+        other => panic!("{other:?}"),
+    }
+    let reused = recall(bytes("another body")).await;
+    assert!(matches!(reused, Ok(Recall::KeyReused)), "{reused:?}");
+    let others = Organization("practice-b".to_owned());
+    let theirs = store.recall(others, new.key.clone(), new.fingerprint.clone());
+    let theirs = theirs.await;
+    assert!(matches!(theirs, Ok(Recall::Nothing)), "{theirs:?}");
 }

@@ -32,6 +32,7 @@ pub(crate) async fn an_entry_is_leased_by_one_deliverer_and_an_older_lease_settl
         (first.id, first.state, first.epoch, first.sends),
         (id, State::Sending, 1, 1)
     );
+    assert_eq!(first.lease_until, START + LEASE);
     assert!(store.lease_due(SEND, 10, LEASE).await.unwrap().is_empty());
 
     let tried = settlement(&first, State::Accepted, Some(Code::UpstreamUnreachable));

@@ -87,9 +87,9 @@ pub(crate) async fn every_number_is_in_one_block(place: &mut dyn Place) {
         store.lease_block(10).await.unwrap().is_none(),
         "no range yet"
     );
-    store.add_range(range("A", 1)).await.unwrap();
-    store.add_range(range("B", 1)).await.unwrap();
-    store.add_range(range("A", 1)).await.unwrap();
+    assert_eq!(store.add_range(range("A", 1)).await, Ok(true));
+    assert_eq!(store.add_range(range("B", 1)).await, Ok(true));
+    assert_eq!(store.add_range(range("A", 1)).await, Ok(false), "known");
     assert_eq!(store.numbers_left().await, Ok(20));
 
     let mut seen = BTreeSet::new();

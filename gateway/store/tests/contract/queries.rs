@@ -81,6 +81,11 @@ pub(crate) async fn a_list_is_newest_first_and_continues_after_a_name(place: &mu
     );
     let unknown = page(Some(entry("never stored").id), 9);
     assert!(keys(&*store, Filter::default(), unknown).await.is_empty());
+    let mut theirs = entry("another practice");
+    theirs.organization = Organization("practice-b".to_owned());
+    let theirs = accept(&*store, theirs).await;
+    let foreign = page(Some(theirs), 9);
+    assert!(keys(&*store, Filter::default(), foreign).await.is_empty());
 }
 
 pub(crate) async fn a_list_holds_what_passes_every_filter(place: &mut dyn Place) {

@@ -202,6 +202,47 @@ pub(crate) async fn a_new_authority_makes_the_entries_of_its_identity_due(place:
     );
 }
 
+pub(crate) async fn a_passed_deadline_parks_what_waits_for_its_prescriber(place: &mut dyn Place) {
+    let store = place.open(PLENTY);
+    let mut ids = Vec::new();
+    for (key, seconds) in [("waits", 5), ("waits longer", 100)] {
+        let mut new = entry(key);
+        new.terms.deadline = START + Duration::from_secs(seconds);
+        ids.push(accept(&*store, new).await);
+    }
+    let leased = store.lease_due(SEND, 2, LEASE).await.unwrap();
+    let waits = leased.iter().map(|leased| {
+        let reason = Some(Code::AuthorityExpired);
+        settlement(leased, State::NeedsAuthorization, reason)
+    });
+    store.settle(waits.collect()).await.unwrap();
+    place.clock().advance(Duration::from_secs(5));
+    assert_eq!(store.park_overdue(10).await, Ok(0), "not past it yet");
+    place.clock().advance(Duration::from_secs(1));
+    assert_eq!(store.park_overdue(10).await, Ok(1));
+    assert_eq!(
+        steps(&*store, ids[0]).await.last(),
+        Some(&(State::Parked, Some(Code::DeadlinePassed)))
+    );
+    let tally = store.tally().await.unwrap();
+    assert_eq!((tally.parked, tally.needs_authorization), (1, 1));
+    let renewed = store.reauthorize(practice(), bytes("PROVAX00X00X000Y"), bytes("renewed"));
+    assert_eq!(renewed.await, Ok(1), "what is parked is not sent any more");
+}
+
+pub(crate) async fn an_awaited_authority_shows_until_it_comes(place: &mut dyn Place) {
+    let store = place.open(PLENTY);
+    accept(&*store, entry("k")).await;
+    assert_eq!(store.authority_awaited().await, Ok(false));
+    let leased = lease_one(&*store, SEND).await;
+    let waits = settlement(&leased, State::NeedsAuthorization, None);
+    store.settle(vec![waits]).await.unwrap();
+    assert_eq!(store.authority_awaited().await, Ok(true));
+    let renewed = store.reauthorize(practice(), bytes("PROVAX00X00X000Y"), bytes("renewed"));
+    assert_eq!(renewed.await, Ok(1));
+    assert_eq!(store.authority_awaited().await, Ok(false));
+}
+
 pub(crate) async fn events_have_one_order_over_all_entries(place: &mut dyn Place) {
     let store = place.open(PLENTY);
     let a = accept(&*store, entry("a")).await;

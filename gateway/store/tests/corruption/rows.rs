@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use engine::ports::{EntryId, ReadError, Store};
+use engine::ports::{AppendError, EntryId, ReadError, Store};
 use policies::failure::Code;
 use policies::state::State;
 
 use super::{DATABASE, closed, image, open, overwrite, running};
-use crate::world::{self, LEASE, SEND, bytes, lease_one, practice, settlement};
+use crate::world::{self, LEASE, SEND, bytes, entry, lease_one, practice, settlement};
 
 /// Flips one bit of what `column` of `id` holds, where it stands in the file.
 fn flip(directory: &Path, id: EntryId, column: &str) {
@@ -64,6 +64,20 @@ async fn a_damaged_number_or_answer_is_never_shown() {
     let store = open(directory.path()).unwrap();
     let shown = store.get(practice(), ids[0]).await;
     assert_eq!(shown, Err(ReadError::Damaged));
+    store.close().await;
+}
+
+/// Its entry is on disk, so a repetition never hears that nothing was stored.
+#[tokio::test]
+async fn a_repetition_of_what_does_not_unseal_is_unknown() {
+    let (directory, ids) = closed(1).await;
+    flip(directory.path(), ids[0], "number");
+    let store = open(directory.path()).unwrap();
+    let new = entry("0");
+    let again = store.append(vec![new.clone()]).await.remove(0);
+    assert!(matches!(again, Err(AppendError::Unknown)), "{again:?}");
+    let recalled = store.recall(practice(), new.key, new.fingerprint).await;
+    assert!(matches!(recalled, Err(ReadError::Damaged)), "{recalled:?}");
     store.close().await;
 }
 

@@ -150,6 +150,7 @@ impl Reference {
             id,
             op: "invio".to_owned(),
             epoch: held.epoch,
+            lease_until: held.lease_until,
             state: held.state,
             sends: held.sends,
             failures: 0,
@@ -239,7 +240,12 @@ impl Reference {
         let mut overdue: Vec<_> = self
             .entries
             .iter_mut()
-            .filter(|held| matches!(held.state, State::Accepted | State::Uncertain))
+            .filter(|held| {
+                matches!(
+                    held.state,
+                    State::Accepted | State::Uncertain | State::NeedsAuthorization
+                )
+            })
             .filter(|held| held.new.terms.deadline < self.now)
             .collect();
         overdue.sort_by_key(|held| held.new.terms.deadline);

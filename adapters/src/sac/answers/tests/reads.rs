@@ -56,7 +56,11 @@ fn what_is_found_stands_as_the_sac_says() {
     ];
     for ours in [drug(), service(), full()] {
         for (state, fact) in &states {
-            let answer = read_visualizza(&seen(&ours, state), &ours).unwrap();
+            let mut fields = seen(&ours, state);
+            if *fact == Fact::Absent {
+                fields = fields.replace(CODE, "");
+            }
+            let answer = read_visualizza(&fields, &ours).unwrap();
             assert_eq!(answer.fact, *fact, "{state}");
             if *fact != Fact::Absent {
                 let receipt = receipt_of(&answer);
@@ -92,6 +96,43 @@ fn a_number_that_is_not_there_is_absent() {
         assert_eq!(
             read_visualizza(&fields, &drug()).unwrap().fact,
             Fact::Absent,
+            "{fields}"
+        );
+    }
+}
+
+/// What would let a number be sent again must not be read out of an answer that says two things.
+#[test]
+fn absent_is_what_nothing_contradicts() {
+    let outcome =
+        |code: &str| format!("<r:codEsitoVisualizzazione>{code}</r:codEsitoVisualizzazione>");
+    let absent = format!("{}{}", outcome("9999"), problem("5005", 0, BLOCKING));
+    let found = seen(&drug(), "3");
+    let lot = format!("{}<r:statoProcesso>2</r:statoProcesso>", outcome("0000"));
+    assert_eq!(read_visualizza(&lot, &drug()).unwrap().fact, Fact::Absent);
+    let code = format!("<r:codAutenticazione>{CODE}</r:codAutenticazione>");
+    let contradictions = [
+        format!("{absent}<r:statoProcesso>3</r:statoProcesso>"),
+        format!("{absent}<r:statoProcesso>1</r:statoProcesso>"),
+        format!("{absent}{code}"),
+        format!("{}{}", outcome("0000"), problem("5005", 0, BLOCKING)),
+        format!("{}{}", outcome("9999"), problem("5005", 0, WARNING)),
+        found.replace(">0000<", ">5005<"),
+        format!("{found}{}", problem("5005", 0, WARNING)),
+        lot.replace(">0000<", ">9999<"),
+        format!(
+            "{}{}",
+            lot.replace(">0000<", ">9999<"),
+            problem("1125", 0, WARNING)
+        ),
+        format!("{lot}{code}"),
+        format!("{lot}{}", problem("5011", 0, BLOCKING)),
+    ];
+    for fields in contradictions {
+        let failure = read_visualizza(&fields, &drug()).unwrap_err();
+        assert_eq!(
+            (failure.code, failure.outcome, failure.stops),
+            (Code::UpstreamGarbage, Outcome::Unknown, Stops::Gate),
             "{fields}"
         );
     }
@@ -146,6 +187,9 @@ fn what_cannot_be_compared_proves_nothing() {
     assert!(read_visualizza(&encrypted, &drug()).is_ok());
     let enriched = good.replace("<t:codProdPrest>", "<t:codProdPrest>012345678");
     assert!(read_visualizza(&enriched, &drug()).is_ok());
+    let short = good.replace(CODE, &CODE[1..]);
+    let failure = read_visualizza(&short, &drug()).unwrap_err();
+    assert_eq!(failure.code, Code::UpstreamGarbage);
     for part in ["PROVAX00X00X000Y", "2026-10-02 10:15:00", CODE, NRE] {
         let failure = read_visualizza(&good.replace(part, ""), &drug()).unwrap_err();
         assert_eq!(
@@ -199,6 +243,7 @@ fn a_used_number_has_one_record_of_ours() {
     assert_eq!(code(&record.replace(NRE, OTHER)), Code::UpstreamMismatch);
     assert_eq!(code(&record.replace(NRE, "")), Code::UpstreamGarbage);
     assert_eq!(code(&record.replace(CODE, "")), Code::UpstreamGarbage);
+    assert_eq!(code(&record.replace(CODE, "12345")), Code::UpstreamGarbage);
     assert_eq!(code(&record.repeat(2)), Code::UpstreamGarbage);
     assert_eq!(
         code(&record.replace("PROVAX00X00X000Y", "PROVAX00X00X000Z")),
@@ -219,9 +264,19 @@ fn a_used_number_has_one_record_of_ours() {
         read_interroga(&refused, &drug()).unwrap_err().code,
         Code::UpstreamRejected
     );
-    let contradiction = outcome.replace("0000", "9999");
-    assert_eq!(
-        read_interroga(&contradiction, &drug()).unwrap_err().code,
-        Code::UpstreamGarbage
-    );
+    for contradiction in [
+        outcome.replace("0000", "9999"),
+        outcome.replace("0000", "0001"),
+        format!("{outcome}{}", problem("5005", 0, BLOCKING)),
+        format!("{outcome}{}", problem("1234", 0, WARNING)),
+        format!("{}{}", list(""), problem("1153", 0, BLOCKING)),
+        format!("{not_present}<r:ElencoNreUtilRecord>{record}</r:ElencoNreUtilRecord>"),
+    ] {
+        let failure = read_interroga(&contradiction, &drug()).unwrap_err();
+        assert_eq!(
+            (failure.code, failure.outcome),
+            (Code::UpstreamGarbage, Outcome::Unknown),
+            "{contradiction}"
+        );
+    }
 }

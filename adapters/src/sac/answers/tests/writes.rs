@@ -36,6 +36,49 @@ fn a_registration_is_done_with_its_code_its_warnings_and_its_pdf() {
 }
 
 #[test]
+fn what_the_sac_says_is_kept_within_bounds() {
+    let long = "à".repeat(2_001);
+    let item = |text: &str| {
+        format!(
+            "<t:Comunicazione><t:codice>0197</t:codice><t:messaggio>{text}</t:messaggio>\
+             </t:Comunicazione>"
+        )
+    };
+    let said = format!("{}{}", item(&long), item(&long[2..]));
+    let list = |items: &str| {
+        let rest = format!("<r:ElencoComunicazioni>{items}</r:ElencoComunicazioni>");
+        read_invio(&registered(NRE, CODE, "0000", &rest)).unwrap()
+    };
+    let kept = receipt_of(&list(&said)).communications;
+    assert_eq!(kept[0].text, format!("{}…", "à".repeat(1_999)));
+    assert_eq!(kept[1].text, long[2..]);
+
+    let problems = problem("1024", 0, WARNING);
+    let (open, close) = ("<r:ElencoErroriRicette>", "</r:ElencoErroriRicette>");
+    let one = problems.replace(open, "").replace(close, "");
+    let all = format!("{open}{}{close}", one.repeat(150));
+    let many = format!(
+        "{all}<r:ElencoComunicazioni>{}</r:ElencoComunicazioni>",
+        item("x").repeat(150)
+    );
+    let receipt = receipt_of(&read_invio(&registered(NRE, CODE, "0001", &many)).unwrap());
+    assert_eq!(
+        (receipt.warnings.len(), receipt.communications.len()),
+        (150, 50)
+    );
+    let refused = format!(
+        "<r:codEsitoInserimento>9999</r:codEsitoInserimento>{open}{}{}{close}",
+        one.repeat(250),
+        one.replace("Avviso", "Bloccante").replace("1024", "1233")
+    );
+    let failure = read_invio(&refused).unwrap_err();
+    assert_eq!(failure.code, Code::UpstreamRejected);
+    let detail: Vec<Notice> = serde_json::from_slice(&failure.detail.0).unwrap();
+    assert_eq!(detail.len(), 200);
+    assert_eq!(detail[0].code, "1233", "what refuses comes first");
+}
+
+#[test]
 fn all_is_well_is_not_an_error_and_no_pdf_is_no_reason_to_doubt() {
     for rest in [
         problem("0000", 0, ""),
@@ -98,6 +141,22 @@ fn codes_that_nobody_documents_go_by_their_weight() {
 fn a_registration_without_its_proof_is_unknown() {
     let cases = [
         (registered(NRE, "", "0000", ""), Code::UpstreamGarbage),
+        (
+            registered(NRE, &CODE[1..], "0000", ""),
+            Code::UpstreamGarbage,
+        ),
+        (
+            registered(NRE, &format!("{CODE}0"), "0000", ""),
+            Code::UpstreamGarbage,
+        ),
+        (
+            registered(NRE, &CODE.replace('5', "x"), "0001", ""),
+            Code::UpstreamGarbage,
+        ),
+        (
+            registered(NRE, &CODE.replace('5', "٥"), "0000", ""),
+            Code::UpstreamGarbage,
+        ),
         (registered("", CODE, "0000", ""), Code::UpstreamGarbage),
         (registered(OTHER, CODE, "0000", ""), Code::UpstreamMismatch),
         (
@@ -177,6 +236,18 @@ fn a_cancel_is_done_refused_or_had_nothing_to_cancel() {
     assert_eq!(read(&fields(NRE, "0000", "")).unwrap().fact, Fact::Done);
     let absent = fields(NRE, "9999", &problem("5005", 0, BLOCKING));
     assert_eq!(read(&absent).unwrap().fact, Fact::Absent);
+    let contradictions = [
+        fields(NRE, "0000", &problem("5005", 0, BLOCKING)),
+        fields(NRE, "9999", &problem("5005", 0, WARNING)),
+    ];
+    for contradiction in contradictions {
+        let failure = read(&contradiction).unwrap_err();
+        assert_eq!(
+            (failure.code, failure.outcome),
+            (Code::UpstreamGarbage, Outcome::Unknown),
+            "{contradiction}"
+        );
+    }
     let refused = read(&fields(NRE, "9999", &problem("1120", 0, BLOCKING))).unwrap_err();
     assert_eq!(
         (refused.code, refused.outcome),

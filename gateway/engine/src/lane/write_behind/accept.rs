@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::Opaque;
@@ -18,6 +19,9 @@ use crate::entry::{
     AppendError, Appended, Entry, EntryId, Leased, NewEntry, NumberUse, Request, Settlement,
 };
 use crate::gate::Permit;
+
+/// Numbers tried for one write, should the first be held already.
+const NUMBERS_TRIED_MAX: usize = 3;
 
 /// Serves the requests of one lane.
 #[derive(Debug)]
@@ -58,8 +62,6 @@ impl Drop for Claim<'_> {
 struct Passage {
     slot: OwnedSemaphorePermit,
     permit: Permit,
-    /// When a lease asked for now ends at the earliest.
-    held_until: Timestamp,
 }
 
 /// What is on disk, and how to send it if it is to be sent now.
@@ -90,7 +92,7 @@ impl Accepting {
                 replayed,
                 now: None,
             }) => {
-                self.core.wake.notify_one();
+                self.core.traffic.wake.notify_one();
                 drop(job.reply.send(Ok(Submitted { entry, replayed })));
             }
             Ok(Stored {
@@ -103,23 +105,19 @@ impl Accepting {
         }
     }
 
-    async fn store(
-        &self,
-        write: Write,
-        answer_within: std::time::Duration,
-    ) -> Result<Stored, Refusal> {
+    /// Recognises what is on disk already, before anything is taken for it or refused.
+    async fn store(&self, write: Write, answer_within: Duration) -> Result<Stored, Refusal> {
         let core = &self.core;
         let key = (write.organization.clone(), write.key.clone());
         let _claim = self.in_flight.try_claim(key).ok_or(Refusal::InFlight)?;
         self.reauthorize(&write).await;
-        let number = match &write.own_number {
-            Some(number) => NumberUse::Callers(number.clone()),
-            None => core
-                .numbers
-                .take(&*core.clock)
-                .await
-                .ok_or(Refusal::NumbersExhausted)?,
-        };
+        if let Some(Submitted { entry, replayed }) = core.recall(&write).await? {
+            return Ok(Stored {
+                entry,
+                replayed,
+                now: None,
+            });
+        }
         let passage = self.passage(&write.authority);
         let terms = Terms {
             fallback: Fallback::Hold,
@@ -127,26 +125,52 @@ impl Accepting {
             deadline: core.clock.now() + core.rules.entry_deadline,
             answer_within,
         };
-        let new = self.new_entry(write, number, terms, passage.is_some());
-        let appended = core.store.append(vec![new.clone()]).await.pop();
-        match appended.expect("append answers once for every entry") {
-            // Not leased after all: an earlier write under the same order key is still on its way.
-            Ok(Appended::Accepted { at, epoch: 0 }) => {
-                unused(passage);
-                Ok(stored(new, at, 0, None))
-            }
-            Ok(Appended::Accepted { at, epoch }) => Ok(stored(new, at, epoch, passage)),
-            other => {
-                unused(passage);
-                not_accepted(other)
+        self.append(write, terms, passage).await
+    }
+
+    /// Puts it on disk under a number. A number of ours that turns out to be held, because a caller
+    /// brought it before its range was ours, is passed over.
+    async fn append(
+        &self,
+        write: Write,
+        terms: Terms,
+        passage: Option<Passage>,
+    ) -> Result<Stored, Refusal> {
+        let core = &self.core;
+        for _ in 0..NUMBERS_TRIED_MAX {
+            let number = match &write.own_number {
+                Some(number) => NumberUse::Callers(number.clone()),
+                None => match core.numbers.take(&*core.clock).await {
+                    Some(number) => number,
+                    None => break,
+                },
+            };
+            let new = self.new_entry(write.clone(), number, terms, passage.is_some());
+            let appended = core.store.append(vec![new.clone()]).await.pop();
+            match appended.expect("append answers once for every entry") {
+                // Not leased after all: an earlier write under its order key is still on its way.
+                Ok(Appended::Accepted { at, epoch: 0 }) => {
+                    unused(passage);
+                    return Ok(stored(new, at, 0, None));
+                }
+                Ok(Appended::Accepted { at, epoch }) => return Ok(stored(new, at, epoch, passage)),
+                Ok(Appended::NumberUsed) if write.own_number.is_none() => {
+                    tracing::error!(lane = core.lane.0, "a number of ours is held already");
+                }
+                other => {
+                    unused(passage);
+                    return not_accepted(other);
+                }
             }
         }
+        unused(passage);
+        Err(Refusal::NumbersExhausted)
     }
 
     /// A write whose prescriber has just authenticated takes along those that waited for it.
     async fn reauthorize(&self, write: &Write) {
         let core = &self.core;
-        if !core.is_authority_needed() || core.refused.contains(&write.authority) {
+        if !core.traffic.is_authority_awaited() || core.traffic.refused.contains(&write.authority) {
             return;
         }
         let (organization, identity) = (write.organization.clone(), write.identity.clone());
@@ -158,7 +182,7 @@ impl Accepting {
             Ok(0) => {}
             Ok(entries) => {
                 tracing::info!(lane = core.lane.0, entries, "authorised again");
-                core.wake.notify_one();
+                core.traffic.wake.notify_one();
             }
             Err(error) => tracing::warn!(error = %error, "entries could not be authorised again"),
         }
@@ -167,16 +191,12 @@ impl Accepting {
     /// A free call and a permit of the gate, or neither.
     fn passage(&self, authority: &Opaque) -> Option<Passage> {
         let core = &self.core;
-        if core.stop.is_draining() || core.refused.contains(authority) {
+        if core.stop.is_draining() || core.traffic.refused.contains(authority) {
             return None;
         }
-        let slot = Arc::clone(&core.slots).try_acquire_owned().ok()?;
+        let slot = Arc::clone(&core.traffic.slots).try_acquire_owned().ok()?;
         let permit = core.calls.try_enter(core.write.op).ok()?;
-        Some(Passage {
-            slot,
-            permit,
-            held_until: core.clock.now() + core.rules.delivery.lease_for,
-        })
+        Some(Passage { slot, permit })
     }
 
     fn new_entry(&self, write: Write, number: NumberUse, terms: Terms, leased: bool) -> NewEntry {
@@ -210,12 +230,8 @@ impl Accepting {
         reply: oneshot::Sender<Result<Submitted, Refusal>>,
     ) {
         let answer_within = entry.terms.answer_within;
-        let Passage {
-            slot,
-            permit,
-            held_until,
-        } = passage;
-        let attempt = Attempt::run(&self.core, leased, permit, held_until);
+        let Passage { slot, permit } = passage;
+        let attempt = Attempt::run(&self.core, leased, permit);
         tokio::pin!(attempt);
         tokio::select! {
             biased;
@@ -233,7 +249,7 @@ impl Accepting {
                 drop(slot);
             }
         }
-        self.core.wake.notify_one();
+        self.core.traffic.wake.notify_one();
     }
 }
 
@@ -258,6 +274,7 @@ fn not_accepted(appended: Result<Appended, AppendError>) -> Result<Stored, Refus
 }
 
 fn stored(new: NewEntry, at: Timestamp, epoch: u64, passage: Option<Passage>) -> Stored {
+    let lease_until = at + new.lease_for.unwrap_or_default();
     let number = new.number.number().clone();
     let entry = Entry {
         id: new.id,
@@ -285,6 +302,7 @@ fn stored(new: NewEntry, at: Timestamp, epoch: u64, passage: Option<Passage>) ->
             id: new.id,
             op: new.op.0.to_owned(),
             epoch,
+            lease_until,
             state: State::Sending,
             sends: 1,
             failures: 0,

@@ -64,6 +64,26 @@ impl Store for Port {
         .boxed()
     }
 
+    fn recall(
+        &self,
+        organization: Organization,
+        key: String,
+        fingerprint: Opaque,
+    ) -> BoxFuture<'_, Result<Recall, ReadError>> {
+        if self.0.is_poisoned() {
+            return not_asked();
+        }
+        let known = self
+            .0
+            .look(|rows| rows.recall(&organization, &key, &fingerprint));
+        std::future::ready(Ok(known)).boxed()
+    }
+
+    fn authority_awaited(&self) -> BoxFuture<'_, Result<bool, ReadError>> {
+        let awaited = self.0.look(|rows| rows.tally().needs_authorization > 0);
+        std::future::ready(Ok(awaited)).boxed()
+    }
+
     fn lease_due(
         &self,
         wanted: Wanted,
@@ -162,8 +182,11 @@ impl Store for Port {
         std::future::ready(Ok(self.0.look(|rows| rows.tally()))).boxed()
     }
 
-    fn add_range(&self, range: NumberRange) -> BoxFuture<'_, Result<(), WriteError>> {
-        self.ask(Write::AddRange(range), |_| Some(()))
+    fn add_range(&self, range: NumberRange) -> BoxFuture<'_, Result<bool, WriteError>> {
+        self.ask(Write::AddRange(range), |reply| match reply {
+            Reply::Added(added) => Some(added),
+            _ => None,
+        })
     }
 
     fn lease_block(

@@ -27,10 +27,13 @@ impl Held {
         self.instance += 1;
     }
 
-    pub(super) fn add(&mut self, range: NumberRange) {
-        if !self.ranges.iter().any(|(known, _)| *known == range) {
+    /// Whether the range is new.
+    pub(super) fn add(&mut self, range: NumberRange) -> bool {
+        let known = self.ranges.iter().any(|(known, _)| *known == range);
+        if !known {
             self.ranges.push((range, 0));
         }
+        !known
     }
 
     pub(super) fn left(&self) -> u64 {

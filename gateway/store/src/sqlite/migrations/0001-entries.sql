@@ -4,7 +4,9 @@ CREATE TABLE meta (
     -- Recognises the sealing key; not the key.
     key_check BLOB    NOT NULL,
     -- Raised at every open: leases and blocks of a lower instance belong to a process that is gone.
-    instance  INTEGER NOT NULL
+    instance  INTEGER NOT NULL,
+    -- The last reading of the clock, a minute old at most in a process that writes.
+    clock     INTEGER NOT NULL
 ) STRICT;
 
 -- Ranges of numbers that an upstream gave us. Never deleted: a number in one is never a caller's.
@@ -85,7 +87,8 @@ CREATE INDEX entries_state ON entries (state);
 CREATE INDEX entries_ready ON entries (lane, state, deadline) WHERE queue = 'ready';
 CREATE INDEX entries_deferred ON entries (lane, state, due) WHERE queue = 'deferred';
 CREATE INDEX entries_leased ON entries (lease_until) WHERE queue = 'leased';
-CREATE INDEX entries_overdue ON entries (deadline) WHERE queue IN ('ready', 'deferred');
+CREATE INDEX entries_overdue ON entries (deadline)
+    WHERE queue IN ('ready', 'deferred') OR state = 'needs-authorization';
 CREATE INDEX entries_order ON entries (order_key) WHERE queue IS NOT NULL;
 CREATE INDEX entries_unauthorized ON entries (organization, identity_digest)
     WHERE state = 'needs-authorization';

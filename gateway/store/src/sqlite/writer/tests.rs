@@ -4,11 +4,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use engine::ports::{AppendError, Appended, EntryId, NewEntry, NumberUse, Organization, Store};
+use engine::ports::{
+    AppendError, Appended, Clock, EntryId, NewEntry, NumberUse, Organization, ReadError, Store,
+};
 use futures_util::future::BoxFuture;
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::Opaque;
 use policies::operation::{LaneName, OpName};
+use policies::time::Timestamp;
 use rusqlite::ffi;
 use uuid::Uuid;
 
@@ -28,6 +31,10 @@ impl Clock for Still {
     }
 }
 
+fn practice() -> Organization {
+    Organization("practice-a".to_owned())
+}
+
 fn entry(key: &str) -> NewEntry {
     let id = EntryId(Uuid::now_v7());
     NewEntry {
@@ -35,7 +42,7 @@ fn entry(key: &str) -> NewEntry {
         lane: LaneName("sac.prescriptions"),
         op: OpName("invio"),
         order_key: id,
-        organization: Organization("practice-a".to_owned()),
+        organization: practice(),
         key: key.to_owned(),
         fingerprint: Opaque::default(),
         person: None,
@@ -96,8 +103,8 @@ async fn append(store: &Sqlite, key: &str) -> Result<Appended, AppendError> {
     store.append(vec![entry(key)]).await.remove(0)
 }
 
-/// The group whose commit failed is unknown; everything after it is refused, reads go on, the
-/// process is told once, and nothing is written on closing.
+/// The group whose commit failed is unknown, and so is everything after it; reads go on, but what
+/// was written under a key is not said; the process is told once, and nothing is written on closing.
 async fn poisoned_by(commit: Commit) -> (tempfile::TempDir, u64) {
     let directory = tempfile::tempdir().unwrap();
     let told = Arc::new(AtomicUsize::new(0));
@@ -110,11 +117,17 @@ async fn poisoned_by(commit: Commit) -> (tempfile::TempDir, u64) {
     let unknown = append(&store, "in it").await;
     assert!(matches!(unknown, Err(AppendError::Unknown)), "{unknown:?}");
     assert!(store.poisoned());
-    for _ in 0..3 {
-        let refused = append(&store, "after").await;
-        assert!(matches!(refused, Err(AppendError::Refused)), "{refused:?}");
+    for key in ["in it", "after", "before"] {
+        let after = append(&store, key).await;
+        assert!(matches!(after, Err(AppendError::Unknown)), "{after:?}");
+        let recalled = store.recall(practice(), key.to_owned(), Opaque::default());
+        let recalled = recalled.await;
+        assert!(
+            matches!(recalled, Err(ReadError::Unavailable)),
+            "{recalled:?}"
+        );
     }
-    assert_eq!(store.lease_block(1).await, Err(WriteError::Refused));
+    assert_eq!(store.lease_block(1).await, Err(WriteError::Unknown));
     assert!(store.tally().await.is_ok(), "reads go on");
     assert_eq!(told.load(Ordering::SeqCst), 1);
 
@@ -186,8 +199,8 @@ async fn a_panic_of_the_writer_is_unknown_and_poisons() {
     store.close().await;
     assert!(store.poisoned());
     assert_eq!(told.load(Ordering::SeqCst), 1);
-    let refused = append(&store, "l").await;
-    assert!(matches!(refused, Err(AppendError::Refused)), "{refused:?}");
+    let again = append(&store, "k").await;
+    assert!(matches!(again, Err(AppendError::Unknown)), "{again:?}");
 }
 
 /// Everyone in a group hears the same, and hears it after the commit.

@@ -1,0 +1,58 @@
+//! The transaction of a group of writes, as each of them sees it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::ports::{BlockId, Clock};
+use policies::time::Timestamp;
+use rusqlite::Connection;
+
+use super::drift::Drift;
+use super::ranges::{Change, Numbers};
+use crate::sealing::Sealer;
+
+/// What the writer counts in memory instead of asking the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// The sequence number of the next event.
+    pub(super) seq_next: i64,
+    /// How many entries the gateway itself will still move.
+    pub(super) pending: u64,
+    /// The reading of the clock that `meta` holds.
+    pub(super) noted: Timestamp,
+}
+
+/// What does not change while a store is open.
+pub(super) struct Fixed {
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) node: String,
+    pub(super) entries_max: u64,
+    /// The number of this opening of the store.
+    pub(super) instance: i64,
+    /// How its clock fits that of the last opening.
+    pub(super) drift: Drift,
+}
+
+/// The transaction of a group, as its writes see it.
+pub(super) struct Tx<'w> {
+    pub(super) conn: &'w Connection,
+    pub(super) fixed: &'w Fixed,
+    /// One instant for the whole group.
+    pub(super) now: Timestamp,
+    pub(super) counts: Counts,
+    pub(super) numbers: &'w Numbers,
+    /// How far each block is used up by this group, written once before its commit.
+    pub(super) marks: BTreeMap<BlockId, u64>,
+    /// Takes effect in memory if the group is committed.
+    pub(super) changes: Vec<Change>,
+}
+
+impl Tx<'_> {
+    /// Takes the next place in the order of all events.
+    pub(super) fn next_seq(&mut self) -> i64 {
+        let seq = self.counts.seq_next;
+        self.counts.seq_next += 1;
+        seq
+    }
+}

@@ -1,0 +1,44 @@
+//! What sets one world apart from another.
+
+use std::path::{Path, PathBuf};
+
+use crate::upstreams::sac::settings::Live;
+
+/// What is special about a world.
+#[derive(Debug, Default)]
+pub struct Setup {
+    pub(super) config: Vec<(&'static str, serde_json::Value)>,
+    pub(super) policy: Vec<(&'static str, serde_json::Value)>,
+    pub(super) live: Option<Live>,
+    pub(super) store: Option<PathBuf>,
+}
+
+impl Setup {
+    /// Sets a key of the gateway's configuration.
+    #[must_use]
+    pub fn config(mut self, key: &'static str, value: impl Into<serde_json::Value>) -> Setup {
+        self.config.push((key, value.into()));
+        self
+    }
+
+    /// Sets a key of the gateway's policy.
+    #[must_use]
+    pub fn policy(mut self, key: &'static str, value: impl Into<serde_json::Value>) -> Setup {
+        self.policy.push((key, value.into()));
+        self
+    }
+
+    /// Starts the simulator with these manners.
+    #[must_use]
+    pub fn sac(mut self, live: Live) -> Setup {
+        self.live = Some(live);
+        self
+    }
+
+    /// Keeps the gateway's state here.
+    #[must_use]
+    pub fn store(mut self, directory: &Path) -> Setup {
+        self.store = Some(directory.to_owned());
+        self
+    }
+}
