@@ -24,6 +24,7 @@ mod query;
 mod respond;
 mod status;
 mod trace;
+mod unread;
 
 use std::any::Any;
 use std::fmt;
