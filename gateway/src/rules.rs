@@ -12,6 +12,10 @@ use std::time::Duration;
 use policies::rules::{SAC_DEFAULTS, SacRules};
 use toml::{Table, Value};
 
+use crate::config::read_bounded;
+
+/// Bytes a policy file may have.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Levels of tables a policy file may have.
 const DEPTH_MAX: usize = 8;
 
@@ -57,19 +61,24 @@ fn gather(file: Option<&Path>) -> Result<SacRules, Vec<RulesProblem>> {
         return read(rules, "compiled-in rules");
     };
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| vec![RulesProblem(format!("{name}: cannot be read: {error}"))])?;
-    let over: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| vec![RulesProblem(format!("{name}: {error}"))])?;
+    let refuse = |rule: String| vec![RulesProblem(format!("{name}: {rule}"))];
+    let bytes = read_bounded(file, FILE_BYTES_MAX).map_err(refuse)?;
+    let text = String::from_utf8(bytes).map_err(|_| refuse("must be UTF-8".to_owned()))?;
+    let over: Table = text.parse().map_err(|error: toml::de::Error| {
+        // Never the line itself: it may be of a file that was named by mistake, a key among them.
+        let line = error
+            .span()
+            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        refuse(format!("must be TOML: line {line}: {}", error.message()))
+    })?;
     lay_over(&mut rules, over, DEPTH_MAX);
     read(rules, &name)
 }
 
 fn read(rules: Table, name: &str) -> Result<SacRules, Vec<RulesProblem>> {
-    let rules: SacRules = rules
-        .try_into()
-        .map_err(|error: toml::de::Error| vec![RulesProblem(format!("{name}: {error}"))])?;
+    let rules: SacRules = rules.try_into().map_err(|error: toml::de::Error| {
+        vec![RulesProblem(format!("{name}: {}", error.message()))]
+    })?;
     let problems: Vec<_> = rules
         .problems()
         .into_iter()

@@ -116,7 +116,8 @@ impl Layers {
             }
             None => Some(Problem {
                 key: key.to_owned(),
-                value: shown(&value),
+                // What was meant for a setting that does not exist may be a secret.
+                value: HIDDEN.to_owned(),
                 rule: format!("no such setting (from the {})", origin.as_str()),
             }),
         }
@@ -170,9 +171,21 @@ fn read_table(file: &Path) -> Result<Table, String> {
     })
 }
 
+/// Stands for a value that is not shown.
+const HIDDEN: &str = "…";
+/// A text this long without a separator of paths or addresses is taken for a secret.
+const SECRET_CHARS_MIN: usize = 24;
+
+/// Whether a text may be a secret that was put where its path belongs, or an address with one.
+fn may_be_secret(text: &str) -> bool {
+    let is_one_word = !text.contains(['/', '.', ' ']);
+    (text.len() >= SECRET_CHARS_MIN && is_one_word) || text.contains(['@', '\n'])
+}
+
 /// A leaf as it is written in a file.
 pub(super) fn shown(value: &Value) -> String {
     match value {
+        Value::String(text) if may_be_secret(text) => HIDDEN.to_owned(),
         Value::String(text) => format!("{text:?}"),
         Value::Integer(number) => number.to_string(),
         Value::Float(number) => number.to_string(),

@@ -169,8 +169,8 @@ fn all_problems_are_listed_each_with_key_value_and_rule() {
     let error = ground.load(&[("ARGINE__STORE__ENTRIES", "5")]).unwrap_err();
     let lines: Vec<_> = error.problems.iter().map(ToString::to_string).collect();
     let expected = [
-        "listne.adress = \"x\": no such setting (from the file)",
-        "store.entries = \"5\": no such setting (from the environment)",
+        "listne.adress = …: no such setting (from the file)",
+        "store.entries = …: no such setting (from the environment)",
         "listen.address = \"here\": must be an address and a port, as 0.0.0.0:8443",
         "sac.lots_url = \"http://localhost:2\": must begin with https://",
         "sac.region = 130: must be a text in quotes",

@@ -23,6 +23,8 @@ use super::respond::{FieldError, Problem};
 
 /// Deepest nesting of a body. Ours has four levels.
 pub(crate) const DEPTH_MAX: usize = 16;
+/// Digits of a place in a list that an error names.
+const PLACE_DIGITS_MAX: usize = 3;
 /// Longest key that an error repeats.
 const KEY_CHARS_MAX: usize = 40;
 
@@ -82,10 +84,11 @@ fn push(pointer: &mut String, key: &str) {
 
 /// A key as an error may repeat it: one that cannot be ours may be anything, a tax code included.
 fn shown(key: &str) -> &str {
-    let ours = key.len() <= KEY_CHARS_MAX
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let is_place = key.len() <= PLACE_DIGITS_MAX && key.bytes().all(|b| b.is_ascii_digit());
+    // No field of ours has a digit; a tax code and a number have.
+    let is_field =
+        key.len() <= KEY_CHARS_MAX && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let ours = is_place || is_field;
     if ours { key } else { "…" }
 }
 

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::entry_id;
 use super::resource::PrescriptionBody;
+use super::resource::is_registered;
 use super::write::person;
 use crate::edge::query::{Parameters, parse_cursor};
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
@@ -237,8 +238,13 @@ async fn one_page(
         entries_max: page.entries_max + 1,
         ..page
     };
+    let by_number = filter.number.is_some();
     let listing = edge.gateway.store.list(organization, filter, asked);
     let mut entries = edge.read(listing).await?;
+    if by_number {
+        // Before it is registered nobody may learn a number, not even by guessing it.
+        entries.retain(|entry| is_registered(entry.state));
+    }
     let has_next = entries.len() > page.entries_max;
     entries.truncate(page.entries_max);
     let next_cursor = entries
