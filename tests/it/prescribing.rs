@@ -339,7 +339,29 @@ async fn a_callers_own_number_is_used_once_and_is_none_of_ours() {
         (ours.text("/code"), ours.text("/errors/0/pointer")),
         pair("number-ours", "/nre")
     );
+    // Another region's lots are not to be used up here.
+    other["nre"] = json!("0200A4000000001");
+    let foreign = caller.prescribe(&key(), &other).await.expect(422);
+    assert_eq!(foreign.text("/errors/0/rule"), "nre-region");
     assert_eq!(world.settled().await.stored, 1);
+}
+
+/// Before it is registered nobody learns a number, not even by guessing it.
+#[tokio::test]
+async fn a_number_is_found_only_once_it_is_registered() {
+    let world = World::start().await;
+    world.faults(vec![Rule::everywhere(Fault::Refuse)]);
+    let caller = world.caller("practice-a");
+    let own = world.own_number();
+    let mut body = drug();
+    body["nre"] = json!(own);
+    caller.prescribe(&key(), &body).await.expect(202);
+    let query = json!({ "nre": own });
+    let found = async || caller.search(&query).await.expect(200).at("/items");
+    assert_eq!(found().await, json!([]));
+    world.recover();
+    assert_eq!(world.settled().await.registered, 1);
+    assert_eq!(found().await[0]["nre"], json!(own));
 }
 
 fn pair(code: &str, pointer: &str) -> (String, String) {
