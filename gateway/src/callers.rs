@@ -15,7 +15,8 @@ use engine::entry::Organization;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
-use crate::config::{Problem, read_bounded};
+use crate::config::pem::read_bounded;
+use crate::config::problem::Problem;
 use crate::tls::CertificateDigest;
 
 /// Longest name of an organisation or a key.

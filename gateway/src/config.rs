@@ -15,13 +15,13 @@ mod callers;
 mod layers;
 mod limits;
 mod listen;
-mod pem;
+pub(crate) mod pem;
+pub(crate) mod problem;
 mod process;
 mod sac;
 mod section;
 mod store;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::callers::Callers;
@@ -29,11 +29,10 @@ use crate::callers::Callers;
 pub use self::layers::{Effective, Origin};
 pub use self::limits::Limits;
 pub use self::listen::{BodyLimits, Listen};
+pub use self::problem::Problem;
 pub use self::process::{Log, Shutdown};
 pub use self::sac::SacFiles;
 pub use self::store::StoreFiles;
-
-pub(crate) use self::pem::read_bounded;
 
 use self::layers::Layers;
 use self::section::Section;
@@ -66,23 +65,6 @@ pub struct Loaded {
     pub config: Config,
     /// Every setting in force, in the order of its key.
     pub effective: Vec<Effective>,
-}
-
-/// One broken rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The dotted key, or the file in which it stands.
-    pub key: String,
-    /// The value as written.
-    pub value: String,
-    /// The rule it breaks.
-    pub rule: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}: {}", self.key, self.value, self.rule)
-    }
 }
 
 /// The settings break at least one rule.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use policies::rules::{SAC_DEFAULTS, SacRules};
 use toml::{Table, Value};
 
-use crate::config::read_bounded;
+use crate::config::pem::read_bounded;
 
 /// Bytes a policy file may have.
 const FILE_BYTES_MAX: u64 = 1 << 20;

@@ -7,7 +7,7 @@ use policies::failure::Code;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::prescriptions::entry_id;
+use super::prescriptions::id::entry_id;
 use super::prescriptions::resource::instant;
 use super::query::Parameters;
 use super::respond::{Problem, ProblemBody};

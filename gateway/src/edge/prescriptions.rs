@@ -1,5 +1,6 @@
 //! Prescriptions: written once, then followed until the SAC has registered or refused them.
 
+pub(crate) mod id;
 pub(crate) mod lookup;
 mod reading;
 pub(crate) mod reminder;
@@ -14,10 +15,8 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use engine::door::Submitted;
-use engine::entry::EntryId;
 use policies::state::State;
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use self::request::NewPrescription;
 use self::resource::{PrescriptionBody, is_registered, location, refusals};
@@ -129,13 +128,6 @@ fn answer(submitted: Submitted, warnings: Vec<FieldError>) -> Result<HttpRespons
     Ok(HttpResponse::build(status)
         .insert_header((header::LOCATION, location))
         .json(body))
-}
-
-/// The entry that a path names; a name that cannot be one is no entry.
-pub(crate) fn entry_id(text: &str) -> Result<EntryId, Problem> {
-    Uuid::try_parse(text)
-        .map(EntryId)
-        .map_err(|_| Problem::from(&codes::NO_SUCH_PRESCRIPTION))
 }
 
 fn trace(request: &HttpRequest) -> Option<String> {

@@ -19,7 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::codes::{self, Code, Text};
-use super::prescriptions::resource::NoticeBody;
+use super::notice::NoticeBody;
 
 /// Most broken rules listed in one answer.
 pub(crate) const ERRORS_MAX: usize = 100;

@@ -11,7 +11,7 @@ use policies::state::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::entry_id;
+use super::id::entry_id;
 use super::resource::PrescriptionBody;
 use super::resource::is_registered;
 use super::write::person;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::edge::codes;
+use crate::edge::notice::NoticeBody;
 use crate::edge::respond::{FieldError, Problem};
 
 /// A prescription that is on disk.
@@ -62,35 +63,6 @@ pub(crate) struct PrescriptionBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(min_items = 0, max_items = 100)]
     pub(crate) warnings: Vec<FieldError>,
-}
-
-/// One thing that the SAC said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Notice)]
-pub(crate) struct NoticeBody {
-    /// `error`, `warning` or `communication`.
-    #[schema(value_type = String, max_length = 16)]
-    pub(crate) kind: &'static str,
-    /// The SAC's code.
-    #[schema(max_length = 16, example = "1036")]
-    pub(crate) code: String,
-    /// The SAC's words.
-    #[schema(max_length = 2000)]
-    pub(crate) text: String,
-    /// The row it speaks of, from one; zero is the whole prescription.
-    #[schema(minimum = 0, maximum = 1000, format = Int32)]
-    pub(crate) row: u32,
-}
-
-impl NoticeBody {
-    fn of(notice: Notice, kind: &'static str) -> NoticeBody {
-        NoticeBody {
-            kind,
-            code: notice.code,
-            text: notice.text,
-            row: notice.row,
-        }
-    }
 }
 
 impl PrescriptionBody {

@@ -26,7 +26,6 @@ use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::row::{at, instant};
-use super::tx::Tx;
 
 /// A clock that lost this much between two processes was corrected; nothing waits longer for it.
 const BACK_MAX: Duration = Duration::from_secs(5);
@@ -104,13 +103,16 @@ impl Drift {
     }
 }
 
-/// Keeps the present reading, if the one that is kept has grown old.
-pub(super) fn note(tx: &mut Tx<'_>) -> rusqlite::Result<()> {
-    if tx.now.since(tx.counts.noted) >= NOTED_EVERY {
-        tx.conn
-            .prepare_cached("UPDATE meta SET clock = ?1")?
-            .execute([at(tx.now)])?;
-        tx.counts.noted = tx.now;
+/// Keeps the present reading, if the one that was `noted` has grown old.
+pub(super) fn note(
+    conn: &Connection,
+    now: Timestamp,
+    noted: &mut Timestamp,
+) -> rusqlite::Result<()> {
+    if now.since(*noted) >= NOTED_EVERY {
+        conn.prepare_cached("UPDATE meta SET clock = ?1")?
+            .execute([at(now)])?;
+        *noted = now;
     }
     Ok(())
 }

@@ -271,7 +271,7 @@ impl Engine {
             work.run(&mut tx).map_err(before)?;
         }
         numbers::write_marks(&tx).map_err(before)?;
-        drift::note(&mut tx).map_err(before)?;
+        drift::note(tx.conn, tx.now, &mut tx.counts.noted).map_err(before)?;
         let Tx {
             counts, changes, ..
         } = tx;
