@@ -25,7 +25,6 @@ mod query;
 mod respond;
 mod status;
 mod trace;
-mod unread;
 
 use std::any::Any;
 use std::fmt;

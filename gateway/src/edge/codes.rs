@@ -212,10 +212,6 @@ codes! {
     KEY_IN_FLIGHT = 409 "key-in-flight" Caller Unknown SameKey(SECOND),
         "A request with this key is being stored", "È in corso una richiesta con questa chiave",
         "Repeat it with the same key.", "Ripeterla con la stessa chiave.";
-    LENGTH_REQUIRED = 411 "length-required" Caller NotDone Never,
-        "The length of the body is not said", "Manca la lunghezza del corpo",
-        "Send Content-Length; bodies in chunks are not read.",
-        "Inviare Content-Length; i corpi a blocchi non vengono letti.";
     BODY_TOO_LARGE = 413 "body-too-large" Caller NotDone Never,
         "The body is too large", "Il corpo è troppo grande",
         "The description of the API states the limit.",

@@ -32,7 +32,6 @@ use super::codes::{self, Code};
 use super::limiter::{Quota, Subject};
 use super::respond::{Language, Problem, render};
 use super::trace::Trace;
-use super::unread;
 use crate::tls::CertificateDigest;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -54,19 +53,6 @@ pub(crate) async fn frame(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let frame = Frame::open(&request);
     request.extensions_mut().insert(frame.trace.clone());
-    if unread::is_of_unknown_length(request.headers()) {
-        let response = frame.refuse(&Problem::from(&codes::LENGTH_REQUIRED));
-        frame.log(
-            Some(request.request()),
-            response.status(),
-            Some(&codes::LENGTH_REQUIRED),
-        );
-        let (request, payload) = request.into_parts();
-        return Ok(ServiceResponse::new(
-            request,
-            unread::and_close(response, payload),
-        ));
-    }
     if !frame.quota.admitted {
         let problem = Problem {
             retry_after: Some(frame.quota.reset),
@@ -141,7 +127,7 @@ impl Frame {
     fn refuse(&self, problem: &Problem) -> HttpResponse {
         let mut response = render(problem, self.trace.id(), self.language);
         // What is left of the body was not read, so that nothing after it can be.
-        if matches!(problem.code.status, 408 | 411 | 413 | 415) {
+        if matches!(problem.code.status, 408 | 413 | 415) {
             response
                 .head_mut()
                 .set_connection_type(ConnectionType::Close);
