@@ -162,6 +162,17 @@ impl Store for Shelf {
     fn append(&self, _: Vec<NewEntry>) -> BoxFuture<'_, Vec<Result<Appended, AppendError>>> {
         panic!("the edge writes through its door only")
     }
+    fn recall(
+        &self,
+        _: Organization,
+        _: String,
+        _: Opaque,
+    ) -> BoxFuture<'_, Result<Recall, ReadError>> {
+        panic!("the edge writes through its door only")
+    }
+    fn authority_awaited(&self) -> BoxFuture<'_, Result<bool, ReadError>> {
+        panic!("the edge resumes nothing")
+    }
     fn lease_due(
         &self,
         _: Wanted,
@@ -190,7 +201,7 @@ impl Store for Shelf {
     ) -> BoxFuture<'_, Result<Option<policies::time::Timestamp>, ReadError>> {
         panic!("the edge schedules nothing")
     }
-    fn add_range(&self, _: NumberRange) -> BoxFuture<'_, Result<(), WriteError>> {
+    fn add_range(&self, _: NumberRange) -> BoxFuture<'_, Result<bool, WriteError>> {
         panic!("the edge has no numbers")
     }
     fn lease_block(&self, _: u64) -> BoxFuture<'_, Result<Option<NumberBlock>, WriteError>> {
