@@ -25,6 +25,7 @@ mod query;
 mod respond;
 mod status;
 mod trace;
+mod unread;
 
 use std::any::Any;
 use std::fmt;
@@ -50,6 +51,10 @@ use self::respond::Problem;
 use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen};
 use crate::tls::CertificateDigest;
+
+/// How long a caller whose body was not read to its end may take to hear the answer, before the
+/// connection is closed.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Everything the edge asks for, made by the composition root.
 pub struct Gateway {
@@ -138,6 +143,7 @@ pub fn server(gateway: Gateway, listen: &Listen) -> Result<(Server, Vec<SocketAd
     .max_connection_rate(listen.handshakes_max)
     .tls_handshake_timeout(listen.handshake_within)
     .client_request_timeout(listen.header_within)
+    .client_disconnect_timeout(LINGER)
     .keep_alive(listen.keep_alive)
     .shutdown_timeout(u64::try_from(drain_seconds).unwrap_or(u64::MAX))
     .disable_signals()

@@ -4,7 +4,8 @@
 //!
 //! 1. Every answer carries the quota of whoever asked, and no answer may be cached unless it says so.
 //! 2. Every answer of 400 or above has a problem as its body, whoever made it.
-//! 3. Every request leaves one log line, which names the template of its route and never its path,
+//! 3. Every answer keeps the body of its request until it is sent.
+//! 4. Every request leaves one log line, which names the template of its route and never its path,
 //!    its query or its body.
 //!
 //! # Not here
@@ -32,6 +33,7 @@ use super::codes::{self, Code};
 use super::limiter::{Quota, Subject};
 use super::respond::{Language, Problem, render};
 use super::trace::Trace;
+use super::unread::Unread;
 use crate::tls::CertificateDigest;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -48,10 +50,10 @@ pub(crate) fn peer(request: &HttpRequest) -> Option<CertificateDigest> {
 
 /// The middleware around all routes.
 pub(crate) async fn frame(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let frame = Frame::open(&request);
+    let frame = Frame::open(&mut request);
     request.extensions_mut().insert(frame.trace.clone());
     if !frame.quota.admitted {
         let problem = Problem {
@@ -89,10 +91,12 @@ struct Frame {
     trace: Trace,
     language: Language,
     quota: Quota,
+    unread: Option<Unread>,
 }
 
 impl Frame {
-    fn open(request: &ServiceRequest) -> Frame {
+    fn open(request: &mut ServiceRequest) -> Frame {
+        let unread = Unread::of(request);
         let edge = request
             .app_data::<web::Data<Edge>>()
             .expect("the application is built with its data");
@@ -104,6 +108,7 @@ impl Frame {
             trace: Trace::of(request.headers()),
             language: Language::of(request.headers()),
             quota: edge.limiter.count(subject(edge, request.request()), began),
+            unread,
         }
     }
 
@@ -148,7 +153,10 @@ impl Frame {
         headers.insert(RESET, HeaderValue::from(whole_seconds(self.quota.reset)));
         default(headers, header::CACHE_CONTROL, "no-store");
         default(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        response
+        match &self.unread {
+            Some(unread) => unread.kept_by(response),
+            None => response,
+        }
     }
 
     fn log(&self, request: Option<&HttpRequest>, status: StatusCode, code: Option<&'static Code>) {

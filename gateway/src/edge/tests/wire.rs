@@ -1,6 +1,6 @@
 //! The edge over real sockets and real TLS: who may connect, and how long they may take.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,9 @@ impl Authority {
     }
 }
 
+/// A server that has not closed a connection by then does not mean to.
+const CLOSES_WITHIN: Duration = Duration::from_secs(10);
+
 /// A server with tight limits, and whom it knows.
 struct Served {
     address: SocketAddr,
@@ -50,9 +53,15 @@ struct Served {
 }
 
 fn serve() -> Served {
+    serve_at_most(1_000)
+}
+
+/// [`serve`], with a quota of `requests_max`.
+fn serve_at_most(requests_max: u32) -> Served {
     let authority = Authority::new();
     let practice = authority.issue(ExtendedKeyUsagePurpose::ClientAuth);
-    let kit = Kit::behind(CertificateDigest::of(&practice.0));
+    let mut kit = Kit::behind(CertificateDigest::of(&practice.0));
+    kit.requests_max = requests_max;
     let (certificate, key) = authority.issue(ExtendedKeyUsagePurpose::ServerAuth);
     let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
     let verifier = callers_verifier(vec![authority.1.clone()]).unwrap();
@@ -107,7 +116,44 @@ async fn talk(
     identity: Option<Identity>,
     text: String,
 ) -> std::io::Result<(String, Option<Vec<u8>>)> {
-    let address = served.address;
+    let (address, config) = (served.address, client(served, identity));
+    let connecting = actix_web::rt::task::spawn_blocking(move || {
+        let mut stream = connect(address, config)?;
+        stream.write_all(text.as_bytes())?;
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        let protocol = stream.conn.alpn_protocol().map(<[u8]>::to_vec);
+        match read {
+            Err(error) if answer.is_empty() || is_open(&error) => Err(error),
+            _ => Ok((String::from_utf8_lossy(&answer).into_owned(), protocol)),
+        }
+    });
+    connecting.await.unwrap()
+}
+
+/// Whether reading ended because nothing came, and not because the server closed.
+fn is_open(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Sends a request that is refused and chunks of its body for as long as the server takes them.
+async fn flood(served: &Served) -> std::io::Result<()> {
+    let (address, config) = (served.address, client(served, served.practice()));
+    let request = silent("POST", "/v1/prescriptions", "");
+    let flooding = actix_web::rt::task::spawn_blocking(move || {
+        let mut stream = connect(address, config)?;
+        stream.write_all(request.as_bytes())?;
+        let chunk = format!("1000\r\n{}\r\n", "a".repeat(1 << 12));
+        let began = std::time::Instant::now();
+        while began.elapsed() < CLOSES_WITHIN {
+            stream.write_all(chunk.as_bytes())?;
+        }
+        Ok(())
+    });
+    flooding.await.unwrap()
+}
+
+fn client(served: &Served, identity: Option<Identity>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(served.authority.1.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -122,22 +168,19 @@ async fn talk(
         None => config.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let connecting = actix_web::rt::task::spawn_blocking(move || {
-        let name = ServerName::try_from("localhost").unwrap();
-        let tls = ClientConnection::new(Arc::new(config), name).unwrap();
-        let socket = TcpStream::connect(address)?;
-        socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-        let mut stream = StreamOwned::new(tls, socket);
-        stream.write_all(text.as_bytes())?;
-        let mut answer = Vec::new();
-        let read = stream.read_to_end(&mut answer);
-        let protocol = stream.conn.alpn_protocol().map(<[u8]>::to_vec);
-        match read {
-            Err(error) if answer.is_empty() => Err(error),
-            _ => Ok((String::from_utf8_lossy(&answer).into_owned(), protocol)),
-        }
-    });
-    connecting.await.unwrap()
+    config
+}
+
+fn connect(
+    address: SocketAddr,
+    config: ClientConfig,
+) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let name = ServerName::try_from("localhost").unwrap();
+    let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+    let socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(CLOSES_WITHIN))?;
+    socket.set_write_timeout(Some(CLOSES_WITHIN))?;
+    Ok(StreamOwned::new(tls, socket))
 }
 
 const STATUS: &str = "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -207,5 +250,79 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_sent() {
     let (answer, _) = talk(&served, served.practice(), announced).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(answer.contains("\"code\":\"body-too-large\""), "{answer}");
+    served.handle.stop(false).await;
+}
+
+/// A head whose chunked body says that it goes on, and never does.
+fn silent(method: &str, path: &str, headers: &str) -> String {
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\
+         Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+    )
+}
+
+#[actix_web::test]
+async fn a_chunked_body_that_never_ends_holds_no_connection() {
+    let served = serve();
+    let token = format!("Authorization: Bearer {}\r\n", served.token);
+    let json = "Idempotency-Key: k\r\nContent-Type: application/json\r\n";
+    let text = "Idempotency-Key: k\r\nContent-Type: text/plain\r\n";
+    let write = |headers: &str| silent("POST", "/v1/prescriptions", headers);
+    let large = write(&format!("{token}{json}")) + &format!("1000\r\n{}", "a".repeat(1 << 12));
+    let cases = [
+        (silent("GET", "/v1/status", ""), "200"),
+        (write("Authorization: Bearer x\r\n"), "401"),
+        (write(""), "403"),
+        (silent("POST", "/v1/nowhere", ""), "404"),
+        (silent("POST", "/v1/status", ""), "405"),
+        (write(&format!("{token}{json}")), "408"),
+        (large, "413"),
+        (write(&format!("{token}{text}")), "415"),
+    ];
+    for (request, status) in cases {
+        let talk = talk(&served, served.practice(), request);
+        let (answer, _) = talk
+            .await
+            .unwrap_or_else(|error| panic!("{status}: {error}"));
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&expected), "{status}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    }
+    served.handle.stop(false).await;
+
+    let served = serve_at_most(1);
+    let request = STATUS.to_owned();
+    talk(&served, served.practice(), request).await.unwrap();
+    let talk = talk(&served, served.practice(), write(""));
+    let (answer, _) = talk.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    served.handle.stop(false).await;
+}
+
+#[actix_web::test]
+async fn a_body_that_goes_on_after_its_answer_is_not_read_on() {
+    let served = serve();
+    let began = std::time::Instant::now();
+    let sent = flood(&served).await;
+    assert!(sent.is_err_and(|error| !is_open(&error)), "not closed");
+    assert!(began.elapsed() < CLOSES_WITHIN, "{:?}", began.elapsed());
+    served.handle.stop(false).await;
+}
+
+#[actix_web::test]
+async fn a_body_that_was_read_leaves_its_connection_open() {
+    let served = serve();
+    let chunk = format!("{:x}\r\n{DRUG}\r\n0\r\n\r\n", DRUG.len());
+    let write = format!(
+        "POST /v1/prescriptions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\
+         Idempotency-Key: k\r\nContent-Type: application/json\r\n\
+         Transfer-Encoding: chunked\r\n\r\n{chunk}",
+        served.token
+    );
+    let (answers, _) = talk(&served, served.practice(), write + STATUS)
+        .await
+        .unwrap();
+    assert!(answers.starts_with("HTTP/1.1 503 "), "{answers}");
+    assert!(answers.contains("HTTP/1.1 200 OK"), "{answers}");
     served.handle.stop(false).await;
 }
