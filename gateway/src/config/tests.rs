@@ -169,8 +169,8 @@ fn all_problems_are_listed_each_with_key_value_and_rule() {
     let error = ground.load(&[("ARGINE__STORE__ENTRIES", "5")]).unwrap_err();
     let lines: Vec<_> = error.problems.iter().map(ToString::to_string).collect();
     let expected = [
-        "listne.adress = \"x\": no such setting (from the file)",
-        "store.entries = \"5\": no such setting (from the environment)",
+        "listne.adress = …: no such setting (from the file)",
+        "store.entries = …: no such setting (from the environment)",
         "listen.address = \"here\": must be an address and a port, as 0.0.0.0:8443",
         "sac.lots_url = \"http://localhost:2\": must begin with https://",
         "sac.region = 130: must be a text in quotes",
@@ -233,5 +233,28 @@ fn every_default_stands_below_a_comment() {
         let is_setting = line.contains(" = ") && !line.starts_with('#');
         assert!(!is_setting || before.starts_with('#'), "{line}");
         before = line;
+    }
+}
+
+#[test]
+fn no_problem_repeats_what_may_be_a_secret() {
+    let secret = "AbCdEf0123456789";
+    let ground = Ground::new();
+    let address = format!("http://region:{secret}@localhost:2");
+    let settings = ground.load(&[]).unwrap().effective.into_iter();
+    let mut keys: Vec<String> = settings.map(|setting| setting.key).collect();
+    keys.retain(|key| key.ends_with("file"));
+    assert!(keys.len() >= 12, "{keys:?}");
+    let texts = keys.iter().map(|key| (key.as_str(), secret));
+    let texts = texts.chain([
+        ("sac.pin_code", secret),
+        ("sac.prescriptions_url", address.as_str()),
+    ]);
+    for (key, text) in texts {
+        let name = format!("ARGINE__{}", key.to_ascii_uppercase().replace('.', "__"));
+        let error = ground.load(&[(name.as_str(), text)]).unwrap_err();
+        let lines: Vec<_> = error.problems.iter().map(ToString::to_string).collect();
+        assert!(lines[0].starts_with(&format!("{key} = ")), "{lines:?}");
+        assert!(!lines.concat().contains(secret), "{lines:?}");
     }
 }

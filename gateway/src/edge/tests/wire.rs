@@ -144,7 +144,7 @@ async fn flood(served: &Served) -> std::io::Result<()> {
         let mut stream = connect(address, config)?;
         stream.write_all(request.as_bytes())?;
         let chunk = format!("1000\r\n{}\r\n", "a".repeat(1 << 12));
-        let began = std::time::Instant::now();
+        let began = tokio::time::Instant::now();
         while began.elapsed() < CLOSES_WITHIN {
             stream.write_all(chunk.as_bytes())?;
         }
@@ -302,7 +302,7 @@ async fn a_chunked_body_that_never_ends_holds_no_connection() {
 #[actix_web::test]
 async fn a_body_that_goes_on_after_its_answer_is_not_read_on() {
     let served = serve();
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     let sent = flood(&served).await;
     assert!(sent.is_err_and(|error| !is_open(&error)), "not closed");
     assert!(began.elapsed() < CLOSES_WITHIN, "{:?}", began.elapsed());
