@@ -19,6 +19,8 @@ mod events;
 mod frame;
 mod json;
 mod limiter;
+mod notation;
+mod notice;
 mod prescriptions;
 mod query;
 mod respond;

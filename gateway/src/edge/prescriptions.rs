@@ -14,14 +14,13 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use engine::door::Submitted;
-use engine::entry::EntryId;
 use policies::state::State;
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use self::request::NewPrescription;
-use self::resource::{PrescriptionBody, is_registered, location, refusals};
+use self::resource::{PrescriptionBody, is_registered, refusals};
 use self::write::{Headers, prepare};
+use super::notation::location;
 use super::respond::{FieldError, Problem, ProblemBody};
 use super::trace::Trace;
 use super::{Edge, body, codes, json};
@@ -129,13 +128,6 @@ fn answer(submitted: Submitted, warnings: Vec<FieldError>) -> Result<HttpRespons
     Ok(HttpResponse::build(status)
         .insert_header((header::LOCATION, location))
         .json(body))
-}
-
-/// The entry that a path names; a name that cannot be one is no entry.
-pub(crate) fn entry_id(text: &str) -> Result<EntryId, Problem> {
-    Uuid::try_parse(text)
-        .map(EntryId)
-        .map_err(|_| Problem::from(&codes::NO_SUCH_PRESCRIPTION))
 }
 
 fn trace(request: &HttpRequest) -> Option<String> {

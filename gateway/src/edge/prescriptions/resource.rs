@@ -5,19 +5,22 @@
 //! 1. The NRE and the code of authentication leave the gateway only for an entry that the SAC has
 //!    registered: before that the law lets nobody print or hand them out.
 
+use std::fmt;
+
 use adapters::sac::{Notice, Receipt};
-use engine::entry::{Entry, EntryId};
+use engine::entry::Entry;
 use policies::failure::{Code, Opaque};
 use policies::state::State;
-use policies::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::edge::codes;
+use crate::edge::notation::instant;
+use crate::edge::notice::NoticeBody;
 use crate::edge::respond::{FieldError, Problem};
 
 /// A prescription that is on disk.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = PrescriptionEntry)]
 pub(crate) struct PrescriptionBody {
     /// The name of the entry: not a number of the SAC, and of no use outside this gateway.
@@ -64,32 +67,13 @@ pub(crate) struct PrescriptionBody {
     pub(crate) warnings: Vec<FieldError>,
 }
 
-/// One thing that the SAC said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Notice)]
-pub(crate) struct NoticeBody {
-    /// `error`, `warning` or `communication`.
-    #[schema(value_type = String, max_length = 16)]
-    pub(crate) kind: &'static str,
-    /// The SAC's code.
-    #[schema(max_length = 16, example = "1036")]
-    pub(crate) code: String,
-    /// The SAC's words.
-    #[schema(max_length = 2000)]
-    pub(crate) text: String,
-    /// The row it speaks of, from one; zero is the whole prescription.
-    #[schema(minimum = 0, maximum = 1000, format = Int32)]
-    pub(crate) row: u32,
-}
-
-impl NoticeBody {
-    fn of(notice: Notice, kind: &'static str) -> NoticeBody {
-        NoticeBody {
-            kind,
-            code: notice.code,
-            text: notice.text,
-            row: notice.row,
-        }
+impl fmt::Debug for PrescriptionBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrescriptionBody")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .field("nre", &"…")
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,17 +135,4 @@ pub(crate) fn refusals(answer: Option<&Opaque>) -> Vec<NoticeBody> {
 
 fn present(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-/// Where an entry is found.
-pub(crate) fn location(id: EntryId) -> String {
-    format!("/v1/prescriptions/{id}")
-}
-
-/// An instant of our clock in UTC (RFC 3339).
-pub(crate) fn instant(at: Timestamp) -> String {
-    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis)
-        .unwrap_or(jiff::Timestamp::MAX)
-        .to_string()
 }
