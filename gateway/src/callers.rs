@@ -15,8 +15,8 @@ use engine::entry::Organization;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
-use crate::config::pem::read_bounded;
-use crate::config::problem::Problem;
+use crate::files::read_bounded;
+use crate::problem::{HIDDEN, Problem, without_value};
 use crate::tls::CertificateDigest;
 
 /// Longest name of an organisation or a key.
@@ -104,7 +104,10 @@ impl Callers {
             vec![Problem {
                 key: path.display().to_string(),
                 value: "(the file)".to_owned(),
-                rule: format!("must be a list of [[caller]]: {}", error.message()),
+                rule: format!(
+                    "must be a list of [[caller]]: {}",
+                    without_value(error.message())
+                ),
             }]
         })?;
         let mut reading = Reading {
@@ -161,10 +164,12 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// What is not the word that belongs there may be anything, a key included: `value` is shown
+    /// as it is.
     fn refuse(&mut self, key: String, value: &str, rule: &str) {
         self.problems.push(Problem {
             key,
-            value: format!("{value:?}"),
+            value: value.to_owned(),
             rule: rule.to_owned(),
         });
     }
@@ -172,10 +177,10 @@ impl Reading<'_> {
     fn add(&mut self, number: usize, raw: RawCaller) {
         let at = |field: &str| format!("caller {number}.{field}");
         if !is_name(&raw.organization) {
-            self.refuse(at("organization"), &raw.organization, NAME_RULE);
+            self.refuse(at("organization"), HIDDEN, NAME_RULE);
         }
         if !is_name(&raw.key_id) {
-            self.refuse(at("key_id"), &raw.key_id, NAME_RULE);
+            self.refuse(at("key_id"), HIDDEN, NAME_RULE);
         }
         if self.callers.keys.contains_key(&raw.key_id) {
             self.refuse(
@@ -194,7 +199,7 @@ impl Reading<'_> {
         let Some(algorithm) = parse_algorithm(&raw.algorithm) else {
             self.refuse(
                 at("algorithm"),
-                &raw.algorithm,
+                HIDDEN,
                 "must be ES256, ES384, PS256 or RS256",
             );
             return;
@@ -202,7 +207,7 @@ impl Reading<'_> {
         let key = match read_key(&self.directory.join(&raw.key_file), algorithm) {
             Ok(key) => key,
             Err(rule) => {
-                self.refuse(at("key_file"), &raw.key_file, &rule);
+                self.refuse(at("key_file"), HIDDEN, &rule);
                 return;
             }
         };
@@ -226,7 +231,7 @@ impl Reading<'_> {
                 Some(profile) => profiles.push(profile),
                 None => {
                     let rule = "must be practice, pharmacy, booking or portal";
-                    self.refuse(at.to_owned(), word, rule);
+                    self.refuse(at.to_owned(), HIDDEN, rule);
                 }
             }
         }
@@ -249,7 +254,7 @@ impl Reading<'_> {
         let mut certificates = Vec::new();
         for text in texts {
             let Some(digest) = CertificateDigest::parse(text) else {
-                self.refuse(at.to_owned(), text, "must be 64 hexadecimal characters");
+                self.refuse(at.to_owned(), HIDDEN, "must be 64 hexadecimal characters");
                 continue;
             };
             let owner = self.callers.certificates.entry(digest);

@@ -5,7 +5,8 @@
 //! 1. A value comes from exactly one place: environment, else file, else compiled-in default.
 //! 2. Either every rule holds and there is a [`Config`], or there is a list of *all* problems, each
 //!    with its key, its value and the rule it breaks.
-//! 3. A value that names a secret is a path; nothing printed from here is secret.
+//! 3. A value that names a secret is a path; nothing printed from here is secret, not even a secret
+//!    that stands where its path belongs.
 //!
 //! # Not here
 //!
@@ -23,8 +24,10 @@ mod section;
 mod store;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::callers::Callers;
+use crate::problem::Problem;
 
 pub use self::layers::{Effective, Origin};
 pub use self::limits::Limits;
@@ -73,26 +76,57 @@ pub struct Loaded {
 pub struct ConfigError {
     /// All of them, in the order of the default file.
     pub problems: Vec<Problem>,
+    /// What can be used all the same, to find what else is wrong.
+    pub sound: Box<Sound>,
+}
+
+/// Those sections without a problem that other checks start from.
+#[derive(Debug, Default)]
+pub struct Sound {
+    /// The limit of a whole request.
+    pub answer_within: Option<Duration>,
+    /// How the SAC is reached.
+    pub sac: Option<SacFiles>,
+    /// The operator's policy file, if there is one.
+    pub policies_file: Option<PathBuf>,
+}
+
+impl Sound {
+    /// All of it: `config` has no problem.
+    pub fn of(config: &Config) -> Sound {
+        Sound {
+            answer_within: Some(config.listen.answer_within),
+            sac: Some(config.sac.clone()),
+            policies_file: config.policies_file.clone(),
+        }
+    }
 }
 
 /// Lays the environment over `file` over the defaults, and checks every rule.
+///
+/// # Errors
+///
+/// Lists every broken rule.
 pub fn load(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Loaded, ConfigError> {
     let (layers, mut problems) = Layers::gather(file, environment);
-    let config = read(&layers, &mut problems);
+    let (config, sound) = read(&layers, &mut problems);
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded {
             config,
             effective: layers.effective(),
         }),
-        _ => Err(ConfigError { problems }),
+        _ => Err(ConfigError {
+            problems,
+            sound: Box::new(sound),
+        }),
     }
 }
 
-/// `None` only where `problems` says why.
-fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Option<Config> {
+/// No [`Config`] only where `problems` says why.
+fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound) {
     let section = |name| Section::new(layers, name);
     let mut listen = section("listen");
     let mut limits = section("limits");
@@ -105,30 +139,39 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Option<Config> {
 
     let listen_read = Listen::read(&mut listen);
     let shutdown_read = Shutdown::read(&mut shutdown);
+    let mut sound = Sound::default();
     if let Some(listen_read) = &listen_read
         && !listen.has_problems()
     {
         shutdown_read.check_against(listen_read.answer_within, &mut shutdown);
+        sound.answer_within = Some(listen_read.answer_within);
     }
     let limits_read = Limits::read(&mut limits);
     let store_read = StoreFiles::read(&mut store);
     let callers_read = callers::read(&mut callers);
     let sac_read = SacFiles::read(&mut sac);
+    if !sac.has_problems() {
+        sound.sac.clone_from(&sac_read);
+    }
     let policies_file = policies.file_if_set("file");
+    sound.policies_file.clone_from(&policies_file);
     let log_read = Log::read(&mut log);
     for done in [listen, limits, store, callers, sac, policies, log, shutdown] {
         problems.extend(done.into_problems());
     }
-    Some(Config {
-        listen: listen_read?,
-        limits: limits_read,
-        store: store_read?,
-        callers: callers_read?,
-        sac: sac_read?,
-        policies_file,
-        log: log_read,
-        shutdown: shutdown_read,
-    })
+    let config = || {
+        Some(Config {
+            listen: listen_read?,
+            limits: limits_read,
+            store: store_read?,
+            callers: callers_read?,
+            sac: sac_read?,
+            policies_file,
+            log: log_read,
+            shutdown: shutdown_read,
+        })
+    };
+    (config(), sound)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod events;
 mod frame;
 mod json;
 mod limiter;
+mod notation;
 mod notice;
 mod prescriptions;
 mod query;

@@ -2,10 +2,14 @@
 //!
 //! A request comes in through [`edge`], which knows the caller from [`callers`] and [`tls`] and
 //! hands a checked write to a lane; [`app`] builds the lanes, the store and the adapters from
-//! [`config`] and [`rules`], and owns the order in which they start and stop.
+//! [`config`] and [`rules`], gathered by [`told`], and owns the order in which they start and stop.
 
 pub mod config;
+pub mod problem;
 pub mod rules;
+pub mod told;
+
+mod files;
 
 pub mod callers;
 pub mod telemetry;

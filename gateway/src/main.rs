@@ -1,16 +1,13 @@
 //! The command `argine`.
 
 use std::error::Error;
-use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use adapters::sac::Sac;
 use clap::{Parser, Subcommand};
-use gateway::config::{self, Loaded};
-use gateway::{app, edge, rules, telemetry};
-use policies::rules::SacRules;
+use gateway::told::{self, Told, chain};
+use gateway::{app, edge, telemetry};
 
 /// The exit code of a configuration that breaks a rule (`EX_USAGE`).
 const EXIT_CONFIGURATION: u8 = 64;
@@ -52,42 +49,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the process was told, every rule of it checked.
-struct Told {
-    settings: Loaded,
-    rules: SacRules,
-}
-
 /// Goes on with settings and policies that keep every rule, or lists the rules they break.
 fn with_settings(file: Option<PathBuf>, go_on: fn(Told) -> ExitCode) -> ExitCode {
     // Names and values that are not Unicode cannot be settings of ours.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let settings = match config::load(file.as_deref(), environment) {
-        Ok(settings) => settings,
-        Err(error) => return refuse(&error, &error.problems),
-    };
-    let (file, edge) = (&settings.config.policies_file, &settings.config.listen);
-    let rules = match rules::load(file.as_deref(), edge.answer_within) {
-        Ok(rules) => rules,
-        Err(error) => return refuse(&error, &error.problems),
-    };
-    // Opened to be checked: what is wrong with its files must be known before a port is bound.
-    match Sac::open(&settings.config.sac.settings(rules.lots.kind)) {
-        Ok(_) => go_on(Told { settings, rules }),
+    match told::gather(file.as_deref(), environment) {
+        Ok(told) => go_on(told),
         Err(error) => {
-            let problems: Vec<_> = error.0.iter().map(|problem| chain(problem)).collect();
-            refuse(&error, &problems)
+            eprintln!("argine: {error}");
+            for problem in &error.problems {
+                eprintln!("  {problem}");
+            }
+            ExitCode::from(EXIT_CONFIGURATION)
         }
     }
-}
-
-fn refuse(error: &dyn Error, problems: &[impl fmt::Display]) -> ExitCode {
-    eprintln!("argine: {error}");
-    for problem in problems {
-        eprintln!("  {problem}");
-    }
-    ExitCode::from(EXIT_CONFIGURATION)
 }
 
 fn check(told: Told) -> ExitCode {
@@ -112,18 +88,6 @@ fn serve(told: Told) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// An error and all its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// A reader that went away early is no failure of ours.

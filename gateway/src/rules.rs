@@ -5,90 +5,90 @@
 //! A bad file never takes effect: every problem is listed with file, key and rule, and nothing is
 //! opened.
 
-use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use adapters::sac::checks;
 use policies::rules::{SAC_DEFAULTS, SacRules};
 use toml::{Table, Value};
 
-use crate::config::pem::read_bounded;
+use crate::files::read_table;
+use crate::problem::without_value;
 
-/// Bytes a policy file may have.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Levels of tables a policy file may have.
 const DEPTH_MAX: usize = 8;
-
-/// One thing that is wrong with a policy file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RulesProblem(String);
-
-impl fmt::Display for RulesProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+/// Largest policy file that is read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The policy breaks at least one rule.
 #[derive(Debug, thiserror::Error)]
 #[error("the policy breaks {} rule(s)", problems.len())]
 pub struct RulesError {
-    /// All of them.
-    pub problems: Vec<RulesProblem>,
+    /// All of them, each with its file, its key and its rule.
+    pub problems: Vec<String>,
 }
 
 /// The rules for the SAC, from `file` laid over the compiled-in ones, for an edge that lets no
-/// request take longer than `answer_within`.
-pub fn load(file: Option<&Path>, answer_within: Duration) -> Result<SacRules, RulesError> {
-    gather(file)
-        .and_then(|rules| fit(rules, answer_within))
-        .map_err(|problems| RulesError { problems })
-}
-
-/// An edge that gave up before its lane would call an outcome unknown that is on disk.
-fn fit(rules: SacRules, answer_within: Duration) -> Result<SacRules, Vec<RulesProblem>> {
-    if rules.prescriptions.answer_within < answer_within {
-        return Ok(rules);
-    }
-    let problem =
-        "prescriptions.answer_within: must be shorter than the edge's listen.answer_within";
-    Err(vec![RulesProblem(problem.to_owned())])
-}
-
-fn gather(file: Option<&Path>) -> Result<SacRules, Vec<RulesProblem>> {
-    let mut rules: Table = SAC_DEFAULTS.parse().expect("the compiled-in rules parse");
-    let Some(file) = file else {
-        return read(rules, "compiled-in rules");
+/// request take longer than `answer_within`, where that is known.
+///
+/// # Errors
+///
+/// Lists every broken rule.
+pub fn load(file: Option<&Path>, answer_within: Option<Duration>) -> Result<SacRules, RulesError> {
+    let name = match file {
+        Some(file) => file.display().to_string(),
+        None => "compiled-in rules".to_owned(),
     };
-    let name = file.display().to_string();
-    let refuse = |rule: String| vec![RulesProblem(format!("{name}: {rule}"))];
-    let bytes = read_bounded(file, FILE_BYTES_MAX).map_err(refuse)?;
-    let text = String::from_utf8(bytes).map_err(|_| refuse("must be UTF-8".to_owned()))?;
-    let over: Table = text.parse().map_err(|error: toml::de::Error| {
-        // Never the line itself: it may be of a file that was named by mistake, a key among them.
-        let line = error
-            .span()
-            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        refuse(format!("must be TOML: line {line}: {}", error.message()))
-    })?;
-    lay_over(&mut rules, over, DEPTH_MAX);
-    read(rules, &name)
+    gather(file)
+        .and_then(|rules| read(rules, answer_within))
+        .map_err(|problems| RulesError {
+            problems: problems
+                .into_iter()
+                .map(|problem| format!("{name}: {problem}"))
+                .collect(),
+        })
 }
 
-fn read(rules: Table, name: &str) -> Result<SacRules, Vec<RulesProblem>> {
-    let rules: SacRules = rules.try_into().map_err(|error: toml::de::Error| {
-        vec![RulesProblem(format!("{name}: {}", error.message()))]
-    })?;
-    let problems: Vec<_> = rules
-        .problems()
-        .into_iter()
-        .map(|problem| RulesProblem(format!("{name}: {problem}")))
-        .collect();
+fn gather(file: Option<&Path>) -> Result<Table, Vec<String>> {
+    let mut rules: Table = SAC_DEFAULTS.parse().expect("the compiled-in rules parse");
+    if let Some(file) = file {
+        let over = read_table(file, FILE_BYTES_MAX).map_err(|rule| vec![rule])?;
+        lay_over(&mut rules, over, DEPTH_MAX);
+    }
+    Ok(rules)
+}
+
+fn read(rules: Table, answer_within: Option<Duration>) -> Result<SacRules, Vec<String>> {
+    let rules: SacRules =
+        serde_path_to_error::deserialize(Value::Table(rules)).map_err(|error| {
+            let rule = without_value(error.inner().message());
+            vec![format!("{}: {rule}", error.path())]
+        })?;
+    let mut problems: Vec<_> = rules.problems().iter().map(ToString::to_string).collect();
+    problems.extend(unknown_checks(&rules));
+    // An edge that gave up before its lane would call an outcome unknown that is on disk.
+    if answer_within.is_some_and(|edge| rules.prescriptions.answer_within >= edge) {
+        problems.push(
+            "prescriptions.answer_within: must be shorter than the edge's listen.answer_within"
+                .to_owned(),
+        );
+    }
     if problems.is_empty() {
         Ok(rules)
     } else {
         Err(problems)
     }
+}
+
+/// A check that does not exist is a misspelt one, which stays on.
+fn unknown_checks(rules: &SacRules) -> impl Iterator<Item = String> {
+    let checks_off = rules.prescriptions.checks_off.iter().enumerate();
+    checks_off
+        .filter(|(_, id)| checks::RULES.iter().all(|rule| rule.id != id.as_str()))
+        .map(|(index, _)| {
+            let number = index + 1;
+            format!("prescriptions.checks_off: number {number} is not the id of a check")
+        })
 }
 
 /// A table is laid over key by key; anything else replaces what was there.
@@ -112,25 +112,25 @@ mod tests {
     fn load_text(text: &str) -> Result<SacRules, Vec<String>> {
         let mut rules: Table = SAC_DEFAULTS.parse().unwrap();
         lay_over(&mut rules, text.parse().unwrap(), DEPTH_MAX);
-        read(rules, "test").map_err(|list| list.iter().map(ToString::to_string).collect())
+        read(rules, None)
     }
 
     #[test]
     fn a_file_replaces_only_what_it_names() {
         let rules = load_text("[prescriptions]\nanswer_within = \"2s\"\n").unwrap();
         assert_eq!(rules.prescriptions.answer_within, Duration::from_secs(2));
-        let defaults = load(None, Duration::from_secs(30)).unwrap();
+        let defaults = load(None, Some(Duration::from_secs(30))).unwrap();
         assert_eq!(rules.prescriptions.gate, defaults.prescriptions.gate);
     }
 
     #[test]
     fn the_lane_answers_before_the_edge_gives_up() {
-        let lane = load(None, Duration::from_secs(30)).unwrap();
+        let lane = load(None, Some(Duration::from_secs(30))).unwrap();
         let wait = lane.prescriptions.answer_within;
-        assert!(load(None, wait + Duration::from_millis(1)).is_ok());
-        let error = load(None, wait).unwrap_err();
+        assert!(load(None, Some(wait + Duration::from_millis(1))).is_ok());
+        let error = load(None, Some(wait)).unwrap_err();
         assert!(
-            error.problems[0].0.contains("listen.answer_within"),
+            error.problems[0].contains("listen.answer_within"),
             "{error}"
         );
     }
@@ -152,5 +152,43 @@ mod tests {
         assert!(load_text("[lots]\nblok = 1\n").unwrap_err()[0].contains("blok"));
         assert!(load_text("[prescriptions]\nanswer_within = 8\n").is_err());
         assert!(load_text("prescriptions = 3\n").is_err());
+    }
+
+    #[test]
+    fn a_wrong_type_names_its_key_and_not_its_value() {
+        let problems = load_text("[prescriptions]\nanswer_within = 1234\n").unwrap_err();
+        assert!(
+            problems[0].starts_with("prescriptions.answer_within: must be "),
+            "{problems:?}"
+        );
+        assert!(!problems[0].contains("1234"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_file_that_does_not_parse_is_refused_with_its_line_and_nothing_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("policies.toml");
+        std::fs::write(&path, "[lots]\npin = 1234567890 secret\n").unwrap();
+        let problem = load(Some(&path), None).unwrap_err().problems.remove(0);
+        assert!(problem.contains("line 2"), "{problem}");
+        assert!(!problem.contains("1234567890"), "{problem}");
+        assert!(!problem.contains("secret"), "{problem}");
+        let large = "#".repeat(usize::try_from(FILE_BYTES_MAX).unwrap() + 1);
+        std::fs::write(&path, large).unwrap();
+        let problem = load(Some(&path), None).unwrap_err().problems.remove(0);
+        assert!(problem.contains("bytes long"), "{problem}");
+    }
+
+    #[test]
+    fn only_checks_that_exist_are_switched_off() {
+        let off = |ids: &str| load_text(&format!("[prescriptions]\nchecks_off = [{ids}]\n"));
+        assert!(off(r#""packs-per-row""#).is_ok());
+        let problems = off(r#""packs-per-row", "packs-per-raw", """#).unwrap_err();
+        assert_eq!(
+            problems,
+            [2, 3].map(|number| format!(
+                "prescriptions.checks_off: number {number} is not the id of a check"
+            ))
+        );
     }
 }

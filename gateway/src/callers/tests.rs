@@ -130,3 +130,25 @@ fn what_is_no_list_of_callers_is_refused_whole() {
         assert_eq!(read(text).unwrap_err().len(), 1, "{text}");
     }
 }
+
+#[test]
+fn no_problem_repeats_what_may_be_a_key() {
+    let secret = "\"MHcCAQEE IBkg\"";
+    let list = format!("[{secret}]");
+    let fields = [
+        ("organization", secret),
+        ("key_id", secret),
+        ("algorithm", secret),
+        ("key_file", secret),
+        ("profiles", list.as_str()),
+        ("certificate_sha256", list.as_str()),
+        ("profiles", secret),
+    ];
+    for change in fields {
+        let path = Path::new("callers.toml");
+        let problems = Callers::parse(path, &caller(&[change]), rules()).unwrap_err();
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert!(!lines.is_empty());
+        assert!(!lines.concat().contains("MHcC"), "{lines:?}");
+    }
+}

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::pem::read_bounded;
 use super::section::Section;
 use crate::callers::{Callers, TokenRules};
+use crate::files::read_bounded;
 
 /// Largest callers file that is read: about 20,000 organisations.
 const CALLERS_BYTES_MAX: u64 = 8 << 20;

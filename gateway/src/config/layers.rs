@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::Problem;
+use crate::files::read_table;
+use crate::problem::{HIDDEN, Problem, without_userinfo};
 
 /// The defaults, every key commented: also the list of keys that exist.
 pub(super) const DEFAULTS: &str = include_str!("../../config.default.toml");
@@ -81,7 +82,7 @@ impl Layers {
         };
         let mut problems = Vec::new();
         if let Some(file) = file {
-            match read_table(file) {
+            match read_table(file, FILE_BYTES_MAX) {
                 Ok(table) => {
                     for (key, value) in flatten(&table) {
                         problems.extend(layers.lay(&key, value, Origin::File));
@@ -108,6 +109,7 @@ impl Layers {
         (layers, problems)
     }
 
+    /// What an unknown key was meant for nobody knows: its value may be a secret.
     fn lay(&mut self, key: &str, value: Value, origin: Origin) -> Option<Problem> {
         match self.settings.get_mut(key) {
             Some(setting) => {
@@ -116,7 +118,6 @@ impl Layers {
             }
             None => Some(Problem {
                 key: key.to_owned(),
-                // What was meant for a setting that does not exist may be a secret.
                 value: HIDDEN.to_owned(),
                 rule: format!("no such setting (from the {})", origin.as_str()),
             }),
@@ -156,37 +157,10 @@ fn base_directory(file: Option<&Path>) -> PathBuf {
     }
 }
 
-fn read_table(file: &Path) -> Result<Table, String> {
-    super::pem::read_bounded(file, FILE_BYTES_MAX).and_then(|bytes| {
-        let text = String::from_utf8(bytes).map_err(|_| "must be UTF-8 text".to_owned())?;
-        text.parse::<Table>().map_err(|error| {
-            let line = error
-                .span()
-                .map(|span| text[..span.start].matches('\n').count() + 1);
-            match line {
-                Some(line) => format!("must be TOML: line {line}: {}", error.message()),
-                None => format!("must be TOML: {}", error.message()),
-            }
-        })
-    })
-}
-
-/// Stands for a value that is not shown.
-const HIDDEN: &str = "…";
-/// A text this long without a separator of paths or addresses is taken for a secret.
-const SECRET_CHARS_MIN: usize = 24;
-
-/// Whether a text may be a secret that was put where its path belongs, or an address with one.
-fn may_be_secret(text: &str) -> bool {
-    let is_one_word = !text.contains(['/', '.', ' ']);
-    (text.len() >= SECRET_CHARS_MIN && is_one_word) || text.contains(['@', '\n'])
-}
-
-/// A leaf as it is written in a file.
+/// A leaf as it is written in a file, except what may be a password in an address.
 pub(super) fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) if may_be_secret(text) => HIDDEN.to_owned(),
-        Value::String(text) => format!("{text:?}"),
+        Value::String(text) => format!("{:?}", without_userinfo(text)),
         Value::Integer(number) => number.to_string(),
         Value::Float(number) => number.to_string(),
         Value::Boolean(flag) => flag.to_string(),

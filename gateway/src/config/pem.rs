@@ -1,28 +1,15 @@
 //! Certificates and keys on disk: whether they are there, parse, and belong together.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
+use crate::files::read_bounded;
+
 /// Largest certificate or key file that is read.
 const PEM_BYTES_MAX: u64 = 1 << 20;
-
-/// Reads a whole file of at most `bytes_max`; the error is a rule.
-pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
-    let file = File::open(path).map_err(|error| format!("must be readable: {error}"))?;
-    let mut bytes = Vec::new();
-    file.take(bytes_max + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("must be readable: {error}"))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > bytes_max) {
-        return Err(format!("must be at most {bytes_max} bytes long"));
-    }
-    Ok(bytes)
-}
 
 /// The certificates of a file, at least one, each of them X.509.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

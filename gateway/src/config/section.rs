@@ -7,8 +7,8 @@ use std::time::Duration;
 use policies::duration;
 use toml::Value;
 
-use super::Problem;
 use super::layers::{Layers, Origin, shown};
+use crate::problem::{HIDDEN, Problem};
 
 /// One section of the settings and what is wrong in it.
 ///
@@ -40,8 +40,13 @@ impl<'a> Section<'a> {
     pub(super) fn refuse(&mut self, key: &str, rule: impl Into<String>) {
         let key = self.dotted(key);
         let (value, _) = self.layers.get(&key);
+        let value = if may_be_secret(&key) {
+            HIDDEN.to_owned()
+        } else {
+            shown(value)
+        };
         self.problems.push(Problem {
-            value: shown(value),
+            value,
             key,
             rule: rule.into(),
         });
@@ -165,4 +170,9 @@ impl<'a> Section<'a> {
             }
         })
     }
+}
+
+/// Whether what stands under `key` may be a key or a certificate itself, where its path belongs.
+fn may_be_secret(key: &str) -> bool {
+    key.ends_with("file")
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::pem::read_bounded;
 use super::section::Section;
+use crate::files::read_bounded;
 
 /// Hexadecimal characters of the store's key.
 const KEY_DIGITS: usize = 64;

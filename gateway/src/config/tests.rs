@@ -235,3 +235,26 @@ fn every_default_stands_below_a_comment() {
         before = line;
     }
 }
+
+#[test]
+fn no_problem_repeats_what_may_be_a_secret() {
+    let secret = "AbCdEf0123456789";
+    let ground = Ground::new();
+    let address = format!("http://region:{secret}@localhost:2");
+    let settings = ground.load(&[]).unwrap().effective.into_iter();
+    let mut keys: Vec<String> = settings.map(|setting| setting.key).collect();
+    keys.retain(|key| key.ends_with("file"));
+    assert!(keys.len() >= 12, "{keys:?}");
+    let texts = keys.iter().map(|key| (key.as_str(), secret));
+    let texts = texts.chain([
+        ("sac.pin_code", secret),
+        ("sac.prescriptions_url", address.as_str()),
+    ]);
+    for (key, text) in texts {
+        let name = format!("ARGINE__{}", key.to_ascii_uppercase().replace('.', "__"));
+        let error = ground.load(&[(name.as_str(), text)]).unwrap_err();
+        let lines: Vec<_> = error.problems.iter().map(ToString::to_string).collect();
+        assert!(lines[0].starts_with(&format!("{key} = ")), "{lines:?}");
+        assert!(!lines.concat().contains(secret), "{lines:?}");
+    }
+}

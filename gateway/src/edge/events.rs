@@ -1,5 +1,7 @@
 //! What happened to prescriptions, step by step: of one, or of all an organisation wrote.
 
+use std::fmt;
+
 use actix_web::HttpRequest;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use engine::entry::Event;
@@ -7,8 +9,7 @@ use policies::failure::Code;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::prescriptions::id::entry_id;
-use super::prescriptions::resource::instant;
+use super::notation::{entry_id, instant};
 use super::query::Parameters;
 use super::respond::{Problem, ProblemBody};
 use super::{Edge, codes};
@@ -58,7 +59,7 @@ impl EventBody {
 }
 
 /// Events, oldest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct EventPage {
     /// The events.
     #[schema(min_items = 0, max_items = 1000)]
@@ -67,6 +68,12 @@ pub(crate) struct EventPage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 20, nullable = false)]
     next_cursor: Option<String>,
+}
+
+impl fmt::Debug for EventPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventPage(…)")
+    }
 }
 
 /// The events of one prescription, oldest first.

@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! 1. A key that stands twice in one object is refused: two readers may choose differently.
-//! 2. No error repeats a value of the body. A key is repeated only if it could be one of ours.
+//! 2. No error repeats a value of the body. A key is repeated only if it could be one of ours; an
+//!    error about any other points at the object it stands in.
 //!
 //! # Limits
 //!
@@ -12,7 +13,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use adapters::model::Invalid;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -27,21 +28,22 @@ pub(crate) const DEPTH_MAX: usize = 16;
 const PLACE_DIGITS_MAX: usize = 3;
 /// Longest key that an error repeats.
 const KEY_CHARS_MAX: usize = 40;
+/// Letters and digits of a tax code.
+const TAX_CODE_CHARS: usize = 16;
 
 /// Decodes a body whose form is that of `T`.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     inspect(bytes)?;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let mut pointer = String::new();
-        for segment in error.path() {
-            match segment {
-                Segment::Map { key } => push(&mut pointer, key),
-                Segment::Seq { index } => push(&mut pointer, &index.to_string()),
-                Segment::Enum { .. } | Segment::Unknown => {}
-            }
-        }
-        let (rule, detail) = explain(error.inner(), &mut pointer);
+        let steps = error.path().iter().filter_map(|segment| match segment {
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        });
+        let mut place = Place::of(&steps.collect::<Vec<_>>());
+        let (rule, detail) = explain(error.inner(), &mut place);
+        let pointer = place.pointer;
         Problem::with_errors(
             &codes::JSON_STRUCTURE,
             vec![FieldError::at(pointer, rule, detail)],
@@ -50,22 +52,25 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 /// Names the rule without the value that broke it, which serde's message repeats.
-fn explain(error: &serde_json::Error, pointer: &mut String) -> (&'static str, Cow<'static, str>) {
+fn explain(error: &serde_json::Error, place: &mut Place) -> (&'static str, Cow<'static, str>) {
     let message = error.to_string();
     if let Some(invalid) = Invalid::in_message(&message) {
         return (invalid.rule(), Cow::Borrowed(invalid.sentence()));
     }
     if let Some(rest) = message.strip_prefix("missing field `") {
         if let Some((field, _)) = rest.split_once('`') {
-            push(pointer, field);
+            place.pointer.push('/');
+            place.pointer.push_str(field);
         }
         return ("required", Cow::Borrowed("must be present"));
     }
     if message.starts_with("unknown field `") {
-        return (
-            "unknown-field",
-            Cow::Borrowed("is not a field of this request"),
-        );
+        let detail = if place.is_cut {
+            "has a field that is not one of this request"
+        } else {
+            "is not a field of this request"
+        };
+        return ("unknown-field", Cow::Borrowed(detail));
     }
     let expected = message
         .rsplit_once(", expected ")
@@ -77,19 +82,51 @@ fn explain(error: &serde_json::Error, pointer: &mut String) -> (&'static str, Co
     }
 }
 
-fn push(pointer: &mut String, key: &str) {
-    pointer.push('/');
-    pointer.push_str(shown(key));
+/// One step from a value of the body to one inside it.
+#[derive(Debug)]
+enum Step {
+    Key(String),
+    Index(usize),
 }
 
-/// A key as an error may repeat it: one that cannot be ours may be anything, a tax code included.
-fn shown(key: &str) -> &str {
-    let is_place = key.len() <= PLACE_DIGITS_MAX && key.bytes().all(|b| b.is_ascii_digit());
-    // No field of ours has a digit; a tax code and a number have.
-    let is_field =
-        key.len() <= KEY_CHARS_MAX && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    let ours = is_place || is_field;
-    if ours { key } else { "…" }
+/// Where in the body an error stands, as far as it may be said.
+struct Place {
+    pointer: String,
+    /// A key on the way there cannot be repeated: the pointer ends above it.
+    is_cut: bool,
+}
+
+impl Place {
+    fn of(steps: &[Step]) -> Place {
+        let mut pointer = String::new();
+        for step in steps {
+            match step {
+                Step::Key(key) if may_be_ours(key) => write!(pointer, "/{key}"),
+                Step::Index(index) => write!(pointer, "/{index}"),
+                Step::Key(_) => {
+                    return Place {
+                        pointer,
+                        is_cut: true,
+                    };
+                }
+            }
+            .expect("writing to a String cannot fail");
+        }
+        Place {
+            pointer,
+            is_cut: false,
+        }
+    }
+}
+
+/// Whether `key` could be one of ours: any other may be anything, a tax code or an NRE included.
+///
+/// All digits of a tax code may have become letters where two people would share one.
+fn may_be_ours(key: &str) -> bool {
+    key.len() <= KEY_CHARS_MAX
+        && key.starts_with(|first: char| first.is_ascii_lowercase())
+        && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        && (key.len() != TAX_CODE_CHARS || key.contains('_'))
 }
 
 /// Refuses what is not one JSON value, is nested too deep, or has a key twice.
@@ -122,16 +159,13 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<(), Problem> {
 #[derive(Clone, Copy)]
 struct Inspect<'a> {
     depth: usize,
-    path: &'a RefCell<Vec<String>>,
+    path: &'a RefCell<Vec<Step>>,
     found: &'a RefCell<Option<FieldError>>,
 }
 
 impl Inspect<'_> {
     fn refuse<E: de::Error>(self, rule: &'static str, detail: impl Into<Cow<'static, str>>) -> E {
-        let mut pointer = String::new();
-        for key in self.path.borrow().iter() {
-            push(&mut pointer, key);
-        }
+        let Place { pointer, .. } = Place::of(&self.path.borrow());
         *self.found.borrow_mut() = Some(FieldError::at(pointer, rule, detail));
         E::custom(rule)
     }
@@ -183,7 +217,7 @@ impl<'de> Visitor<'de> for Inspect<'_> {
         let below = self.deeper()?;
         let mut index = 0_usize;
         loop {
-            self.path.borrow_mut().push(index.to_string());
+            self.path.borrow_mut().push(Step::Index(index));
             if items.next_element_seed(below)?.is_none() {
                 break;
             }
@@ -198,9 +232,10 @@ impl<'de> Visitor<'de> for Inspect<'_> {
         let below = self.deeper()?;
         let mut seen = BTreeSet::new();
         while let Some(key) = fields.next_key::<String>()? {
-            self.path.borrow_mut().push(key.clone());
+            self.path.borrow_mut().push(Step::Key(key.clone()));
             if !seen.insert(key) {
-                return Err(self.refuse("duplicate-key", "stands twice in its object"));
+                let detail = "stands twice in its object, or has a key that does";
+                return Err(self.refuse("duplicate-key", detail));
             }
             fields.next_value_seed(below)?;
             self.path.borrow_mut().pop();
@@ -274,10 +309,13 @@ mod tests {
             (r#"{"number":1.5}"#, "/number", "type"),
             (r#"{"number":null}"#, "/number", "type"),
             (r#"{"number":1,"numbr":1}"#, "/numbr", "unknown-field"),
+            (r#"{"number":1,"RSSMRA80A01H501U":1}"#, "", "unknown-field"),
+            (r#"{"number":1,"rssmrauolamhrlmu":1}"#, "", "unknown-field"),
+            (r#"{"number":1,"1300a4000000017":1}"#, "", "unknown-field"),
             (
-                r#"{"number":1,"RSSMRA80A01H501U":1}"#,
-                "/…",
-                "unknown-field",
+                r#"{"number":1,"inner":[{"text":"a","RSSMRA80A01H501U":{"a":1,"a":2}}]}"#,
+                "/inner/0",
+                "duplicate-key",
             ),
             (r#"{"number":1,"number":1}"#, "/number", "duplicate-key"),
             (

@@ -1,11 +1,13 @@
-//! What the SAC said, as callers read it.
+//! What the SAC said to the prescriber, as it is passed on.
+
+use std::fmt;
 
 use adapters::sac::Notice;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// One thing that the SAC said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Notice)]
 pub(crate) struct NoticeBody {
     /// `error`, `warning` or `communication`.
@@ -23,6 +25,7 @@ pub(crate) struct NoticeBody {
 }
 
 impl NoticeBody {
+    /// What the SAC said as a `kind` of notice.
     pub(crate) fn of(notice: Notice, kind: &'static str) -> NoticeBody {
         NoticeBody {
             kind,
@@ -30,5 +33,12 @@ impl NoticeBody {
             text: notice.text,
             row: notice.row,
         }
+    }
+}
+
+/// The SAC's words may name a person or a number.
+impl fmt::Debug for NoticeBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
     }
 }

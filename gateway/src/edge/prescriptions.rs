@@ -19,8 +19,9 @@ use policies::state::State;
 use tokio::time::timeout;
 
 use self::request::NewPrescription;
-use self::resource::{PrescriptionBody, is_registered, location, refusals};
+use self::resource::{PrescriptionBody, is_registered, refusals};
 use self::write::{Headers, prepare};
+use super::notation::location;
 use super::respond::{FieldError, Problem, ProblemBody};
 use super::trace::Trace;
 use super::{Edge, body, codes, json};

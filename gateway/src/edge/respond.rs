@@ -26,7 +26,7 @@ pub(crate) const ERRORS_MAX: usize = 100;
 const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A request that was not served, and why.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Problem {
     pub(crate) code: &'static Code,
     pub(crate) errors: Vec<FieldError>,
@@ -34,6 +34,15 @@ pub(crate) struct Problem {
     pub(crate) retry_after: Option<Duration>,
     pub(crate) upstream: Option<&'static str>,
     pub(crate) instance: Option<String>,
+}
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Problem")
+            .field("code", &self.code.code)
+            .field("errors", &"…")
+            .finish_non_exhaustive()
+    }
 }
 
 /// One broken rule and where.

@@ -1,6 +1,13 @@
 //! Finding prescriptions again: one, a list, or by number and person.
 //!
 //! A search is a `POST`, because a code of a person has no place in a URL.
+//!
+//! # Invariants
+//!
+//! 1. A search by number finds registered entries only: whoever guesses a number must not learn
+//!    that an entry holds it before the SAC has issued its code.
+
+use std::fmt;
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path, Payload};
@@ -11,10 +18,9 @@ use policies::state::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::id::entry_id;
-use super::resource::PrescriptionBody;
-use super::resource::is_registered;
+use super::resource::{PrescriptionBody, is_registered};
 use super::write::person;
+use crate::edge::notation::entry_id;
 use crate::edge::query::{Parameters, parse_cursor};
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
 use crate::edge::{Edge, body, codes, json};
@@ -25,7 +31,7 @@ const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 200;
 
 /// One page of prescriptions, newest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct PrescriptionPage {
     /// The entries.
     #[schema(min_items = 0, max_items = 200)]
@@ -34,6 +40,12 @@ pub(crate) struct PrescriptionPage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 64, nullable = false)]
     next_cursor: Option<String>,
+}
+
+impl fmt::Debug for PrescriptionPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrescriptionPage(…)")
+    }
 }
 
 /// One prescription of the caller's organisation.
@@ -106,7 +118,7 @@ pub(crate) async fn list(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Search {
-    /// Under this number. This or `tax_code` is required, not both.
+    /// Under this number, once registered. This or `tax_code` is required, not both.
     #[schema(max_length = 15)]
     nre: Option<String>,
     /// Of this patient: tax code, temporary code, STP or ENI code.
@@ -242,7 +254,7 @@ async fn one_page(
     let listing = edge.gateway.store.list(organization, filter, asked);
     let mut entries = edge.read(listing).await?;
     if by_number {
-        // Before it is registered nobody may learn a number, not even by guessing it.
+        // A number is used once, so that no page is cut short by this.
         entries.retain(|entry| is_registered(entry.state));
     }
     let has_next = entries.len() > page.entries_max;

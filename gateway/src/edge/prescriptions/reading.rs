@@ -47,7 +47,8 @@ impl Reading {
         (prescription, reading)
     }
 
-    fn is_noted(&self, pointer: &str) -> bool {
+    /// Whether an error points exactly there.
+    pub(super) fn is_noted(&self, pointer: &str) -> bool {
         let mut pointers = self.errors.iter().map(|error| error.pointer.as_deref());
         pointers.any(|noted| noted == Some(pointer))
     }

@@ -5,7 +5,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use engine::entry::Document;
 
-use super::id::entry_id;
+use crate::edge::notation::entry_id;
 use crate::edge::respond::{Problem, ProblemBody};
 use crate::edge::{Edge, codes};
 

@@ -62,7 +62,7 @@ pub(crate) struct NewPrescription {
     /// What is prescribed, in the doctor's order.
     #[schema(min_items = 1, max_items = 20)]
     pub(crate) rows: Vec<NewRow>,
-    /// A number of the prescriber's own lot. Left out, the gateway gives one of its own.
+    /// A number of the prescriber's own lot, of their region. Left out, the gateway gives one of its own.
     #[schema(max_length = 15)]
     pub(crate) nre: Option<String>,
     /// What the desk does while the SAC does not answer. The policy in force allows `hold`.

@@ -5,20 +5,22 @@
 //! 1. The NRE and the code of authentication leave the gateway only for an entry that the SAC has
 //!    registered: before that the law lets nobody print or hand them out.
 
+use std::fmt;
+
 use adapters::sac::{Notice, Receipt};
-use engine::entry::{Entry, EntryId};
+use engine::entry::Entry;
 use policies::failure::{Code, Opaque};
 use policies::state::State;
-use policies::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::edge::codes;
+use crate::edge::notation::instant;
 use crate::edge::notice::NoticeBody;
 use crate::edge::respond::{FieldError, Problem};
 
 /// A prescription that is on disk.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = PrescriptionEntry)]
 pub(crate) struct PrescriptionBody {
     /// The name of the entry: not a number of the SAC, and of no use outside this gateway.
@@ -63,6 +65,16 @@ pub(crate) struct PrescriptionBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(min_items = 0, max_items = 100)]
     pub(crate) warnings: Vec<FieldError>,
+}
+
+impl fmt::Debug for PrescriptionBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrescriptionBody")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .field("nre", &"…")
+            .finish_non_exhaustive()
+    }
 }
 
 impl PrescriptionBody {
@@ -123,17 +135,4 @@ pub(crate) fn refusals(answer: Option<&Opaque>) -> Vec<NoticeBody> {
 
 fn present(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-/// Where an entry is found.
-pub(crate) fn location(id: EntryId) -> String {
-    format!("/v1/prescriptions/{id}")
-}
-
-/// An instant of our clock in UTC (RFC 3339).
-pub(crate) fn instant(at: Timestamp) -> String {
-    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis)
-        .unwrap_or(jiff::Timestamp::MAX)
-        .to_string()
 }

@@ -96,3 +96,17 @@ fn a_registered_entry_without_its_receipt_is_not_shown_as_if_it_had_one() {
     let problem = PrescriptionBody::of(damaged, Vec::new()).unwrap_err();
     assert_eq!(problem.code.code, "unreadable");
 }
+
+#[test]
+fn nothing_of_a_prescription_is_in_the_output_of_debug() {
+    let body = PrescriptionBody::of(entry(7, State::Registered), Vec::new()).unwrap();
+    let problem = Problem {
+        notices: refusals(entry(7, State::Rejected).answer.as_ref()),
+        ..Problem::from(&codes::UPSTREAM_REJECTED)
+    };
+    let printed = format!("{body:?} {:?} {problem:?}", problem.notices);
+    for secret in [NRE, "010203", "1036", "CODICE"] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+    assert!(printed.contains("registered") && printed.contains("upstream-rejected"));
+}

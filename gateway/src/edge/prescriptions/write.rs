@@ -45,6 +45,17 @@ pub(super) fn prepare(
     let (prescription, mut reading) = Reading::of(new, now, checks_off);
     let own_number: Option<Nre> =
         nre.map(|nre| reading.value(Place::Root.field("nre"), nre, NRE_STAND_IN));
+    let region = prescription.prescriber.region.as_str();
+    if let Some(own_number) = &own_number
+        && own_number.region() != region
+        && !["/nre", "/prescriber/region"]
+            .map(|at| reading.is_noted(at))
+            .contains(&true)
+    {
+        let detail = "must begin with the region of the prescriber";
+        let error = FieldError::at("/nre", "nre-region", detail);
+        reading.errors.push(error);
+    }
     reading.errors.extend(check_fallback(fallback.as_deref()));
     if reading.errors.is_empty() {
         // Among innocent stand-ins there is nothing to compare.
@@ -59,6 +70,15 @@ pub(super) fn prepare(
     }
     if prescription.acting_prescriber() != &authority.subject {
         return Err(Problem::from(&codes::PRESCRIBER_NOT_AUTHENTICATED));
+    }
+    if !authority.locality.as_str().starts_with(region) {
+        let detail = "must name a locality in the region of the prescriber";
+        let error = FieldError::of_parameter("prescriber_authn", "locality-region", detail);
+        let errors = vec![error];
+        return Err(Problem::with_errors(
+            &codes::PRESCRIBER_AUTHN_INVALID,
+            errors,
+        ));
     }
     let payload = encode(&prescription);
     let own_number = own_number.map(|nre| Opaque(nre.as_str().as_bytes().to_vec()));

@@ -234,7 +234,7 @@ impl Kit {
     fn gateway(&self, callers: Callers) -> Gateway {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
-        let rules = crate::rules::load(None, Duration::from_secs(30)).unwrap();
+        let rules = crate::rules::load(None, None).unwrap();
         let rules = rules.prescriptions;
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Arc::new(Calls::new(

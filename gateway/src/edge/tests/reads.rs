@@ -92,6 +92,40 @@ async fn a_search_takes_a_number_or_a_person_and_refuses_the_rest() {
 }
 
 #[actix_web::test]
+async fn a_number_is_found_once_it_is_registered() {
+    let kit = Kit::new();
+    let states = [
+        State::Accepted,
+        State::Uncertain,
+        State::Rejected,
+        State::Registered,
+        State::Cancelled,
+    ];
+    for (number, state) in (1..).zip(states) {
+        kit.shelf.put("a", entry(number, state));
+    }
+    let search = |body: serde_json::Value| {
+        kit.request(Method::POST, "/v1/prescriptions/search")
+            .insert_header(("content-type", "application/json"))
+            .set_payload(body.to_string())
+    };
+    let requests = vec![
+        search(json!({"nre": NRE})),
+        search(json!({"tax_code": "RSSMRA80A01H501U"})),
+    ];
+    let heard = kit.ask(requests).await;
+    let found = |heard: &kit::Heard| {
+        let page = heard.json();
+        let items = page["items"].as_array().unwrap().iter();
+        items
+            .map(|item| item["state"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found(&heard[0]), ["cancelled", "registered"]);
+    assert_eq!(found(&heard[1]).len(), states.len());
+}
+
+#[actix_web::test]
 async fn a_reminder_is_the_sacs_or_an_honest_refusal() {
     let kit = Kit::new();
     let ids = [1, 2, 3].map(|number| kit.shelf.put("a", entry(number, State::Registered)));

@@ -107,3 +107,29 @@ fn only_the_fallback_of_the_policy_is_taken() {
     assert_eq!(rule("provisional"), "fallback-not-allowed");
     assert_eq!(rule("Hold"), "unknown-value");
 }
+
+#[test]
+fn an_own_number_is_of_the_prescribers_region() {
+    let rule = |nre: &str| match prepared(&with(&format!("\"nre\":\"{nre}\""))) {
+        Ok(_) => ("", None),
+        Err(problem) => {
+            assert_eq!(problem.code.code, "content-refused");
+            assert_eq!(problem.errors.len(), 1);
+            (problem.errors[0].rule, problem.errors[0].pointer.clone())
+        }
+    };
+    let at = Some("/nre".to_owned());
+    assert_eq!(rule("1300A4000000017"), ("", None));
+    assert_eq!(rule("0100A4000000017"), ("nre-region", at.clone()));
+    assert_eq!(rule("0100A4"), ("nre-shape", at));
+}
+
+#[test]
+fn the_prescriber_authenticated_in_their_region() {
+    let elsewhere = DRUG.replace("\"region\": \"130\"", "\"region\": \"010\"");
+    assert_ne!(elsewhere, DRUG);
+    let problem = prepared(&elsewhere).unwrap_err();
+    assert_eq!(problem.code.code, "prescriber-authn-invalid");
+    assert_eq!(problem.code.status, 403);
+    assert_eq!(problem.errors[0].rule, "locality-region");
+}
