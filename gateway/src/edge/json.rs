@@ -24,8 +24,6 @@ use super::respond::{FieldError, Problem};
 
 /// Deepest nesting of a body. Ours has four levels.
 pub(crate) const DEPTH_MAX: usize = 16;
-/// Digits of a place in a list that an error names.
-const PLACE_DIGITS_MAX: usize = 3;
 /// Longest key that an error repeats.
 const KEY_CHARS_MAX: usize = 40;
 /// Letters and digits of a tax code.

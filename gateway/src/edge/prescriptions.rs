@@ -1,6 +1,5 @@
 //! Prescriptions: written once, then followed until the SAC has registered or refused them.
 
-pub(crate) mod id;
 pub(crate) mod lookup;
 mod reading;
 pub(crate) mod reminder;

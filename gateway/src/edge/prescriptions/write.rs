@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adapters::model::{Authority, Nre, PatientCode, Prescription};
+use adapters::model::{Authority, Nre, PatientCode};
 use aws_lc_rs::digest::{Context, SHA256};
 use engine::door::Write;
 use policies::delivery::Fallback;
@@ -57,11 +57,6 @@ pub(super) fn prepare(
         reading.errors.push(error);
     }
     reading.errors.extend(check_fallback(fallback.as_deref()));
-    if reading.errors.is_empty() {
-        // Among innocent stand-ins there is nothing to compare.
-        let foreign = check_region(own_number.as_ref(), &prescription);
-        reading.errors.extend(foreign);
-    }
     if !reading.errors.is_empty() {
         return Err(Problem::with_errors(
             &codes::CONTENT_REFUSED,
@@ -95,15 +90,6 @@ pub(super) fn prepare(
         trace: headers.trace,
     };
     Ok((write, reading.warnings))
-}
-
-/// A number of a doctor's own lot begins with the doctor's region (S1 §5.1). Numbers of others are
-/// not to be used up here.
-fn check_region(own_number: Option<&Nre>, prescription: &Prescription) -> Option<FieldError> {
-    let region = prescription.prescriber.region.as_str();
-    let foreign = own_number.is_some_and(|nre| !nre.as_str().starts_with(region));
-    let detail = "must begin with the prescriber's region";
-    foreign.then(|| FieldError::at("/nre", "nre-region", detail))
 }
 
 /// How a patient is found again: by the code as it is written.
