@@ -33,7 +33,7 @@ pub struct Moment(jiff::Timestamp);
 
 impl Moment {
     /// Reads an instant of RFC 3339, with any offset; a fraction of a second is cut off. Refuses what
-    /// is not of one of [`YEARS`].
+    /// is not of the years 1 to 9998.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let parsed = jiff::Timestamp::from_str(text).map_err(|_| Invalid::MomentShape)?;
         Moment::from_second(parsed.as_millisecond().div_euclid(1_000))
@@ -53,7 +53,7 @@ impl Moment {
         }
     }
 
-    /// The instant of the gateway's clock, cut to the second; `None` if it is beyond [`YEARS`].
+    /// The instant of the gateway's clock, cut to the second; `None` beyond the years 1 to 9998.
     pub fn from_timestamp(at: Timestamp) -> Option<Self> {
         Moment::from_second(i64::try_from(at.0 / 1_000).ok()?).ok()
     }
