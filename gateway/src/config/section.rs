@@ -40,7 +40,7 @@ impl<'a> Section<'a> {
     pub(super) fn refuse(&mut self, key: &str, rule: impl Into<String>) {
         let key = self.dotted(key);
         let (value, _) = self.layers.get(&key);
-        let value = if may_be_secret(&key) {
+        let value = if may_be_secret(&key, value) {
             HIDDEN.to_owned()
         } else {
             shown(value)
@@ -172,7 +172,46 @@ impl<'a> Section<'a> {
     }
 }
 
+/// Endings by which a path is told from what belongs into its file: no key, PIN or PEM has them.
+const PATH_ENDINGS: [&str; 6] = [".pem", ".key", ".crt", ".cer", ".toml", ".txt"];
+
 /// Whether what stands under `key` may be a key or a certificate itself, where its path belongs.
-fn may_be_secret(key: &str) -> bool {
-    key.ends_with("file")
+fn may_be_secret(key: &str, value: &Value) -> bool {
+    let is_path = |text: &str| {
+        text.is_empty()
+            || !text.contains(char::is_whitespace)
+                && PATH_ENDINGS.iter().any(|ending| text.ends_with(ending))
+    };
+    key.ends_with("file") && !value.as_str().is_some_and(is_path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_path_is_shown_and_a_secret_in_its_place_is_not() {
+        let hides = |text: &str| may_be_secret("store.key_file", &Value::String(text.to_owned()));
+        for path in [
+            "",
+            "certs/gatway.pem",
+            "/etc/argine/store.key",
+            "policy.toml",
+        ] {
+            assert!(!hides(path), "{path}");
+        }
+        for secret in [
+            "1234567890",
+            "0f1e2d3c",
+            "hunter2",
+            "a b.key",
+            "-----BEGIN\n.pem",
+        ] {
+            assert!(hides(secret), "{secret}");
+        }
+        assert!(!may_be_secret(
+            "listen.address",
+            &Value::String("here".to_owned())
+        ));
+    }
 }
