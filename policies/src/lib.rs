@@ -6,6 +6,7 @@
 pub mod delivery;
 pub mod duration;
 pub mod failure;
+pub mod family;
 pub mod gate;
 pub mod operation;
 pub mod rules;

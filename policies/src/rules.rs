@@ -3,11 +3,15 @@
 //! Defaults are compiled in from `rules/*.toml`; what an operator's file says is laid over them
 //! before these structures are read, so that every value has exactly one origin.
 
+mod desk;
+
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::delivery::Uncertain;
 use crate::duration;
+pub use desk::{AuthnAgeRules, FallbackRules, LegalBasis, WatchRules};
 
 /// The defaults for the lanes of the SAC, every key commented.
 pub const SAC_DEFAULTS: &str = include_str!("../rules/sac.toml");
@@ -36,8 +40,16 @@ pub struct WriteBehindRules {
     /// How long an entry may stay unsettled before it is parked.
     #[serde(deserialize_with = "duration::text")]
     pub entry_deadline: Duration,
+    /// What becomes of a send whose outcome is unknown.
+    pub uncertain: Uncertain,
     /// Edge checks that are switched off, by id.
     pub checks_off: Vec<String>,
+    /// What desks do while the upstream does not answer.
+    pub fallback: FallbackRules,
+    /// How a number that was given up is looked after.
+    pub watch: WatchRules,
+    /// How old an authentication may be when it is used.
+    pub authn_age_max: AuthnAgeRules,
     /// Limits on calls.
     pub calls: CallRules,
     /// The pace of delivery.
@@ -147,6 +159,13 @@ impl SacRules {
             "prescriptions.entry_deadline",
             "must be longer than answer_within",
         )]);
+        problems.extend(prescriptions.fallback.problems(prescriptions.uncertain));
+        problems.extend(prescriptions.watch.problems());
+        problems.extend(
+            prescriptions
+                .authn_age_max
+                .problems(prescriptions.watch.horizon),
+        );
         problems.extend(prescriptions.calls.problems());
         problems.extend(prescriptions.delivery.problems(&prescriptions.calls));
         problems.extend(prescriptions.gate.problems());
@@ -156,7 +175,7 @@ impl SacRules {
 }
 
 impl CallRules {
-    /// The longest one attempt may take: a probe's read, the write, and every read of a verify.
+    /// The longest one attempt may take: a read, the write or an annul, and every read after it.
     fn attempt_longest(&self) -> Duration {
         self.write_within + self.read_within * 3 + CALL_OVERTIME * 4
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use policies::failure::{Code, Failure, Outcome, Retry, Stops};
 use policies::operation::{OpName, Operation};
 use policies::rules::{CALL_OVERTIME, GateRules};
+use policies::time::Timestamp;
 
 use crate::door::GateView;
 use crate::gate::{Gate, Permit};
@@ -59,6 +60,11 @@ impl Calls {
     /// Leave to call `op` now; refused, says how long to wait at least.
     pub fn try_enter(&self, op: OpName) -> Result<Permit, Duration> {
         self.gate(op).try_enter()
+    }
+
+    /// When the gate of `op` last closed after it had been open.
+    pub fn recovered_at(&self, op: OpName) -> Option<Timestamp> {
+        self.gate(op).recovered_at()
     }
 
     /// How every gate stands.

@@ -6,6 +6,7 @@
 //!    probe cannot keep the gate half-open for ever.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::ports::{Clock, Rng};
 /// The gate of one operation.
 pub struct Gate {
     breaker: Mutex<Breaker>,
+    /// When a probe last closed it; zero: never.
+    recovered_at: AtomicU64,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 }
@@ -27,6 +30,7 @@ impl Gate {
     pub fn new(rules: &GateRules, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Gate {
         Gate {
             breaker: Mutex::new(Breaker::new(rules.clone())),
+            recovered_at: AtomicU64::new(0),
             clock,
             rng,
         }
@@ -46,6 +50,14 @@ impl Gate {
     /// How it stands, and how long until it may admit a call; looking changes nothing.
     pub fn view(&self) -> (GateState, Option<Duration>) {
         self.breaker().view(self.clock.now())
+    }
+
+    /// When it last closed after it had been open.
+    pub fn recovered_at(&self) -> Option<Timestamp> {
+        match self.recovered_at.load(Ordering::Relaxed) {
+            0 => None,
+            at => Some(Timestamp(at)),
+        }
     }
 
     /// Opens it at once.
@@ -111,7 +123,11 @@ impl Permit {
     fn give(&mut self, outcome: CallOutcome) {
         if let Some(admission) = self.admission.take() {
             let (now, chance) = (self.gate.clock.now(), self.gate.rng.unit());
-            self.gate.breaker().finish(admission, outcome, now, chance);
+            let mut breaker = self.gate.breaker();
+            breaker.finish(admission, outcome, now, chance);
+            if admission.probe && breaker.view(now).0 == GateState::Closed {
+                self.gate.recovered_at.store(now.0, Ordering::Relaxed);
+            }
         }
     }
 }
