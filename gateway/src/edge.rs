@@ -44,6 +44,7 @@ use actix_web::{App, HttpRequest, HttpServer};
 use engine::calls::Calls;
 use engine::lane::write_behind::Door;
 use engine::ports::{Clock, ReadError, Store};
+use policies::rules::FallbackRules;
 use tokio::time::timeout;
 
 use self::caller::Caller;
@@ -71,6 +72,8 @@ pub struct Gateway {
     pub clock: Arc<dyn Clock>,
     /// How much each organisation may ask.
     pub limits: Limits,
+    /// What a desk may do while the SAC does not answer.
+    pub fallback: FallbackRules,
     /// Edge checks that the policy has switched off, by id.
     pub checks_off: Vec<String>,
     /// How long a stopping server waits for open requests.

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bad_requests;
 mod callers;
+mod cancelling;
 mod concurrency;
 mod config;
 // The attribute tells clippy that helpers in there are tests, too.
@@ -16,5 +17,7 @@ mod faults;
 mod power_cut;
 mod prescribing;
 mod privacy;
+mod red_recipe;
 mod shutdown;
 mod tidy;
+mod watches;

@@ -10,9 +10,9 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::prescription::DOCTOR;
+use super::prescription::{DOCTOR, key};
 use super::record::{Heard, Record};
 use super::wait::until;
 use crate::certs::{Identity, Prescriber, Token};
@@ -81,6 +81,21 @@ impl Reply {
             && self.text("/fault") == "caller"
             && self.text("/outcome") == "not-done"
             && parts.iter().all(|part| !self.text(part).is_empty())
+    }
+
+    /// The id of the entry that it is about: its own, or that of its place.
+    pub fn id(&self) -> String {
+        let own = self.text("/id");
+        if !own.is_empty() {
+            return own;
+        }
+        let id = self.header("location").rsplit('/').next();
+        id.unwrap_or_default().to_owned()
+    }
+
+    /// The code of a problem; empty if it is none.
+    pub fn code(&self) -> String {
+        self.text("/code")
     }
 
     /// The same answer, asserted to have this status.
@@ -192,6 +207,51 @@ impl Caller {
         reply
     }
 
+    /// Does `what` (`cancel`, `paper`, `acknowledge`) about a prescription under a fresh key.
+    pub async fn about(&self, id: &str, what: &str, body: Option<&Value>) -> Reply {
+        self.about_under(&key(), id, what, body).await
+    }
+
+    /// As [`Caller::about`], under `key`.
+    ///
+    /// # Panics
+    ///
+    /// When no answer comes.
+    pub async fn about_under(
+        &self,
+        key: &str,
+        id: &str,
+        what: &str,
+        body: Option<&Value>,
+    ) -> Reply {
+        let request = self
+            .request(Method::POST, &format!("/v1/prescriptions/{id}/{what}"))
+            .header("Idempotency-Key", key);
+        let request = match body {
+            Some(body) => request
+                .header("Content-Type", "application/json")
+                .body(body.to_string()),
+            None => request,
+        };
+        let reply = answer(request).await;
+        reply.expect("the gateway answers what is done about a prescription")
+    }
+
+    /// Confirms the number of a red form.
+    pub async fn paper(&self, id: &str, number: &str) -> Reply {
+        self.about(id, "paper", Some(&json!({ "number": number })))
+            .await
+    }
+
+    /// The ids of what its prescriber must know and has not acknowledged.
+    pub async fn unacknowledged(&self) -> Vec<String> {
+        let reply = self.get("/v1/prescriptions?unacknowledged=true").await;
+        let items = reply.expect(200).at("/items");
+        let items = items.as_array().cloned().unwrap_or_default();
+        let id = |item: &Value| item["id"].as_str().unwrap_or_default().to_owned();
+        items.iter().map(id).collect()
+    }
+
     /// Reads an address of the gateway.
     ///
     /// # Panics
@@ -231,6 +291,29 @@ impl Caller {
             (reply.text("/state") == state).then_some(reply)
         })
         .await
+    }
+
+    /// Waits until `holds` of a prescription, and hands it over.
+    ///
+    /// # Panics
+    ///
+    /// When it does not after a bound.
+    pub async fn until_so(&self, id: &str, what: &str, holds: impl Fn(&Reply) -> bool) -> Reply {
+        until(&format!("{id}: {what}"), STATE_WITHIN, async || {
+            let path = format!("/v1/prescriptions/{id}");
+            self.try_get(&path).await.ok().filter(&holds)
+        })
+        .await
+    }
+
+    /// Waits until a prescription has this reason, and hands it over.
+    ///
+    /// # Panics
+    ///
+    /// When it has another after a bound.
+    pub async fn until_reason(&self, id: &str, reason: &str) -> Reply {
+        self.until_so(id, reason, |reply| reply.text("/reason") == reason)
+            .await
     }
 
     /// The reminder of a prescription.
@@ -299,11 +382,13 @@ fn heard(reply: &reqwest::Result<Reply>) -> Heard {
             id: reply.text("/id"),
             nre: reply.at("/nre").as_str().map(str::to_owned),
         },
-        _ if code == "upstream-rejected" => {
-            let location = reply.text("/instance");
-            let id = location.rsplit('/').next().unwrap_or_default();
-            Heard::Rejected { id: id.to_owned() }
-        }
+        _ if code == "upstream-rejected" => Heard::Rejected { id: reply.id() },
+        // On disk, as the place where its red form is to be confirmed.
+        status if code == "issue-red-recipe" => Heard::Stored {
+            status,
+            id: reply.id(),
+            nre: None,
+        },
         _ if reply.text("/outcome") == "not-done" => Heard::Refused {
             status: reply.status,
             code,
