@@ -44,6 +44,7 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
         sealer: Arc::clone(&sealer),
         clock: Arc::clone(&settings.clock),
         node: settings.node.clone(),
+        undo_op: settings.undo_op,
         entries_max: settings.entries_max,
         instance: 0,
         drift: Drift::None,
@@ -151,7 +152,8 @@ fn count(conn: &Connection, noted: Timestamp) -> rusqlite::Result<Counts> {
     let mut pending = 0;
     for state in State::ALL.into_iter().filter(|state| state.is_pending()) {
         let count: i64 = conn.query_row(
-            "SELECT count(*) FROM entries INDEXED BY entries_state WHERE state = ?1",
+            "SELECT count(*) FROM entries INDEXED BY entries_state \
+             WHERE role = 'create' AND state = ?1",
             [state.as_str()],
             |row| row.get(0),
         )?;
