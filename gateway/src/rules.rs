@@ -88,7 +88,8 @@ fn read(rules: Table, answer_within: Option<Duration>) -> Result<SacRules, Vec<S
 
 /// Today, where the law applies.
 fn in_force_on() -> String {
-    let rome = jiff::tz::TimeZone::get("Europe/Rome").expect("the time zone database is compiled in");
+    let rome =
+        jiff::tz::TimeZone::get("Europe/Rome").expect("the time zone database is compiled in");
     jiff::Timestamp::now().to_zoned(rome).date().to_string()
 }
 
@@ -102,7 +103,9 @@ fn legal_basis(rules: &SacRules, today: &str) -> Option<String> {
         Ok(_) if law.valid_until.as_str() < today => "has passed: the law is not in force any more",
         Ok(_) => return None,
     };
-    Some(format!("prescriptions.fallback.legal_basis.valid_until: {rule}"))
+    Some(format!(
+        "prescriptions.fallback.legal_basis.valid_until: {rule}"
+    ))
 }
 
 /// A check that does not exist is a misspelt one, which stays on.

@@ -42,7 +42,11 @@ async fn what_was_never_sent_is_withdrawn_and_never_sent() {
     caller.until(&first.id(), "registered").await;
     let tally = world.settled().await;
     assert_eq!((tally.registered, tally.withdrawn), (1, 1));
-    assert_eq!(world.book().prescriptions.len(), 1, "what was taken back was sent");
+    assert_eq!(
+        world.book().prescriptions.len(),
+        1,
+        "what was taken back was sent"
+    );
 }
 
 #[tokio::test]
@@ -53,15 +57,24 @@ async fn what_is_registered_is_cancelled_at_the_sac() {
     let registered = caller.prescribe(&write, &body).await.expect(201);
     let id = registered.id();
     let cancel = key();
-    let cancelled = caller.about_under(&cancel, &id, "cancel", None).await.expect(200);
+    let cancelled = caller
+        .about_under(&cancel, &id, "cancel", None)
+        .await
+        .expect(200);
     assert_eq!(cancelled.text("/state"), "cancelled");
     assert_eq!(world.book().prescriptions[0].state, 4);
 
     // Repetitions hear where it stands; a new one finds nothing to do.
     let empty = json!({});
-    caller.about_under(&cancel, &id, "cancel", Some(&empty)).await.expect(200);
+    caller
+        .about_under(&cancel, &id, "cancel", Some(&empty))
+        .await
+        .expect(200);
     let moot = caller.about(&id, "cancel", None).await.expect(409);
-    assert_eq!((moot.code(), moot.text("/state")), ("not-cancellable".into(), "cancelled".into()));
+    assert_eq!(
+        (moot.code(), moot.text("/state")),
+        ("not-cancellable".into(), "cancelled".into())
+    );
     let again = caller.prescribe(&write, &body).await.expect(200);
     assert_eq!(again.text("/state"), "cancelled");
     let paper = caller.paper(&id, "130220000000001").await.expect(409);
@@ -79,7 +92,10 @@ async fn a_key_is_of_one_request() {
     let write = key();
     let two = caller.prescribe(&write, &drug()).await.expect(201).id();
     let cancel = key();
-    caller.about_under(&cancel, &one, "cancel", None).await.expect(200);
+    caller
+        .about_under(&cancel, &one, "cancel", None)
+        .await
+        .expect(200);
     for (key, id, what) in [
         (&cancel, &two, "cancel"),
         (&cancel, &one, "acknowledge"),
@@ -97,18 +113,32 @@ async fn a_key_is_of_one_request() {
 /// The answer to the cancel is lost: it is settled by looking, and cancelled once.
 #[tokio::test]
 async fn a_cancel_whose_answer_is_lost_is_settled_by_looking() {
-    for fault in [Fault::LostAnswer, Fault::ResetBefore, Fault::Truncated, Fault::Hang] {
+    for fault in [
+        Fault::LostAnswer,
+        Fault::ResetBefore,
+        Fault::Truncated,
+        Fault::Hang,
+    ] {
         println!("{fault:?}");
         let world = World::start().await;
         let caller = world.caller("practice-a");
         let id = caller.prescribe(&key(), &drug()).await.expect(201).id();
         world.faults(vec![Rule::on(Operation::Annulla, fault).times(1)]);
         let (cancel, began) = (key(), std::time::Instant::now());
-        let reply = caller.about_under(&cancel, &id, "cancel", None).await.expect(202);
+        let reply = caller
+            .about_under(&cancel, &id, "cancel", None)
+            .await
+            .expect(202);
         assert!(began.elapsed() < Duration::from_secs(4));
-        assert!(matches!(reply.text("/state").as_str(), "cancelling" | "cancelled"));
+        assert!(matches!(
+            reply.text("/state").as_str(),
+            "cancelling" | "cancelled"
+        ));
         caller.until(&id, "cancelled").await;
-        caller.about_under(&cancel, &id, "cancel", None).await.expect(200);
+        caller
+            .about_under(&cancel, &id, "cancel", None)
+            .await
+            .expect(200);
         assert_eq!(world.book().prescriptions[0].state, 4);
         assert_eq!(world.settled().await.cancelled, 1);
     }
@@ -120,10 +150,15 @@ async fn what_is_dispensed_stays_registered() {
     let world = World::start().await;
     let caller = world.caller("practice-a");
     let id = caller.prescribe(&key(), &drug()).await.expect(201).id();
-    world.faults(vec![Rule::on(Operation::Annulla, Fault::DispensedFirst).times(1)]);
+    world.faults(vec![
+        Rule::on(Operation::Annulla, Fault::DispensedFirst).times(1),
+    ]);
     let cancel = key();
     for _ in 0..2 {
-        let refused = caller.about_under(&cancel, &id, "cancel", None).await.expect(422);
+        let refused = caller
+            .about_under(&cancel, &id, "cancel", None)
+            .await
+            .expect(422);
         assert_eq!(refused.code(), "cancel-refused");
         assert_eq!(refused.text("/notices/0/code"), "1120");
         assert_eq!(refused.text("/state"), "registered");
@@ -146,14 +181,23 @@ async fn a_cancel_waits_for_the_sac() {
     let id = caller.prescribe(&key(), &drug()).await.expect(201).id();
     world.faults(gone());
     let cancel = key();
-    let waits = caller.about_under(&cancel, &id, "cancel", None).await.expect(202);
+    let waits = caller
+        .about_under(&cancel, &id, "cancel", None)
+        .await
+        .expect(202);
     assert_eq!(waits.text("/state"), "cancelling");
-    caller.about_under(&cancel, &id, "cancel", None).await.expect(202);
+    caller
+        .about_under(&cancel, &id, "cancel", None)
+        .await
+        .expect(202);
     let twice = caller.about(&id, "cancel", None).await.expect(409);
     assert_eq!(twice.text("/state"), "cancelling");
     world.recover();
     caller.until(&id, "cancelled").await;
-    caller.about_under(&cancel, &id, "cancel", None).await.expect(200);
+    caller
+        .about_under(&cancel, &id, "cancel", None)
+        .await
+        .expect(200);
     assert_eq!(world.settled().await.cancelled, 1);
 }
 
@@ -163,7 +207,9 @@ async fn a_cancel_waits_behind_the_send() {
     let world = World::start().await;
     let caller = world.caller("practice-a");
     let delay = Delay::Fixed { ms: 1_600 };
-    world.faults(vec![Rule::on(Operation::Invio, Fault::Slow { delay }).times(1)]);
+    world.faults(vec![
+        Rule::on(Operation::Invio, Fault::Slow { delay }).times(1),
+    ]);
     let sent = caller.prescribe(&key(), &drug()).await.expect(202);
     let waits = caller.about(&sent.id(), "cancel", None).await.expect(202);
     assert_eq!(waits.text("/state"), "sending");
@@ -183,7 +229,10 @@ async fn what_is_shown_absent_while_a_cancel_waits_is_not_sent_again() {
     ]);
     let sent = caller.prescribe(&key(), &drug()).await.expect(202);
     let cancel = caller.about(&sent.id(), "cancel", None).await.expect(202);
-    assert!(matches!(cancel.text("/state").as_str(), "uncertain" | "verifying"));
+    assert!(matches!(
+        cancel.text("/state").as_str(),
+        "uncertain" | "verifying"
+    ));
     world.recover();
     let withdrawn = caller.until(&sent.id(), "withdrawn").await;
     assert_eq!(withdrawn.text("/reason"), "cancel-requested");
@@ -197,9 +246,16 @@ async fn only_its_prescriber_cancels_a_prescription() {
     let world = World::start().await;
     let caller = world.caller("practice-a");
     let id = caller.prescribe(&key(), &drug()).await.expect(201).id();
-    world.caller("practice-b").about(&id, "cancel", None).await.expect(404);
+    world
+        .caller("practice-b")
+        .about(&id, "cancel", None)
+        .await
+        .expect(404);
     let another = caller.clone().with_doctor(MISSPELT_DOCTOR);
-    another.prescribe(&key(), &by(MISSPELT_DOCTOR, drug())).await.expect(201);
+    another
+        .prescribe(&key(), &by(MISSPELT_DOCTOR, drug()))
+        .await
+        .expect(201);
     let refused = another.about(&id, "cancel", None).await.expect(403);
     assert_eq!(refused.code(), "prescriber-not-authenticated");
     let nobody = caller.clone().without_prescriber();

@@ -20,11 +20,17 @@ fn late() -> Vec<Rule> {
 
 /// The answer that tells a desk to write paper, with its place and everything a desk needs.
 fn assert_red_form(reply: &Reply, outcome: &str) -> String {
-    assert_eq!((reply.status, reply.code()), (503, "issue-red-recipe".to_owned()));
+    assert_eq!(
+        (reply.status, reply.code()),
+        (503, "issue-red-recipe".to_owned())
+    );
     assert_eq!(reply.text("/next_step"), "issue-red-recipe");
     assert_eq!(reply.text("/fault"), "upstream");
     assert_eq!(reply.text("/outcome"), outcome);
-    assert_eq!(reply.header("location"), format!("/v1/prescriptions/{}", reply.id()));
+    assert_eq!(
+        reply.header("location"),
+        format!("/v1/prescriptions/{}", reply.id())
+    );
     assert!(!reply.header("retry-after").is_empty());
     assert!(reply.text("/detail").contains("ricetta rossa"));
     reply.id()
@@ -60,7 +66,10 @@ async fn a_late_answer_is_annulled_with_consent() {
     let body = consenting(waiting(drug()));
     let began = Instant::now();
     let reply = caller.prescribe(&key, &body).await;
-    assert!(began.elapsed() < Duration::from_millis(LATE_MS), "too late for a desk");
+    assert!(
+        began.elapsed() < Duration::from_millis(LATE_MS),
+        "too late for a desk"
+    );
     let id = assert_red_form(&reply, "unknown");
     let ended = caller.until_reason(&id, "annulled").await;
     assert_eq!(ended.text("/state"), "withdrawn");
@@ -82,7 +91,10 @@ async fn a_late_answer_without_consent_is_a_conflict() {
     assert_eq!(conflict.text("/reason"), "late-commit");
     assert_eq!(conflict.at("/acknowledged"), false);
     assert_eq!(conflict.text("/nre"), world.book().prescriptions[0].nre);
-    assert_eq!(reasons(&caller, &id).await.last().expect("it has a reason"), "late-commit");
+    assert_eq!(
+        reasons(&caller, &id).await.last().expect("it has a reason"),
+        "late-commit"
+    );
     assert_eq!(caller.unacknowledged().await, [id.as_str()]);
     assert!(world.output().contains("late-commit"), "no alarm was given");
 
@@ -98,7 +110,10 @@ async fn a_late_answer_without_consent_is_a_conflict() {
 async fn a_late_commit_is_found_by_looking() {
     let world = World::with(Setup::default().watching()).await;
     let caller = world.caller("practice-a");
-    let lost = Fault::LateCommit { after_ms: 600, hang: false };
+    let lost = Fault::LateCommit {
+        after_ms: 600,
+        hang: false,
+    };
     world.faults(vec![Rule::on(Operation::Invio, lost).times(1)]);
     let reply = caller.prescribe(&key(), &consenting(waiting(drug()))).await;
     let id = assert_red_form(&reply, "unknown");
@@ -117,14 +132,19 @@ async fn a_late_commit_is_found_by_looking() {
 async fn a_number_for_which_nothing_comes_is_let_go_of() {
     let world = World::with(Setup::default().watching()).await;
     let caller = world.caller("practice-a");
-    world.faults(vec![Rule::on(Operation::Invio, Fault::ResetBefore).times(1)]);
+    world.faults(vec![
+        Rule::on(Operation::Invio, Fault::ResetBefore).times(1),
+    ]);
     let began = Instant::now();
     let reply = caller.prescribe(&key(), &waiting(drug())).await;
     let id = assert_red_form(&reply, "unknown");
     caller
         .until_so(&id, "is not watched", |reply| reply.at("/watched") == false)
         .await;
-    assert!(began.elapsed() >= Duration::from_secs(2), "let go of before the horizon");
+    assert!(
+        began.elapsed() >= Duration::from_secs(2),
+        "let go of before the horizon"
+    );
     assert!(world.book().calls(Operation::Visualizza).received >= 4);
     assert_eq!(world.settled().await.withdrawn, 1);
 }
@@ -147,7 +167,10 @@ async fn an_open_gate_sends_a_desk_to_paper_at_once() {
     assert!(began.elapsed() < Duration::from_millis(800), "not at once");
     let id = assert_red_form(&reply, "not-done");
     let entry = caller.prescription(&id).await;
-    assert_eq!((entry.text("/state"), entry.text("/reason")), ("withdrawn".into(), "gate-open".into()));
+    assert_eq!(
+        (entry.text("/state"), entry.text("/reason")),
+        ("withdrawn".into(), "gate-open".into())
+    );
     assert_eq!(entry.at("/watched"), false);
     assert_eq!(world.book().calls(Operation::Invio).received, sent);
     assert_eq!(world.book().prescriptions, []);
@@ -159,28 +182,46 @@ async fn an_open_gate_sends_a_desk_to_paper_at_once() {
 async fn a_red_form_is_confirmed_once() {
     let world = World::with(Setup::default().watching()).await;
     let caller = world.caller("practice-a");
-    world.faults(vec![Rule::everywhere(Fault::Refuse), Rule::on(Operation::Invio, Fault::ResetBefore)]);
+    world.faults(vec![
+        Rule::everywhere(Fault::Refuse),
+        Rule::on(Operation::Invio, Fault::ResetBefore),
+    ]);
     let (write, confirm) = (key(), key());
     let body = waiting(drug());
     let id = caller.prescribe(&write, &body).await.id();
     let number = paper_number();
     let paper = json!({ "number": number });
-    world.caller("practice-b").paper(&id, &number).await.expect(404);
+    world
+        .caller("practice-b")
+        .paper(&id, &number)
+        .await
+        .expect(404);
     let mut pharmacy = world.caller("pharmacy-a");
     pharmacy.profile = "pharmacy".to_owned();
     pharmacy.paper(&id, &number).await.expect(403);
 
     let desk = caller.clone().without_prescriber();
-    let confirmed = desk.about_under(&confirm, &id, "paper", Some(&paper)).await.expect(200);
+    let confirmed = desk
+        .about_under(&confirm, &id, "paper", Some(&paper))
+        .await
+        .expect(200);
     assert_eq!(confirmed.text("/state"), "red-recipe");
     assert_eq!(confirmed.text("/paper_number"), number);
     assert_eq!(confirmed.at("/paper_due"), serde_json::Value::Null);
-    desk.about_under(&confirm, &id, "paper", Some(&paper)).await.expect(200);
+    desk.about_under(&confirm, &id, "paper", Some(&paper))
+        .await
+        .expect(200);
     desk.paper(&id, &number).await.expect(200);
     let other = desk.paper(&id, &paper_number()).await.expect(409);
-    assert_eq!((other.code(), other.text("/state")), ("paper-not-expected".into(), "red-recipe".into()));
+    assert_eq!(
+        (other.code(), other.text("/state")),
+        ("paper-not-expected".into(), "red-recipe".into())
+    );
     let other = json!({ "number": paper_number() });
-    let reused = desk.about_under(&confirm, &id, "paper", Some(&other)).await.expect(422);
+    let reused = desk
+        .about_under(&confirm, &id, "paper", Some(&other))
+        .await
+        .expect(422);
     assert_eq!(reused.code(), "key-reused");
     let again = caller.prescribe(&write, &body).await.expect(200);
     assert_eq!(again.text("/state"), "red-recipe");
@@ -195,7 +236,10 @@ async fn a_missing_red_form_is_raised() {
     let soon = Setup::default().policy("prescriptions.fallback.paper_within", "300ms");
     let world = World::with(soon).await;
     let caller = world.caller("practice-a");
-    world.faults(vec![Rule::everywhere(Fault::Refuse), Rule::on(Operation::Invio, Fault::ResetBefore)]);
+    world.faults(vec![
+        Rule::everywhere(Fault::Refuse),
+        Rule::on(Operation::Invio, Fault::ResetBefore),
+    ]);
     let id = caller.prescribe(&key(), &waiting(drug())).await.id();
     assert!(caller.prescription(&id).await.at("/paper_due").is_string());
     let nothing = caller.about(&id, "acknowledge", None).await.expect(409);
@@ -205,7 +249,10 @@ async fn a_missing_red_form_is_raised() {
     assert_eq!(missing.at("/acknowledged"), false);
     assert_eq!(caller.unacknowledged().await, [id.as_str()]);
     until("the alarm was given", Duration::from_secs(5), async || {
-        world.output().contains("not confirmed in time").then_some(())
+        world
+            .output()
+            .contains("not confirmed in time")
+            .then_some(())
     })
     .await;
     let nobody = caller.clone().without_prescriber();
@@ -237,8 +284,14 @@ async fn a_caller_names_its_own_wait() {
             .body(body.to_string());
         let reply = tests::world::caller::answer(request).await;
         let reply = reply.expect("the gateway answers").expect(status);
-        assert!(began.elapsed() < Duration::from_secs(4), "{status}: the caller has gone");
-        assert!(began.elapsed() >= Duration::from_secs(1), "{status}: given up early");
+        assert!(
+            began.elapsed() < Duration::from_secs(4),
+            "{status}: the caller has gone"
+        );
+        assert!(
+            began.elapsed() >= Duration::from_secs(1),
+            "{status}: given up early"
+        );
         if status == 503 {
             assert_red_form(&reply, "unknown");
         }
@@ -262,7 +315,10 @@ async fn a_key_that_is_being_sent_is_in_flight() {
     };
     let (first, second) = tokio::join!(first, second);
     assert_red_form(&first, "unknown");
-    assert_eq!((second.status, second.code()), (409, "key-in-flight".to_owned()));
+    assert_eq!(
+        (second.status, second.code()),
+        (409, "key-in-flight".to_owned())
+    );
     assert!(!second.header("retry-after").is_empty());
 }
 
@@ -277,15 +333,21 @@ async fn a_desk_whose_gateway_died_is_told_by_its_key() {
         .policy("prescriptions.delivery.lease_for", "20s");
     let mut world = World::with(unhurried).await;
     let caller = world.caller("practice-a");
-    world.faults(vec![Rule::on(Operation::Invio, Fault::Hang).times(1).applied(true)]);
+    world.faults(vec![
+        Rule::on(Operation::Invio, Fault::Hang)
+            .times(1)
+            .applied(true),
+    ]);
     let (key, body) = (key(), consenting(waiting(drug())));
     let desk = tokio::spawn({
         let (caller, key, body) = (caller.clone(), key.clone(), body.clone());
         async move { caller.try_prescribe(&key, &body).await.is_err() }
     });
-    until("the SAC has applied it", Duration::from_secs(5), async || {
-        (!world.book().prescriptions.is_empty()).then_some(())
-    })
+    until(
+        "the SAC has applied it",
+        Duration::from_secs(5),
+        async || (!world.book().prescriptions.is_empty()).then_some(()),
+    )
     .await;
     world.kill().await;
     assert!(desk.await.expect("the desk waits"), "the desk was answered");

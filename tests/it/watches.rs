@@ -14,7 +14,11 @@ use tests::world::{Setup, World};
 async fn paper_on_a_registered_prescription_annuls_it_with_consent() {
     let world = World::with(Setup::default().watching()).await;
     let caller = world.caller("practice-a");
-    let id = caller.prescribe(&key(), &consenting(drug())).await.expect(201).id();
+    let id = caller
+        .prescribe(&key(), &consenting(drug()))
+        .await
+        .expect(201)
+        .id();
     let number = paper_number();
     let paper = caller.paper(&id, &number).await.expect(200);
     assert_eq!(paper.text("/state"), "red-recipe");
@@ -33,7 +37,10 @@ async fn paper_on_a_registered_prescription_is_a_conflict_without_consent() {
     let registered = caller.prescribe(&key(), &drug()).await.expect(201);
     let id = registered.id();
     let paper = caller.paper(&id, &paper_number()).await.expect(200);
-    assert_eq!((paper.text("/state"), paper.text("/reason")), ("conflict".into(), "paper-issued".into()));
+    assert_eq!(
+        (paper.text("/state"), paper.text("/reason")),
+        ("conflict".into(), "paper-issued".into())
+    );
     assert_eq!(paper.text("/nre"), registered.text("/nre"));
     assert_eq!(caller.unacknowledged().await, [id.as_str()]);
     assert!(world.book().prescriptions[0].is_live());
@@ -49,7 +56,10 @@ async fn paper_on_a_registered_prescription_is_a_conflict_without_consent() {
 async fn a_late_commit_that_was_dispensed_is_a_conflict() {
     let world = World::with(Setup::default().watching()).await;
     let caller = world.caller("practice-a");
-    let lost = Fault::LateCommit { after_ms: 300, hang: false };
+    let lost = Fault::LateCommit {
+        after_ms: 300,
+        hang: false,
+    };
     world.faults(vec![
         Rule::on(Operation::Invio, lost).times(1),
         Rule::on(Operation::Annulla, Fault::DispensedFirst),
@@ -75,23 +85,38 @@ async fn a_superseded_number_that_comes_late_is_annulled() {
     )
     .await;
     let caller = world.caller("practice-a");
-    let lost = Fault::LateCommit { after_ms: 500, hang: false };
+    let lost = Fault::LateCommit {
+        after_ms: 500,
+        hang: false,
+    };
     world.faults(vec![Rule::on(Operation::Invio, lost).times(1)]);
-    let reply = caller.prescribe(&key(), &consenting(drug())).await.expect(202);
+    let reply = caller
+        .prescribe(&key(), &consenting(drug()))
+        .await
+        .expect(202);
     let id = reply.id();
     caller.until(&id, "registered").await;
-    until("the late one is annulled", Duration::from_secs(10), async || {
-        let book = world.book();
-        let live = book.prescriptions.iter().filter(|p| p.is_live()).count();
-        (book.prescriptions.len() == 2 && live == 1).then_some(())
-    })
+    until(
+        "the late one is annulled",
+        Duration::from_secs(10),
+        async || {
+            let book = world.book();
+            let live = book.prescriptions.iter().filter(|p| p.is_live()).count();
+            (book.prescriptions.len() == 2 && live == 1).then_some(())
+        },
+    )
     .await;
     let registered = caller.prescription(&id).await;
     let nre = registered.text("/nre");
     let held = world.book();
-    let held = held.prescription(&nre).expect("the SAC holds the number it was given");
+    let held = held
+        .prescription(&nre)
+        .expect("the SAC holds the number it was given");
     assert!(held.is_live());
-    assert_eq!(held.codice_autenticazione, registered.text("/codice_autenticazione"));
+    assert_eq!(
+        held.codice_autenticazione,
+        registered.text("/codice_autenticazione")
+    );
     assert_eq!(world.settled().await.registered, 1);
 }
 
@@ -111,8 +136,16 @@ async fn a_superseded_number_that_was_applied_is_annulled_first() {
         assert_eq!(registered.text("/codice_autenticazione").len(), 30);
     }
     let states: Vec<u8> = world.book().prescriptions.iter().map(|p| p.state).collect();
-    assert_eq!(states.iter().filter(|state| **state == 3).count(), 2, "{states:?}");
-    assert_eq!(states.iter().filter(|state| **state == 4).count(), 1, "{states:?}");
+    assert_eq!(
+        states.iter().filter(|state| **state == 3).count(),
+        2,
+        "{states:?}"
+    );
+    assert_eq!(
+        states.iter().filter(|state| **state == 4).count(),
+        1,
+        "{states:?}"
+    );
     assert_eq!(world.settled().await.registered, 2);
 }
 

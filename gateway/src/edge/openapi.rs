@@ -241,9 +241,11 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Map<String, Val
 
 /// What every operation may answer besides its own, and the headers of all answers.
 fn complete(operation: &mut Map<String, Value>) {
-    let is_write = operation["parameters"].as_array().is_some_and(|parameters| {
-        parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key")
-    });
+    let parameters = operation.get("parameters").and_then(Value::as_array);
+    let is_write = parameters
+        .into_iter()
+        .flatten()
+        .any(|parameter| parameter["name"] == "Idempotency-Key");
     let needs_token = !operation.contains_key("security");
     let Some(responses) = operation
         .get_mut("responses")

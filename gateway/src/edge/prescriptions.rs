@@ -34,9 +34,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         )
         .service(web::resource("/prescriptions/search").route(web::post().to(lookup::search)))
         .service(web::resource("/prescriptions/{id}").route(web::get().to(lookup::get)))
-        .service(
-            web::resource("/prescriptions/{id}/cancel").route(web::post().to(about::cancel)),
-        )
+        .service(web::resource("/prescriptions/{id}/cancel").route(web::post().to(about::cancel)))
         .service(web::resource("/prescriptions/{id}/paper").route(web::post().to(about::paper)))
         .service(
             web::resource("/prescriptions/{id}/acknowledge")

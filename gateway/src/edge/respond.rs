@@ -14,13 +14,14 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use engine::door::Refusal;
-use engine::entry::ReadError;
+use engine::entry::{EntryId, ReadError};
 use policies::failure::Outcome;
 use policies::state::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::codes::{self, Code, Text};
+use super::notation::location;
 use super::notice::NoticeBody;
 
 /// Most broken rules listed in one answer.
@@ -35,15 +36,14 @@ pub(crate) struct Problem {
     pub(crate) notices: Vec<NoticeBody>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) upstream: Option<&'static str>,
-    pub(crate) instance: Option<String>,
+    /// The entry concerned.
+    pub(crate) instance: Option<EntryId>,
     /// Where the prescription stands, where that is the reason.
     pub(crate) state: Option<State>,
     /// What may have happened, where the code leaves more than one possible.
     pub(crate) outcome: Option<Outcome>,
     /// What to do about it, where it can be said better than by the code alone.
-    pub(crate) detail: Option<Text>,
-    /// What the desk does now.
-    pub(crate) next_step: Option<&'static str>,
+    pub(crate) detail: Option<&'static Text>,
 }
 
 impl fmt::Debug for Problem {
@@ -127,7 +127,6 @@ impl From<&'static Code> for Problem {
             state: None,
             outcome: None,
             detail: None,
-            next_step: None,
         }
     }
 }
@@ -304,19 +303,22 @@ impl Language {
 /// The answer that `problem` becomes.
 pub(crate) fn render(problem: &Problem, trace_id: &str, language: Language) -> HttpResponse {
     let code = problem.code;
+    let instance = problem.instance.map(location);
+    // What software does next and what people read of it have one name.
+    let next_step = Some(code.code).filter(|_| *code == codes::ISSUE_RED_RECIPE);
     let body = ProblemBody {
         kind: format!("urn:argine:problem:{}", code.code),
         title: language.pick(code.title),
         status: code.status,
-        detail: language.pick(problem.detail.unwrap_or(code.detail)),
+        detail: language.pick(*problem.detail.unwrap_or(&code.detail)),
         code: code.code,
         fault: code.fault.as_str(),
         outcome: problem.outcome.unwrap_or(code.outcome).as_str(),
         retry: code.repeat.as_str(),
         upstream: problem.upstream,
-        instance: problem.instance.as_deref(),
+        instance: instance.as_deref(),
         state: problem.state.map(State::as_str),
-        next_step: problem.next_step,
+        next_step,
         trace_id,
         errors: &problem.errors,
         notices: &problem.notices,
@@ -331,7 +333,7 @@ pub(crate) fn render(problem: &Problem, trace_id: &str, language: Language) -> H
         let seconds = after.as_millis().div_ceil(1_000).max(1);
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
-    if let Some(instance) = &problem.instance {
+    if let Some(instance) = &instance {
         response.insert_header((header::LOCATION, instance.as_str()));
     }
     if problem.status_code() == StatusCode::UNAUTHORIZED {

@@ -92,7 +92,7 @@ pub(crate) async fn cancel(
     let parent = about.parent(&edge, &caller).await?;
     let problem = |code| Problem {
         state: Some(parent.state),
-        instance: Some(location(parent.id)),
+        instance: Some(parent.id),
         ..Problem::from(code)
     };
     match cancel.state {
@@ -302,7 +302,7 @@ impl About<'_> {
         match refusal {
             Refusal::Moot(state) => Problem {
                 state: Some(state),
-                instance: Some(location(self.parent)),
+                instance: Some(self.parent),
                 ..Problem::from(moot)
             },
             refusal => Problem::from(refusal),

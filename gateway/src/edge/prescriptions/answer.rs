@@ -14,15 +14,11 @@ use crate::edge::codes;
 use crate::edge::notation::location;
 use crate::edge::respond::{FieldError, Problem};
 
-/// The word by which software tells a desk to write a red form.
-const ISSUE_RED_RECIPE: &str = "issue-red-recipe";
-
 pub(super) fn answer(entry: Entry, warnings: Vec<FieldError>) -> Result<HttpResponse, Problem> {
-    let location = location(entry.id);
     if let Some(problem) = problem(&entry) {
         return Err(Problem {
             upstream: Some("sac"),
-            instance: Some(location),
+            instance: Some(entry.id),
             ..problem
         });
     }
@@ -32,6 +28,7 @@ pub(super) fn answer(entry: Entry, warnings: Vec<FieldError>) -> Result<HttpResp
         // It was registered, cancelled, withdrawn or written on paper since.
         _ => StatusCode::OK,
     };
+    let location = location(entry.id);
     let body = PrescriptionBody::of(entry, warnings)?;
     Ok(HttpResponse::build(status)
         .insert_header((header::LOCATION, location))
@@ -59,7 +56,6 @@ fn problem(entry: &Entry) -> Option<Problem> {
     }
     needs_red_form(entry).then(|| Problem {
         outcome: Some(outcome(entry)),
-        next_step: Some(ISSUE_RED_RECIPE),
         ..Problem::from(&codes::ISSUE_RED_RECIPE)
     })
 }

@@ -54,17 +54,17 @@ pub(crate) async fn reminder(
 }
 
 /// Why nothing will ever be printed of a prescription in `state`, where that is so.
-fn never_printed(state: State) -> Option<Text> {
+fn never_printed(state: State) -> Option<&'static Text> {
     match state {
-        State::RedRecipe => Some(Text {
+        State::RedRecipe => Some(&Text {
             en: "It was written on a red form, which is valid in its place.",
             it: "È stata scritta su ricetta rossa, che vale al suo posto.",
         }),
-        State::Withdrawn | State::Rejected | State::Cancelled => Some(Text {
+        State::Withdrawn | State::Rejected | State::Cancelled => Some(&Text {
             en: "It is not valid, and will not be registered any more.",
             it: "Non è valida e non sarà più registrata.",
         }),
-        State::Conflict => Some(Text {
+        State::Conflict => Some(&Text {
             en: "Its prescriber must first decide which prescription is to stand.",
             it: "Il medico deve prima decidere quale ricetta è valida.",
         }),
