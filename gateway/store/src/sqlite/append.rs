@@ -16,6 +16,7 @@ use std::mem::take;
 use engine::ports::{
     AppendError, Appended, BlockId, EntryId, NewEntry, NumberUse, Organization, Request, Start,
 };
+use policies::failure::Code;
 use policies::family::Role;
 use policies::state::State;
 use policies::time::Timestamp;
@@ -94,6 +95,7 @@ impl Row {
 /// Where a new row begins.
 struct Beginning {
     state: State,
+    reason: Option<Code>,
     queue: Option<&'static str>,
     lease_until: Option<Timestamp>,
 }
@@ -102,6 +104,7 @@ impl Beginning {
     fn due() -> Beginning {
         Beginning {
             state: State::Accepted,
+            reason: None,
             queue: Some(row::READY),
             lease_until: None,
         }
@@ -112,6 +115,7 @@ impl Beginning {
             state: State::Sending,
             queue: Some(row::LEASED),
             lease_until: Some(until),
+            ..Beginning::due()
         }
     }
 
@@ -123,9 +127,10 @@ impl Beginning {
         }
     }
 
-    fn at_rest(state: State) -> Beginning {
+    fn at_rest(state: State, reason: Option<Code>) -> Beginning {
         Beginning {
             state,
+            reason,
             queue: None,
             lease_until: None,
         }
@@ -249,7 +254,8 @@ fn append_one(tx: &mut Tx<'_>, mut row: Row) -> rusqlite::Result<Outcome> {
     let stored = Standing::find(tx, row.entry.id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let withdrawn = stored.to(State::Withdrawn, Some(reason));
     step::take(tx, &stored, &withdrawn)?;
-    Ok(Ok(accepted(tx, &Beginning::at_rest(State::Withdrawn))))
+    let withdrawn = Beginning::at_rest(State::Withdrawn, Some(reason));
+    Ok(Ok(accepted(tx, &withdrawn)))
 }
 
 fn accepted(tx: &Tx<'_>, beginning: &Beginning) -> Stored {
@@ -305,9 +311,9 @@ fn insert(tx: &mut Tx<'_>, row: &Row, beginning: &Beginning) -> rusqlite::Result
              fallback, uncertain, deadline, answer_within_ms, origin_node, trace, \
              key_digest, fingerprint, number_digest, person_digest, identity_digest, \
              number, authority, payload, role, depends_on, annul_consent, paper_within_ms, \
-             look_after_ms) \
+             look_after_ms, reason) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 0, ?11, ?11, ?12, ?13, ?14, \
-             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30) \
+             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31) \
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -341,6 +347,7 @@ fn insert(tx: &mut Tx<'_>, row: &Row, beginning: &Beginning) -> rusqlite::Result
             entry.terms.annul_consent,
             millis(entry.terms.paper_within),
             millis(entry.terms.look_after),
+            beginning.reason.map(Code::as_str),
         ])?;
     if inserted == 0 {
         return Ok(false);

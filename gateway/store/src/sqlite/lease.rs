@@ -242,23 +242,23 @@ pub(super) fn next_due(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sqlite::schema;
+    use crate::sqlite::{family, schema, settle, watch};
+
+    fn plan_of(sql: &str) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let conn = schema::open_writer(&directory.path().join("entries.db"), None).unwrap();
+        schema::plan(&conn, sql)
+    }
 
     /// What leasing costs must not grow with what waits: every statement reads an index that holds
     /// what it looks for and nothing else, in the order it is wanted.
     #[test]
     fn no_statement_walks_through_what_waits_or_sorts_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let conn = schema::open_writer(&directory.path().join("entries.db"), None).unwrap();
+        let ready = "SEARCH e USING INDEX entries_ready (lane=? AND op=? AND state=?)";
+        let family = "SEARCH entries USING INDEX entries_family (depends_on=?)";
         let cases = [
-            (
-                DUE,
-                "SEARCH e USING INDEX entries_ready (lane=? AND op=? AND state=?)",
-            ),
-            (
-                ANY_DUE,
-                "SEARCH e USING INDEX entries_ready (lane=? AND op=? AND state=?)",
-            ),
+            (DUE, ready),
+            (ANY_DUE, ready),
             (
                 COME_DUE,
                 "entries_deferred (lane=? AND op=? AND state=? AND due<?)",
@@ -274,17 +274,29 @@ mod tests {
             // Leases are few: as many as attempts may run at once.
             (NEXT_END, "SCAN entries USING INDEX entries_leased"),
             (
-                crate::sqlite::settle::OVERDUE,
+                settle::OVERDUE,
                 "SEARCH entries USING INDEX entries_overdue (deadline>? AND deadline<?)",
             ),
+            (
+                settle::PAPER_OVERDUE,
+                "SEARCH entries USING INDEX entries_paper (paper_due>? AND paper_due<?)",
+            ),
+            (
+                settle::UNAUTHORIZED,
+                "USING INDEX entries_unauthorized (organization=? AND identity_digest=?)",
+            ),
+            (family::WAITING, family),
+            (watch::DUE_AT_ONCE, family),
+            (watch::CONSENT, family),
+            (watch::HASTEN, "entries_watches (lane=? AND due>?)"),
         ];
         for (sql, index) in cases {
-            let plan = schema::plan(&conn, sql);
+            let plan = plan_of(sql);
             assert!(plan.contains(index), "{sql}\n{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
             assert_eq!(plan.contains("SCAN"), sql == NEXT_END, "{sql}\n{plan}");
         }
         let in_turn = "SEARCH earlier USING INDEX entries_order (order_key=? AND rowid<?)";
-        assert!(schema::plan(&conn, DUE).contains(in_turn));
+        assert!(plan_of(DUE).contains(in_turn));
     }
 }

@@ -28,7 +28,7 @@ use super::retire::retire;
 use super::row::{at, uint};
 use super::tx::{Counts, Fixed, Tx};
 use super::writer::{Alarm, Commit, Engine, Writer};
-use super::{OpenError, Settings, Sqlite, lease, restore, schema};
+use super::{OpenError, Settings, Sqlite, lease, restore, schema, watch};
 use crate::sealing::Sealer;
 
 /// Opens the store of `settings`.
@@ -102,7 +102,8 @@ fn begin(
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = fixed.clock.now();
         fixed.drift = Drift::find(&tx, now)?;
-        fixed.drift.wake(&tx)?;
+        watch::rename(&tx, fixed.undo_op)?;
+        fixed.drift.wake(&tx, now)?;
         fixed.instance = tx.query_row(
             "INSERT INTO meta (one, key_check, instance, clock) VALUES (1, ?1, 1, ?2) \
              ON CONFLICT (one) DO UPDATE SET instance = instance + 1, clock = ?2 \

@@ -9,9 +9,9 @@
 use engine::ports::EntryId;
 use policies::failure::Opaque;
 use policies::family::Look;
-use policies::operation::LaneName;
+use policies::operation::{LaneName, OpName};
 use policies::time::Timestamp;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::row::{self, at, limit, place};
@@ -34,6 +34,10 @@ pub(super) const CONSENT: &str = "UPDATE entries SET annul_consent = 1 \
 pub(super) const HASTEN: &str = "UPDATE entries SET due = ?2 WHERE accepted_seq IN ( \
      SELECT accepted_seq FROM entries \
      WHERE role = 'watch' AND queue = 'deferred' AND lane = ?1 AND due > ?2 LIMIT ?3)";
+
+/// Watches of another operation than ?1.
+pub(super) const RENAME: &str = "UPDATE entries SET op = ?1 \
+     WHERE role = 'watch' AND queue = 'deferred' AND op <> ?1";
 
 /// What was or may have been sent, as the row that it was sent from has it sealed.
 pub(super) struct Source {
@@ -173,6 +177,12 @@ impl Watch {
             ])
             .map(drop)
     }
+}
+
+/// Gives every watch that waits for its next look the operation that undoes in this release: under
+/// another name, or a damaged one, nobody would take it up, and a watch has no deadline.
+pub(super) fn rename(conn: &Connection, undo_op: OpName) -> rusqlite::Result<()> {
+    conn.execute(RENAME, [undo_op.0]).map(drop)
 }
 
 /// The upstream may have applied what `parent` was given up for.

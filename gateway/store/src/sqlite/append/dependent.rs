@@ -6,6 +6,7 @@
 //! 2. Of an entry that there is nothing to do about, nothing is changed.
 
 use engine::ports::EntryId;
+use policies::failure::Code;
 use policies::family::{self, Change, Role, Turn};
 use policies::state::State;
 use rusqlite::OptionalExtension;
@@ -35,7 +36,7 @@ pub(super) fn append(tx: &mut Tx<'_>, row: &mut Row, parent: EntryId) -> rusqlit
     let (beginning, change) = match family::turn(role, parent.as_parent()) {
         Turn::Moot => return Ok(Ok(Stored::Moot(parent.state))),
         Turn::Held => (Beginning::held(), None),
-        Turn::Done(change) => (Beginning::at_rest(State::Registered), change),
+        Turn::Done(change) => (Beginning::at_rest(State::Registered, None), change),
         Turn::Due(change) => due(tx, row, &parent, change)?,
     };
     if !insert(tx, row, &beginning)? {
@@ -87,7 +88,8 @@ fn due(
         let (Ok(payload), Ok(number)) = (source.payload(sealer, id), source.number(sealer, id))
         else {
             tracing::error!(entry = %parent.id, "what is to be cancelled cannot be read");
-            return Ok((Beginning::at_rest(State::Parked), Some(unreadable())));
+            let parked = Beginning::at_rest(State::Parked, Some(Code::Unreadable));
+            return Ok((parked, Some(unreadable())));
         };
         row.payload = payload;
         row.number = number;
