@@ -28,6 +28,8 @@ fn rules() -> DeliveryRules {
         resend_after: vec![Duration::from_secs(2), Duration::from_secs(60)],
         verify_after: vec![Duration::from_secs(1), Duration::from_secs(5)],
         jitter_share: 0.0,
+        retry_share: 0.1,
+        retry_floor_per_second: 1,
     }
 }
 
