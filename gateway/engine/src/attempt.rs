@@ -43,6 +43,23 @@ impl Heard {
     }
 }
 
+impl Heard {
+    /// Whether an entry that is let go of into `state` has been tried in vain. A send that may have
+    /// been applied is asked for the first time, and what never left was not tried.
+    fn asks_for_retry(&self, state: State) -> bool {
+        match self {
+            Heard::SendFailed(failure) | Heard::AskFailed(failure)
+                if matches!(failure.code, Code::GateOpen | Code::ShuttingDown) =>
+            {
+                false
+            }
+            Heard::SendFailed(_) => state == State::Accepted,
+            Heard::AskFailed(_) | Heard::Absent => true,
+            _ => false,
+        }
+    }
+}
+
 /// An attempt under way.
 pub struct Attempt<'a> {
     core: &'a Core,
@@ -101,6 +118,7 @@ impl<'a> Attempt<'a> {
                 Command::Send => self.send().await,
                 Command::Ask(read) => self.ask(read, case.state).await,
                 Command::Settle { state, due, reason } => {
+                    let due = due.map(|due| self.within_budget(due, &heard, state));
                     return self.settle(case, state, due, reason).await;
                 }
             };
@@ -178,6 +196,15 @@ impl<'a> Attempt<'a> {
         self.answer = Some(answer.body);
         self.document = answer.document;
         heard
+    }
+
+    /// A retry waits for the lane's budget; a first verify does not.
+    fn within_budget(&self, due: Timestamp, heard: &Heard, state: State) -> Timestamp {
+        if heard.asks_for_retry(state) {
+            due.max(self.core.calls.reserve_retry())
+        } else {
+            due
+        }
     }
 
     fn refused_authority(&self) -> Option<Failure> {
@@ -262,6 +289,9 @@ impl<'a> Attempt<'a> {
 }
 
 fn report(core: &Core, settlement: &Settlement) {
+    if !settlement.state.is_pending() {
+        core.traffic.paces.settled(core.clock.now());
+    }
     let reason = settlement.reason.map_or("", Code::as_str);
     let (lane, state) = (core.lane.0, settlement.state.as_str());
     match settlement.state {

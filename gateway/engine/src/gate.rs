@@ -9,7 +9,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use policies::gate::{Admission, Breaker, CallOutcome, GateState};
+use policies::admission::Turn;
+use policies::gate::{Admission, Breaker, CallOutcome, Mode, Passing, View};
 use policies::rules::GateRules;
 use policies::time::Timestamp;
 
@@ -24,18 +25,24 @@ pub struct Gate {
 
 impl Gate {
     /// A closed gate.
-    pub fn new(rules: &GateRules, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Gate {
+    pub fn new(
+        rules: &GateRules,
+        passing: Passing,
+        mode: Mode,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+    ) -> Gate {
         Gate {
-            breaker: Mutex::new(Breaker::new(rules.clone())),
+            breaker: Mutex::new(Breaker::new(rules.clone(), passing, mode)),
             clock,
             rng,
         }
     }
 
     /// Leave to make one call now; refused, says how long to wait at least.
-    pub fn try_enter(self: &Arc<Self>) -> Result<Permit, Duration> {
+    pub fn try_enter(self: &Arc<Self>, turn: Turn) -> Result<Permit, Duration> {
         let entered = self.clock.now();
-        let admission = self.breaker().admit(entered)?;
+        let admission = self.breaker().admit(turn, entered)?;
         Ok(Permit {
             gate: Arc::clone(self),
             admission: Some(admission),
@@ -43,9 +50,14 @@ impl Gate {
         })
     }
 
-    /// How it stands, and how long until it may admit a call; looking changes nothing.
-    pub fn view(&self) -> (GateState, Option<Duration>) {
+    /// How it stands; looking changes nothing.
+    pub fn view(&self) -> View {
         self.breaker().view(self.clock.now())
+    }
+
+    /// Overrules it, or lets it decide again.
+    pub fn set_mode(&self, mode: Mode) {
+        self.breaker().set_mode(mode, self.clock.now());
     }
 
     /// Opens it at once.

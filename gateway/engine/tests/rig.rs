@@ -19,6 +19,7 @@ use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use policies::failure::Opaque;
+use policies::gate::Mode;
 use policies::operation::{LaneName, Late, OpName, Operation, Resend, Strategy};
 use policies::rules::{GateRules, LotRules, WriteBehindRules};
 use policies::state::State;
@@ -76,11 +77,14 @@ impl Rng for Middle {
 pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
     let seconds = Duration::from_secs;
     let writes = WriteBehindRules {
+        mode: Mode::Auto,
         answer_within: seconds(8),
         entry_deadline: seconds(72 * 3600),
         checks_off: Vec::new(),
         calls: policies::rules::CallRules {
             calls_max: 8,
+            calls_min: 2,
+            admission: policies::rules::AdmissionKind::Adaptive,
             live_reserve: 2,
             queue_max: 64,
             write_within: seconds(10),
@@ -92,6 +96,8 @@ pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
             resend_after: vec![seconds(2), seconds(5)],
             verify_after: vec![seconds(1), seconds(5)],
             jitter_share: 0.0,
+            retry_share: 0.1,
+            retry_floor_per_second: 10,
         },
         gate: GateRules {
             failures_in_row: 5,
@@ -102,9 +108,11 @@ pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
             calls_min: 20,
             open_for: seconds(2),
             open_for_max: seconds(60),
+            ramp: seconds(5),
         },
     };
     let lots = LotRules {
+        mode: Mode::Auto,
         kind: 3,
         low_water: 500,
         block: 100,
@@ -135,7 +143,7 @@ impl Rig {
         let calls = Arc::new(Calls::new(
             Arc::clone(&upstream) as _,
             OPERATIONS,
-            &rules.gate,
+            &rules.lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
             stop.clone(),
@@ -159,7 +167,7 @@ impl Rig {
             numbers: Arc::clone(&numbers),
             clock: Arc::clone(&clock),
             rng,
-            traffic: Traffic::new(rules.calls.calls_max),
+            traffic: Traffic::new(),
             rules,
             stop,
         });

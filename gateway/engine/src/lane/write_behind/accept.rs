@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use policies::admission::Turn;
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::Opaque;
+use policies::gate::Mode;
 use policies::state::State;
 use policies::time::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{Job, KeyInUse};
@@ -19,6 +21,7 @@ use crate::entry::{
     AppendError, Appended, Entry, EntryId, Leased, NewEntry, NumberUse, Request, Settlement,
 };
 use crate::gate::Permit;
+use crate::slots::Slot;
 
 /// Numbers tried for one write, should the first be held already.
 const NUMBERS_TRIED_MAX: usize = 3;
@@ -60,7 +63,7 @@ impl Drop for Claim<'_> {
 
 /// Leave to send at once: a free call and the gate's permit.
 struct Passage {
-    slot: OwnedSemaphorePermit,
+    slot: Slot,
     permit: Permit,
 }
 
@@ -85,7 +88,11 @@ impl Accepting {
     pub(super) async fn serve(self: Arc<Self>, job: Job) {
         let wait = job.write.wait_max.unwrap_or(self.core.rules.answer_within);
         let answer_within = wait.min(self.core.rules.answer_within);
-        match self.store(job.write, answer_within).await {
+        let began = self.core.clock.now();
+        let stored = self.store(job.write, answer_within).await;
+        let took = self.core.clock.now().since(began);
+        self.core.traffic.paces.stored(took);
+        match stored {
             Err(refusal) => drop(job.reply.send(Err(refusal))),
             Ok(Stored {
                 entry,
@@ -117,6 +124,9 @@ impl Accepting {
                 replayed,
                 now: None,
             });
+        }
+        if core.calls.mode() == Mode::Disabled {
+            return Err(Refusal::Disabled);
         }
         let passage = self.passage(&write.authority);
         let terms = Terms {
@@ -194,7 +204,7 @@ impl Accepting {
         if core.stop.is_draining() || core.traffic.refused.contains(authority) {
             return None;
         }
-        let slot = Arc::clone(&core.traffic.slots).try_acquire_owned().ok()?;
+        let slot = core.calls.try_slot(Turn::Live)?;
         let permit = core.calls.try_enter(core.write.op).ok()?;
         Some(Passage { slot, permit })
     }
