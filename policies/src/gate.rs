@@ -98,6 +98,8 @@ pub struct View {
     pub mode: Mode,
     /// The share of calls that may pass while it comes back to full load.
     pub ramp_percent: Option<u8>,
+    /// Calls let in whose outcome is not there yet.
+    pub under_way: usize,
     /// How long until a call may be admitted, a probe's time included; `None` if one would be now.
     pub retry_after: Option<Duration>,
 }
@@ -151,13 +153,9 @@ impl Breaker {
             state: self.tap.state(),
             mode: self.mode,
             ramp_percent: ramp.map(|ramp| percent(ramp.share(now))),
+            under_way: self.under_way,
             retry_after: self.retry_after(ramp, now),
         }
-    }
-
-    /// Calls let in whose outcome is not there yet.
-    pub fn under_way(&self) -> usize {
-        self.under_way
     }
 
     /// Overrules the gate, or lets it decide again. An upstream that was left alone on purpose comes

@@ -234,3 +234,6 @@ impl fmt::Debug for Calls {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What a write-behind lane promises, against an upstream that misbehaves on cue.
 
+mod gates;
 mod refusals;
 mod rig;
 

@@ -126,6 +126,7 @@ pub(crate) struct Rig {
     pub store: Arc<store::ModelStore>,
     pub upstream: Arc<upstream::ModelUpstream>,
     pub door: Door,
+    pub(crate) calls: Arc<Calls>,
     pub clock: Arc<dyn Clock>,
     pub(crate) numbers: Arc<Numbers>,
     switch: StopSwitch,
@@ -134,12 +135,15 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start() -> Rig {
+        Rig::start_with(rules()).await
+    }
+
+    pub(crate) async fn start_with((rules, lot_rules): (WriteBehindRules, LotRules)) -> Rig {
         let clock: Arc<dyn Clock> = Arc::new(PausedClock(tokio::time::Instant::now()));
         let rng: Arc<dyn Rng> = Arc::new(Middle);
         let store = Arc::new(store::ModelStore::new(Arc::clone(&clock)));
         let upstream = Arc::new(upstream::ModelUpstream::new(Arc::clone(&clock)));
         let (switch, stop) = StopSwitch::new();
-        let (rules, lot_rules) = rules();
         let calls = Arc::new(Calls::new(
             Arc::clone(&upstream) as _,
             OPERATIONS,
@@ -181,6 +185,7 @@ impl Rig {
             store,
             upstream,
             door,
+            calls,
             clock,
             numbers,
             switch,

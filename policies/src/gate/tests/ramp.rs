@@ -70,9 +70,9 @@ fn calls_under_way_follow_the_ramp() {
                 at(2 + second) + Duration::from_millis(100 * tenth),
             );
             assert!(
-                gate.under_way() <= room + 2,
+                gate.under_way <= room + 2,
                 "{} at {second} s",
-                gate.under_way()
+                gate.under_way
             );
         }
     }
@@ -256,10 +256,10 @@ proptest! {
                 Step::SetMode(mode) => gate.set_mode(Mode::ALL[mode], now),
                 Step::Pass(millis) => now = now + Duration::from_millis(millis),
             }
-            prop_assert_eq!(gate.under_way(), out.len());
+            prop_assert_eq!(gate.under_way, out.len());
         }
         out.drain(..).for_each(|one| gate.finish(one, FAST, now, WHOLE));
-        prop_assert_eq!(gate.under_way(), 0);
+        prop_assert_eq!(gate.under_way, 0);
         gate.set_mode(Mode::Auto, now);
         now = now + Duration::from_secs(60);
         call(&mut gate, FAST, now);
