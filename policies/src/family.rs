@@ -270,7 +270,7 @@ pub fn followed(role: Role, state: State, reason: Option<Code>, parent: Parent) 
         (Role::Watch, State::Conflict) => Some(Change::giving_up(
             State::Conflict,
             reason,
-            if parent.state.is_leased() {
+            if may_still_be_sent(parent.state) {
                 parent.sends
             } else {
                 0
@@ -283,6 +283,18 @@ pub fn followed(role: Role, state: State, reason: Option<Code>, parent: Parent) 
         .then(|| Change::to(parent.state, Some(Code::Annulled))),
         _ => None,
     }
+}
+
+/// Whether the gateway has not given up its present number, which nobody else looks after then.
+fn may_still_be_sent(state: State) -> bool {
+    matches!(
+        state,
+        State::Accepted
+            | State::Sending
+            | State::Uncertain
+            | State::Verifying
+            | State::NeedsAuthorization
+    )
 }
 
 #[cfg(test)]
