@@ -6,6 +6,8 @@ mod desk;
 mod promises;
 mod watch;
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::failure::{Code, Fault, Outcome, Retry, Stops};
 use crate::operation::{LaneName, Late, Resend, Strategy as Serving};
@@ -46,7 +48,7 @@ const TERMS: Terms = Terms {
 };
 
 /// The defaults, with two waits to tell apart and no jitter.
-fn rules() -> WriteBehindRules {
+static RULES: LazyLock<WriteBehindRules> = LazyLock::new(|| {
     let defaults: crate::rules::SacRules =
         toml::from_str(crate::rules::SAC_DEFAULTS).expect("the compiled-in defaults parse");
     let mut rules = defaults.prescriptions;
@@ -54,7 +56,7 @@ fn rules() -> WriteBehindRules {
     rules.delivery.verify_after = vec![Duration::from_secs(1), Duration::from_secs(5)];
     rules.delivery.jitter_share = 0.0;
     rules
-}
+});
 
 fn sending(role: Role, sends: u32) -> Case {
     Case {
@@ -114,7 +116,7 @@ fn shutdown(outcome: Outcome) -> Failure {
 }
 
 fn take(operation: &Operation, case: Case, event: Event<'_>) -> (Case, Command) {
-    step(operation, &rules(), case, event, NOW, 0.5)
+    step(operation, &RULES, case, event, NOW, 0.5)
 }
 
 fn settle(state: State, due_in: Option<u64>, reason: Option<Code>) -> Command {
