@@ -97,27 +97,3 @@ fn a_dependent_whose_turn_never_comes_says_why() {
         assert_eq!(moot(Role::Cancel, parent), (State::Withdrawn, reason));
     }
 }
-
-/// Its old number turned out to be a double while its new one was on its way: that may be there too.
-#[test]
-fn a_double_gives_up_and_watches_a_number_that_is_on_its_way() {
-    let conflict = |state, sends| {
-        let reason = Some(Code::LateCommit);
-        followed(Role::Watch, State::Conflict, reason, parent(state, sends))
-    };
-    for state in State::ALL {
-        let on_its_way = matches!(
-            state,
-            State::Accepted
-                | State::Sending
-                | State::Uncertain
-                | State::Verifying
-                | State::NeedsAuthorization
-        );
-        let change = conflict(state, 1).expect("a double is always news");
-        assert_eq!(change.state, State::Conflict, "{state:?}");
-        let watch = on_its_way.then_some(Look::Scheduled);
-        assert_eq!(change.watch, watch, "{state:?}");
-        assert_eq!(conflict(state, 0).unwrap().watch, None, "{state:?}");
-    }
-}
