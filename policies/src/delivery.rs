@@ -2,26 +2,36 @@
 //!
 //! The engine leases an entry, feeds what it hears to [`step`] and performs the command that comes
 //! back, until that command is to settle. The step knows no upstream: what an operation may do is
-//! read from its [`Operation`] row.
+//! read from its [`Operation`] row, and what the entry is for from its [`Role`].
 //!
 //! # Invariants
 //!
 //! 1. A write whose outcome is unknown is not sent again before every read of `settle_by` has said
-//!    *absent*.
+//!    *absent*, or its number has been annulled and another one taken.
 //! 2. A refusal is final only on the first send that may have had an effect; on a later one it is
 //!    uncertain until reading shows the number absent, because the answer to a number that is
 //!    already there is not public (sac.md §1.7).
 //! 3. A send that surely had no effect is not counted.
 //! 4. Nothing is dropped: what the gateway cannot settle waits for a person, with its reason.
+//! 5. A number that may be applied after its entry was given up, or parked, is watched from the
+//!    settlement on.
+
+mod cancel;
+mod create;
+mod next;
+mod watch;
 
 use std::time::Duration;
 
-use crate::failure::{Code, Failure, Outcome, Retry, Stops};
-use crate::operation::{OpName, Operation, Resend};
-use crate::rules::DeliveryRules;
-use crate::schedule;
+use serde::Deserialize;
+
+use crate::failure::{Code, Failure};
+use crate::family::Role;
+use crate::operation::{OpName, Operation};
+use crate::rules::WriteBehindRules;
 use crate::state::State;
 use crate::time::Timestamp;
+use next::Next;
 
 /// How an upstream holds a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,40 +49,58 @@ pub enum Standing {
 pub enum Fallback {
     /// It is queued, and registered later.
     Hold,
+    /// It is sent only inside its own request; not registered in time, it is withdrawn and the
+    /// doctor writes a paper form.
+    RedRecipe,
 }
 
 impl Fallback {
+    /// Every fallback.
+    pub const ALL: [Fallback; 2] = [Fallback::Hold, Fallback::RedRecipe];
+
     /// The word used in policy, on the wire and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Fallback::Hold => "hold",
+            Fallback::RedRecipe => "red-recipe",
         }
     }
 
     /// The fallback of this word.
     pub fn parse(word: &str) -> Option<Fallback> {
-        (word == Fallback::Hold.as_str()).then_some(Fallback::Hold)
+        Fallback::ALL
+            .into_iter()
+            .find(|fallback| fallback.as_str() == word)
     }
 }
 
 /// What becomes of a send whose outcome is unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Uncertain {
     /// It is asked for by its number; absent, the same number is sent again.
     Verify,
+    /// Its number is annulled, and it is sent under another (Umbria's rule, sac.md §1.8).
+    AnnulAndResend,
 }
 
 impl Uncertain {
+    /// Every rule.
+    pub const ALL: [Uncertain; 2] = [Uncertain::Verify, Uncertain::AnnulAndResend];
+
     /// The word used in policy, on the wire and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Uncertain::Verify => "verify",
+            Uncertain::AnnulAndResend => "annul-and-resend",
         }
     }
 
     /// The rule of this word.
     pub fn parse(word: &str) -> Option<Uncertain> {
-        (word == Uncertain::Verify.as_str()).then_some(Uncertain::Verify)
+        Uncertain::ALL
+            .into_iter()
+            .find(|rule| rule.as_str() == word)
     }
 }
 
@@ -87,11 +115,19 @@ pub struct Terms {
     pub deadline: Timestamp,
     /// How long the caller was made to wait for an answer.
     pub answer_within: Duration,
+    /// How long the number of a paper form is waited for, once one is to be written.
+    pub paper_within: Duration,
+    /// When its number is looked for first, once it was given up.
+    pub look_after: Duration,
+    /// Whether what is applied late may be annulled without asking again.
+    pub annul_consent: bool,
 }
 
 /// An entry in the hands of one deliverer, as far as the next step depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
+    /// What it is to its prescription.
+    pub role: Role,
     /// `sending` or `verifying`.
     pub state: State,
     /// Sends that had or may have had an effect; the one this lease is for is counted.
@@ -100,8 +136,12 @@ pub struct Case {
     pub failures: u32,
     /// Why it stands where it stands.
     pub reason: Option<Code>,
-    /// Past this instant it is parked.
-    pub deadline: Timestamp,
+    /// What was promised.
+    pub terms: Terms,
+    /// When it was stored: a watch counts its looks from there.
+    pub accepted_at: Timestamp,
+    /// When the upstream was last seen to recover, or this process began to look.
+    pub recovered_at: Timestamp,
     /// How many reads of `settle_by` have said *absent* under this lease.
     pub absences: usize,
 }
@@ -126,6 +166,21 @@ pub enum Event<'a> {
     SendFailed(&'a Failure),
     /// A read failed.
     AskFailed(&'a Failure),
+    /// The number was annulled.
+    Undone,
+    /// The annul failed.
+    UndoFailed(&'a Failure),
+}
+
+/// What becomes of the entry's present number when it is let go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumberFate {
+    /// It stays the entry's.
+    Kept,
+    /// It stays the entry's, and is watched: the entry was given up.
+    Watched,
+    /// It is watched, and the entry goes on under another.
+    Replaced,
 }
 
 /// What the deliverer does next.
@@ -135,6 +190,8 @@ pub enum Command {
     Send,
     /// Ask with this read.
     Ask(OpName),
+    /// Annul the entry's number with this operation.
+    Undo(OpName),
     /// Write this down and let go of the entry.
     Settle {
         /// The new state, never a leased one.
@@ -143,6 +200,8 @@ pub enum Command {
         due: Option<Timestamp>,
         /// Why it stands there.
         reason: Option<Code>,
+        /// What becomes of its number.
+        number: NumberFate,
     },
 }
 
@@ -150,10 +209,11 @@ pub enum Command {
 ///
 /// # Panics
 ///
-/// If `case` is not leased: only a deliverer that holds the entry may ask.
+/// If `case` is not leased: only a deliverer that holds the entry may ask. If its role has nothing
+/// to deliver.
 pub fn step(
     operation: &Operation,
-    rules: &DeliveryRules,
+    rules: &WriteBehindRules,
     case: Case,
     event: Event<'_>,
     now: Timestamp,
@@ -167,179 +227,42 @@ pub fn step(
         now,
         chance,
     };
-    match event {
-        Event::Unreadable => next.wait_for_a_person(State::Parked, Code::Unreadable),
-        Event::Leased { probe } => next.leased(probe),
-        Event::Done => next.settled(State::Registered, None),
-        Event::Found(Standing::Live | Standing::Taken) => next.settled(State::Registered, None),
-        Event::Found(Standing::Closed) => {
-            next.wait_for_a_person(State::Parked, Code::ClosedUpstream)
-        }
-        Event::Absent => next.absent(),
-        Event::SendFailed(failure) | Event::AskFailed(failure)
-            if failure.code == Code::NumberTaken =>
-        {
-            next.wait_for_a_person(State::Conflict, Code::NumberTaken)
-        }
-        Event::SendFailed(failure) => next.send_failed(failure),
-        // A probe's read: the write was not sent, whatever became of the read.
-        Event::AskFailed(failure) if case.state == State::Sending => next.probe_failed(failure),
-        Event::AskFailed(failure) => next.read_failed(failure),
+    match case.role {
+        Role::Create => create::step(next, event),
+        Role::Cancel => cancel::step(next, event),
+        Role::Watch => watch::step(next, event),
+        Role::Paper | Role::Acknowledge => unreachable!("nothing is sent for it"),
     }
 }
 
-/// The arguments of one step, so that its rules read as sentences.
-#[derive(Clone, Copy)]
-struct Next<'a> {
-    operation: &'a Operation,
-    rules: &'a DeliveryRules,
-    case: Case,
-    now: Timestamp,
-    chance: f64,
+/// What becomes of an entry whose lease has ended: nobody knows what the upstream has seen of it.
+pub fn lease_ended(
+    role: Role,
+    state: State,
+    reason: Option<Code>,
+    fallback: Fallback,
+) -> (State, Code, NumberFate) {
+    match (role, fallback, state) {
+        (Role::Create, Fallback::RedRecipe, _) => {
+            (State::Withdrawn, Code::LeaseExpired, NumberFate::Watched)
+        }
+        // Asking changes nothing: what a lost reader held is as uncertain as it was, for its reason.
+        (_, _, State::Verifying) => {
+            let reason = reason.unwrap_or(Code::LeaseExpired);
+            (State::Uncertain, reason, NumberFate::Kept)
+        }
+        _ => (State::Uncertain, Code::LeaseExpired, NumberFate::Kept),
+    }
 }
 
-impl Next<'_> {
-    fn leased(self, probe: bool) -> (Case, Command) {
-        let first_read = self.operation.settle_by.first().copied();
-        match (self.case.state, first_read) {
-            (State::Verifying, Some(read)) => (self.case, Command::Ask(read)),
-            (State::Verifying, None) => {
-                let reason = self.case.reason.unwrap_or(Code::UpstreamTimeout);
-                self.wait_for_a_person(State::Parked, reason)
-            }
-            _ if self.now >= self.case.deadline => self
-                .unsent()
-                .wait_for_a_person(State::Parked, Code::DeadlinePassed),
-            (_, Some(read)) if probe => (self.case, Command::Ask(read)),
-            _ => (self.case, Command::Send),
-        }
-    }
-
-    fn absent(mut self) -> (Case, Command) {
-        if self.case.state == State::Sending {
-            // The probe's read: the upstream is well, and what we are about to send is not there.
-            return (self.case, Command::Send);
-        }
-        self.case.absences += 1;
-        if let Some(read) = self.operation.settle_by.get(self.case.absences).copied() {
-            return (self.case, Command::Ask(read));
-        }
-        if self.case.reason == Some(Code::UpstreamRejected) {
-            return self.settled(State::Rejected, Some(Code::UpstreamRejected));
-        }
-        if self.now >= self.case.deadline {
-            return self.wait_for_a_person(State::Parked, Code::DeadlinePassed);
-        }
-        match self.operation.resend {
-            Resend::Same => {
-                // The more often it was sent in vain, the longer it waits: one entry that never
-                // gets through must not be the first to try for ever.
-                let rules = self.rules;
-                let (sends, chance) = (self.case.sends, self.chance);
-                let wait = schedule::wait(&rules.resend_after, sends, rules.jitter_share, chance);
-                self.settle(State::Accepted, Some(self.now + wait), None)
-            }
-            Resend::Never => {
-                let reason = self.case.reason.unwrap_or(Code::UpstreamTimeout);
-                self.wait_for_a_person(State::Parked, reason)
-            }
-        }
-    }
-
-    fn send_failed(self, failure: &Failure) -> (Case, Command) {
-        match failure.outcome {
-            Outcome::Unknown => self.uncertain(failure.code),
-            Outcome::Rejected if self.case.sends <= 1 => {
-                self.settled(State::Rejected, Some(failure.code))
-            }
-            Outcome::Rejected => self.uncertain(failure.code),
-            Outcome::NotDone => self.unsent().not_done(failure),
-        }
-    }
-
-    /// A read that was answered and refused shows that the upstream is up, and says nothing of the
-    /// write that waits behind it.
-    fn probe_failed(self, failure: &Failure) -> (Case, Command) {
-        if failure.retry == Retry::No && failure.stops == Stops::Nothing {
-            return (self.case, Command::Send);
-        }
-        self.unsent().not_done(failure)
-    }
-
-    /// A send, or a probe's read before it, that surely had no effect.
-    fn not_done(mut self, failure: &Failure) -> (Case, Command) {
-        if failure.stops == Stops::Identity {
-            return self.settle(State::NeedsAuthorization, None, Some(failure.code));
-        }
-        if failure.code == Code::ShuttingDown {
-            return self.settle(State::Accepted, Some(self.now), None);
-        }
-        let Retry::After(at_least) = failure.retry else {
-            return self.wait_for_a_person(State::Parked, failure.code);
-        };
-        self.case.failures = self.case.failures.saturating_add(1);
-        let due = self.due(&self.rules.resend_after, at_least);
-        self.settle(State::Accepted, Some(due), Some(failure.code))
-    }
-
-    fn uncertain(mut self, code: Code) -> (Case, Command) {
-        self.case.failures = 1;
-        let wait = if code == Code::ShuttingDown {
-            self.now
-        } else {
-            self.verify_due()
-        };
-        self.settle(State::Uncertain, Some(wait), Some(code))
-    }
-
-    /// A read failed, whose entry stays as uncertain as it was. The reason it became so is kept.
-    fn read_failed(mut self, failure: &Failure) -> (Case, Command) {
-        let reason = self.case.reason;
-        if failure.stops == Stops::Identity {
-            return self.settle(State::NeedsAuthorization, None, Some(failure.code));
-        }
-        if failure.code == Code::ShuttingDown {
-            return self.settle(State::Uncertain, Some(self.now), reason);
-        }
-        let Retry::After(at_least) = failure.retry else {
-            return self.wait_for_a_person(State::Parked, failure.code);
-        };
-        if self.now >= self.case.deadline {
-            return self.wait_for_a_person(State::Parked, Code::DeadlinePassed);
-        }
-        self.case.failures = self.case.failures.saturating_add(1);
-        let due = self.due(&self.rules.verify_after, at_least);
-        self.settle(State::Uncertain, Some(due), reason)
-    }
-
-    /// Takes back the send that the lease counted: it did not happen.
-    fn unsent(mut self) -> Self {
-        self.case.sends = self.case.sends.saturating_sub(1);
-        self
-    }
-
-    fn verify_due(&self) -> Timestamp {
-        self.due(&self.rules.verify_after, Duration::ZERO)
-    }
-
-    fn due(&self, waits: &[Duration], at_least: Duration) -> Timestamp {
-        let rules = self.rules;
-        let wait = schedule::wait(waits, self.case.failures, rules.jitter_share, self.chance);
-        self.now + wait.max(at_least)
-    }
-
-    fn settled(mut self, state: State, reason: Option<Code>) -> (Case, Command) {
-        self.case.failures = 0;
-        self.settle(state, None, reason)
-    }
-
-    fn wait_for_a_person(self, state: State, reason: Code) -> (Case, Command) {
-        self.settle(state, None, Some(reason))
-    }
-
-    fn settle(self, state: State, due: Option<Timestamp>, reason: Option<Code>) -> (Case, Command) {
-        assert!(!state.is_leased(), "a settled entry is let go of");
-        (self.case, Command::Settle { state, due, reason })
+/// What becomes of the number of an entry that is parked after `sends` sends.
+///
+/// Its prescriber is told that it is not registered, and may write it anew.
+pub fn parked(role: Role, sends: u32) -> NumberFate {
+    if role == Role::Create && sends > 0 {
+        NumberFate::Watched
+    } else {
+        NumberFate::Kept
     }
 }
 

@@ -103,6 +103,8 @@ pub enum Code {
     PeerCertificate,
     /// The gate of the operation is open.
     GateOpen,
+    /// No call of the lane was free.
+    LaneBusy,
     /// The attempt was cut short by a shutdown.
     ShuttingDown,
     /// The process that held the lease is gone.
@@ -113,11 +115,41 @@ pub enum Code {
     ClosedUpstream,
     /// What was stored cannot be turned into a request any more.
     Unreadable,
+    /// The upstream applied it after we had given it up.
+    LateCommit,
+    /// It was dispensed before it could be annulled.
+    Dispensed,
+    /// A paper form was written although it is registered.
+    PaperIssued,
+    /// No paper form was confirmed in time.
+    PaperMissing,
+    /// What was applied after we had given it up is annulled.
+    Annulled,
+    /// A number that was given up cannot be looked up any more.
+    PossibleDouble,
+    /// Its prescriber took it back.
+    CancelRequested,
+    /// The upstream refused to cancel it.
+    CancelRefused,
+    /// It goes on under another number.
+    Superseded,
+    /// What it depends on was rejected.
+    DependencyRejected,
+    /// What it depends on was withdrawn.
+    DependencyWithdrawn,
+    /// What it depends on was written on paper.
+    DependencyRedRecipe,
+    /// What it depends on was cancelled.
+    DependencyCancelled,
+    /// What it depends on waits for a person.
+    DependencyParked,
+    /// What it depends on is in conflict.
+    DependencyConflict,
 }
 
 impl Code {
     /// Every code, for tables and documentation.
-    pub const ALL: [Code; 19] = [
+    pub const ALL: [Code; 35] = [
         Code::UpstreamUnreachable,
         Code::UpstreamTimeout,
         Code::UpstreamReset,
@@ -132,11 +164,27 @@ impl Code {
         Code::OwnCertificate,
         Code::PeerCertificate,
         Code::GateOpen,
+        Code::LaneBusy,
         Code::ShuttingDown,
         Code::LeaseExpired,
         Code::DeadlinePassed,
         Code::ClosedUpstream,
         Code::Unreadable,
+        Code::LateCommit,
+        Code::Dispensed,
+        Code::PaperIssued,
+        Code::PaperMissing,
+        Code::Annulled,
+        Code::PossibleDouble,
+        Code::CancelRequested,
+        Code::CancelRefused,
+        Code::Superseded,
+        Code::DependencyRejected,
+        Code::DependencyWithdrawn,
+        Code::DependencyRedRecipe,
+        Code::DependencyCancelled,
+        Code::DependencyParked,
+        Code::DependencyConflict,
     ];
 
     /// The stable word.
@@ -156,11 +204,27 @@ impl Code {
             Code::OwnCertificate => "own-certificate",
             Code::PeerCertificate => "peer-certificate",
             Code::GateOpen => "gate-open",
+            Code::LaneBusy => "lane-busy",
             Code::ShuttingDown => "shutting-down",
             Code::LeaseExpired => "lease-expired",
             Code::DeadlinePassed => "deadline-passed",
             Code::ClosedUpstream => "closed-upstream",
             Code::Unreadable => "unreadable",
+            Code::LateCommit => "late-commit",
+            Code::Dispensed => "dispensed",
+            Code::PaperIssued => "paper-issued",
+            Code::PaperMissing => "paper-missing",
+            Code::Annulled => "annulled",
+            Code::PossibleDouble => "possible-double",
+            Code::CancelRequested => "cancel-requested",
+            Code::CancelRefused => "cancel-refused",
+            Code::Superseded => "superseded",
+            Code::DependencyRejected => "dependency-rejected",
+            Code::DependencyWithdrawn => "dependency-withdrawn",
+            Code::DependencyRedRecipe => "dependency-red-recipe",
+            Code::DependencyCancelled => "dependency-cancelled",
+            Code::DependencyParked => "dependency-parked",
+            Code::DependencyConflict => "dependency-conflict",
         }
     }
 

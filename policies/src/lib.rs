@@ -8,6 +8,7 @@ pub mod budget;
 pub mod delivery;
 pub mod duration;
 pub mod failure;
+pub mod family;
 pub mod gate;
 pub mod operation;
 pub mod pace;

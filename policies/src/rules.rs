@@ -4,15 +4,18 @@
 //! before these structures are read, so that every value has exactly one origin.
 
 mod calls;
+mod desk;
 mod gate;
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::delivery::Uncertain;
 use crate::duration;
 use crate::gate::Mode;
 pub use calls::{AdmissionKind, CallRules};
+pub use desk::{AuthnAgeRules, FallbackRules, LegalBasis, WatchRules};
 pub use gate::GateRules;
 
 /// The defaults for the lanes of the SAC, every key commented.
@@ -44,8 +47,16 @@ pub struct WriteBehindRules {
     /// How long an entry may stay unsettled before it is parked.
     #[serde(deserialize_with = "duration::text")]
     pub entry_deadline: Duration,
+    /// What becomes of a send whose outcome is unknown.
+    pub uncertain: Uncertain,
     /// Edge checks that are switched off, by id.
     pub checks_off: Vec<String>,
+    /// What desks do while the upstream does not answer.
+    pub fallback: FallbackRules,
+    /// How a number that was given up is looked after.
+    pub watch: WatchRules,
+    /// How old an authentication may be when it is used.
+    pub authn_age_max: AuthnAgeRules,
     /// Limits on calls.
     pub calls: CallRules,
     /// The pace of delivery.
@@ -164,6 +175,13 @@ impl SacRules {
             "prescriptions.entry_deadline",
             "must be longer than answer_within",
         )]);
+        problems.extend(prescriptions.fallback.problems(prescriptions.uncertain));
+        problems.extend(prescriptions.watch.problems());
+        problems.extend(
+            prescriptions
+                .authn_age_max
+                .problems(prescriptions.watch.horizon),
+        );
         problems.extend(prescriptions.calls.problems());
         problems.extend(prescriptions.delivery.problems(&prescriptions.calls));
         problems.extend(prescriptions.gate.problems());

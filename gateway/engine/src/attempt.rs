@@ -1,5 +1,7 @@
 //! One deliverer, one leased entry: performs what `policies::delivery` decides, until it settles.
 
+mod settle;
+
 use std::time::Duration;
 
 use policies::delivery::{Case, Command, Event, Standing, step};
@@ -11,12 +13,9 @@ use policies::time::Timestamp;
 
 use crate::calls::gate_open;
 use crate::core::Core;
-use crate::entry::{EntryId, Leased, Request, Settled, Settlement, WriteError};
+use crate::entry::{EntryId, Leased, Request, Settlement};
 use crate::gate::Permit;
 use crate::ports::{Answer, Fact};
-
-/// Between two tries to write down an outcome that the store refused (no space).
-const SETTLE_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// What a deliverer heard, owned; borrowed as an [`Event`] for the step.
 enum Heard {
@@ -27,6 +26,8 @@ enum Heard {
     Found(Standing),
     SendFailed(Failure),
     AskFailed(Failure),
+    Undone,
+    UndoFailed(Failure),
 }
 
 impl Heard {
@@ -39,6 +40,8 @@ impl Heard {
             Heard::Found(standing) => Event::Found(*standing),
             Heard::SendFailed(failure) => Event::SendFailed(failure),
             Heard::AskFailed(failure) => Event::AskFailed(failure),
+            Heard::Undone => Event::Undone,
+            Heard::UndoFailed(failure) => Event::UndoFailed(failure),
         }
     }
 }
@@ -82,11 +85,14 @@ impl<'a> Attempt<'a> {
         let known = core.calls.operation(&leased.op).copied();
         let operation = known.unwrap_or(core.write);
         let case = Case {
+            role: leased.role,
             state: leased.state,
             sends: leased.sends,
             failures: leased.failures,
             reason: leased.reason,
-            deadline: leased.terms.deadline,
+            terms: leased.terms,
+            accepted_at: leased.accepted_at,
+            recovered_at: core.recovered_at(),
             absences: 0,
         };
         let probe = permit.is_probe() && leased.state == State::Sending;
@@ -111,48 +117,71 @@ impl<'a> Attempt<'a> {
     async fn deliver(mut self, mut case: Case, mut heard: Heard) -> Option<Settlement> {
         loop {
             let (now, chance) = (self.core.clock.now(), self.core.rng.unit());
-            let rules = &self.core.rules.delivery;
+            let rules = &self.core.rules;
             let (next, command) = step(&self.operation, rules, case, heard.event(), now, chance);
-            case = next;
+            let before = std::mem::replace(&mut case, next);
             heard = match command {
-                Command::Send => self.send().await,
+                Command::Send => self.send(case.state).await,
                 Command::Ask(read) => self.ask(read, case.state).await,
-                Command::Settle { state, due, reason } => {
+                Command::Undo(undo) => self.undo(undo).await,
+                Command::Settle {
+                    state,
+                    due,
+                    reason,
+                    number,
+                } => {
                     let due = due.map(|due| self.within_budget(due, &heard, state));
-                    return self.settle(case, state, due, reason).await;
+                    let settlement = self.settlement(case, state, due, reason);
+                    return self.settle(settlement, number, before).await;
                 }
             };
         }
     }
 
-    async fn send(&mut self) -> Heard {
-        if let Some(refused) = self.refused_authority() {
-            return Heard::SendFailed(refused);
-        }
-        let within = self.core.rules.calls.write_within;
-        // A process that was frozen wakes up with a lease that others have taken for lost.
-        let outlasts_lease = self.core.clock.now() + within + CALL_OVERTIME > self.lease_until;
-        if outlasts_lease || self.core.stop.is_draining() {
-            return Heard::SendFailed(handed_back());
-        }
-        let Some(permit) = self.permit.take() else {
-            return Heard::SendFailed(gate_open(Duration::ZERO));
+    async fn send(&mut self, state: State) -> Heard {
+        // An entry that was leased to be verified came with the permit of a read.
+        let leased_with = if state == State::Sending {
+            self.permit.take()
+        } else {
+            None
         };
-        match self
-            .core
-            .calls
-            .call(permit, self.operation.op, &self.request, within)
-            .await
-        {
+        match self.write(self.operation.op, leased_with).await {
             Ok(answer) => self.hear(answer),
             Err(failure) => {
-                self.note(&failure);
                 if failure.outcome == Outcome::Rejected {
                     self.answer = Some(failure.detail.clone());
                 }
                 Heard::SendFailed(failure)
             }
         }
+    }
+
+    /// Annuls the number. What the upstream says to that is no answer to the entry.
+    async fn undo(&mut self, undo: OpName) -> Heard {
+        match self.write(undo, None).await {
+            Ok(_) => Heard::Undone,
+            Err(failure) => Heard::UndoFailed(failure),
+        }
+    }
+
+    /// One write, under `permit` or one of its own, unless it could outlast the lease.
+    async fn write(&mut self, op: OpName, permit: Option<Permit>) -> Result<Answer, Failure> {
+        if let Some(refused) = self.refused_authority() {
+            return Err(refused);
+        }
+        let within = self.core.rules.calls.write_within;
+        // A process that was frozen wakes up with a lease that others have taken for lost.
+        let outlasts_lease = self.core.clock.now() + within + CALL_OVERTIME > self.lease_until;
+        if outlasts_lease || self.core.stop.is_draining() {
+            return Err(handed_back());
+        }
+        let calls = &self.core.calls;
+        let permit = permit.map_or_else(|| calls.try_enter(op).map_err(gate_open), Ok)?;
+        let result = calls.call(permit, op, &self.request, within).await;
+        if let Err(failure) = &result {
+            self.note(failure);
+        }
+        result
     }
 
     async fn ask(&mut self, read: OpName, state: State) -> Heard {
@@ -230,79 +259,6 @@ impl<'a> Attempt<'a> {
             outcome = failure.outcome.as_str(),
             "a call failed"
         );
-    }
-
-    /// Writes it down. No space is waited for as long as the lease lasts; after that the entry is
-    /// uncertain by itself, and will be asked for.
-    async fn settle(
-        self,
-        case: Case,
-        state: State,
-        due: Option<Timestamp>,
-        reason: Option<Code>,
-    ) -> Option<Settlement> {
-        if let Some(permit) = self.permit {
-            permit.unused();
-        }
-        let settlement = Settlement {
-            id: self.id,
-            epoch: self.epoch,
-            state,
-            due,
-            sends: case.sends,
-            failures: case.failures,
-            reason,
-            answer: self.answer,
-            document: self.document,
-        };
-        let give_up_at = self.lease_until;
-        loop {
-            match self
-                .core
-                .store
-                .settle(vec![settlement.clone()])
-                .await
-                .as_deref()
-            {
-                Ok([Settled::Settled]) => {
-                    report(self.core, &settlement);
-                    return Some(settlement);
-                }
-                Ok(_) => {
-                    tracing::warn!(entry.id = %self.id, "the entry has moved on under another lease");
-                    return None;
-                }
-                Err(WriteError::Refused) if self.core.clock.now() < give_up_at => {
-                    tokio::select! {
-                        biased;
-                        () = self.core.stop.forced() => return None,
-                        () = self.core.clock.sleep(SETTLE_AGAIN_AFTER) => {}
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(entry.id = %self.id, error = %error, "an outcome is not on disk");
-                    return None;
-                }
-            }
-        }
-    }
-}
-
-fn report(core: &Core, settlement: &Settlement) {
-    if !settlement.state.is_pending() {
-        core.traffic.paces.settled(core.clock.now());
-    }
-    let reason = settlement.reason.map_or("", Code::as_str);
-    let (lane, state) = (core.lane.0, settlement.state.as_str());
-    match settlement.state {
-        State::Parked | State::Conflict => {
-            tracing::error!(lane, entry.id = %settlement.id, state, reason, "needs a person");
-        }
-        State::NeedsAuthorization => {
-            core.traffic.set_authority_awaited(true);
-            tracing::warn!(lane, entry.id = %settlement.id, state, reason, "needs its prescriber");
-        }
-        _ => tracing::info!(lane, entry.id = %settlement.id, state, reason, "settled"),
     }
 }
 

@@ -123,6 +123,11 @@ impl Calls {
             .for_each(|(_, gate)| gate.set_mode(mode));
     }
 
+    /// When the gate of `op` last closed after it had been open.
+    pub fn recovered_at(&self, op: OpName) -> Option<Timestamp> {
+        self.gate(op).recovered_at()
+    }
+
     /// How every gate stands.
     pub fn view(&self) -> Vec<GateView> {
         self.gates

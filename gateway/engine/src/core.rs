@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use policies::operation::{LaneName, Operation};
 use policies::rules::WriteBehindRules;
+use policies::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::authority::RefusedAuthorities;
@@ -21,8 +22,10 @@ use crate::waits::Paces;
 pub struct Core {
     /// The lane.
     pub lane: LaneName,
-    /// The write it delivers.
+    /// The write it delivers, and by its row what undoes that.
     pub write: Operation,
+    /// Since when this process looks: an upstream may have recovered while nobody did.
+    pub started_at: Timestamp,
     /// Its gates and its upstream.
     pub calls: Arc<Calls>,
     /// Where entries are kept.
@@ -82,6 +85,18 @@ impl Default for Traffic {
 }
 
 impl Core {
+    /// The operations whose entries are delivered: the write, and what undoes it.
+    pub(crate) fn delivered(&self) -> impl Iterator<Item = Operation> {
+        let undo = self.write.undo_by.and_then(|op| self.calls.operation(op.0));
+        std::iter::once(self.write).chain(undo.copied())
+    }
+
+    /// When the upstream was last seen to recover, as far as this process can know.
+    pub(crate) fn recovered_at(&self) -> Timestamp {
+        let recovered = self.calls.recovered_at(self.write.op);
+        recovered.map_or(self.started_at, |at| at.max(self.started_at))
+    }
+
     /// Refuses `write`, unless an earlier request with its key is on disk: "nothing was stored"
     /// must be true, because the desk may write a paper form on it.
     pub(crate) async fn refuse(

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policies::admission::Turn;
-use policies::operation::OpName;
+use policies::operation::{OpName, Operation};
 use policies::time::Timestamp;
 use tokio::task::JoinSet;
 
 use crate::attempt::Attempt;
 use crate::core::Core;
-use crate::entry::{Leased, Wanted};
+use crate::entry::{Leased, Swept, Wanted};
 use crate::gate::Permit;
 use crate::lane::write_behind::report;
 use crate::slots::Slot;
@@ -33,8 +33,11 @@ const BATCH_MAX: usize = 32;
 /// The delivery loop of one lane.
 pub struct Delivery {
     core: Arc<Core>,
+    operations: Vec<Operation>,
     pace: Pace,
     under_way: JoinSet<()>,
+    /// The recovery of the upstream that watches were told of.
+    told_recovery: Timestamp,
 }
 
 impl Delivery {
@@ -42,9 +45,11 @@ impl Delivery {
     pub fn new(core: Arc<Core>) -> Delivery {
         let pace = Pace::new(core.rules.delivery.rate_per_second, core.clock.now());
         Delivery {
+            operations: core.delivered().collect(),
             core,
             pace,
             under_way: JoinSet::new(),
+            told_recovery: Timestamp::default(),
         }
     }
 
@@ -57,9 +62,13 @@ impl Delivery {
                 swept_at = now;
                 self.sweep().await;
             }
-            let verified = self.take_up(true).await;
-            let sent = self.take_up(false).await;
-            self.wait(verified.min(sent)).await;
+            let mut idle = LOOK_EVERY;
+            for verify in [true, false] {
+                for operation in self.operations.clone() {
+                    idle = idle.min(self.take_up(operation, verify).await);
+                }
+            }
+            self.wait(idle).await;
         }
         while let Some(ended) = self.under_way.join_next().await {
             report(ended);
@@ -67,10 +76,11 @@ impl Delivery {
     }
 
     /// Takes up what is due in one queue; says how long there is nothing more to do in it.
-    async fn take_up(&mut self, verify: bool) -> Duration {
+    async fn take_up(&mut self, operation: Operation, verify: bool) -> Duration {
         let core = Arc::clone(&self.core);
         let wanted = Wanted {
             lane: core.lane,
+            op: operation.op,
             verify,
         };
         let due = match core.store.next_due(wanted).await {
@@ -86,9 +96,9 @@ impl Delivery {
             Some(due) if due > now => return due.since(now).min(LOOK_EVERY),
             Some(_) => {}
         }
-        let op = match (verify, core.write.settle_by.first()) {
+        let op = match (verify, operation.settle_by.first()) {
             (true, Some(read)) => *read,
-            _ => core.write.op,
+            _ => operation.op,
         };
         match self.passages(op, now) {
             Err(wait) => wait,
@@ -147,16 +157,24 @@ impl Delivery {
         if more { Duration::ZERO } else { LOOK_EVERY }
     }
 
-    /// What no call is needed for: entries past their deadline, and whether a prescriber is waited
-    /// for.
-    async fn sweep(&self) {
-        match self.core.store.park_overdue(OVERDUE_MAX).await {
-            Ok(0) => {}
-            Ok(entries) => {
-                tracing::error!(entries, "entries passed their deadline, and were parked")
+    /// What no call is needed for: entries past their deadline, paper forms that are missing, watches
+    /// after a recovery, and whether a prescriber is waited for.
+    async fn sweep(&mut self) {
+        match self.core.store.sweep(OVERDUE_MAX).await {
+            Ok(Swept {
+                parked,
+                papers_missing,
+            }) => {
+                if parked > 0 {
+                    tracing::error!(parked, "entries passed their deadline, and were parked");
+                }
+                if papers_missing > 0 {
+                    tracing::error!(papers_missing, "paper forms were not confirmed in time");
+                }
             }
-            Err(error) => tracing::error!(error = %error, "overdue entries could not be parked"),
+            Err(error) => tracing::error!(error = %error, "what is late could not be told"),
         }
+        self.tell_recovery().await;
         // Cleared before the look: whoever sets it meanwhile is not overheard.
         let traffic = &self.core.traffic;
         if traffic.is_authority_awaited() {
@@ -164,6 +182,19 @@ impl Delivery {
             if self.core.store.authority_awaited().await != Ok(false) {
                 traffic.set_authority_awaited(true);
             }
+        }
+    }
+
+    /// An upstream that has recovered may now apply what it kept back.
+    async fn tell_recovery(&mut self) {
+        let recovered_at = self.core.recovered_at();
+        if recovered_at <= self.told_recovery {
+            return;
+        }
+        let look = recovered_at + self.core.rules.watch.look_after_recovery;
+        match self.core.store.hasten_watches(self.core.lane, look).await {
+            Ok(_) => self.told_recovery = recovered_at,
+            Err(error) => tracing::error!(error = %error, "watches could not be hastened"),
         }
     }
 

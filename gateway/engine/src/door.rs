@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use policies::delivery::Fallback;
 use policies::failure::Opaque;
+use policies::family::Role;
 use policies::gate::View;
 use policies::operation::{LaneName, OpName};
+use policies::state::State;
 
-use crate::entry::{Entry, Organization};
+use crate::entry::{Entry, EntryId, Organization};
 
 /// A write as the edge hands it over: checked, authorised, encoded for its adapter.
 #[derive(Debug, Clone)]
@@ -17,20 +20,43 @@ pub struct Write {
     pub key: String,
     /// What the caller sent, to tell a repetition from another request.
     pub fingerprint: Opaque,
-    /// The person concerned, to search by.
-    pub person: Option<Opaque>,
-    /// The caller's own number, if it brings one.
-    pub own_number: Option<Opaque>,
     /// The authority it acts under, as a name.
     pub identity: Opaque,
-    /// The authority itself.
+    /// The authority itself; empty where nothing will be sent under it.
     pub authority: Opaque,
-    /// The request, as its adapter reads it.
-    pub payload: Opaque,
+    /// What is written.
+    pub matter: Matter,
     /// The longest the caller will wait (`Prefer: wait`), if it says so.
     pub wait_max: Option<Duration>,
     /// The trace it belongs to (W3C `traceparent`).
     pub trace: Option<String>,
+}
+
+/// What a write is about.
+#[derive(Debug, Clone)]
+pub enum Matter {
+    /// A new prescription.
+    New {
+        /// The request, as its adapter reads it.
+        payload: Opaque,
+        /// The person concerned, to search by.
+        person: Option<Opaque>,
+        /// The caller's own number, if it brings one.
+        own_number: Option<Opaque>,
+        /// What the desk does while the upstream does not answer.
+        fallback: Fallback,
+        /// Whether what is applied late may be annulled without asking again.
+        annul_consent: bool,
+    },
+    /// A prescription that is on disk: cancelled, written on paper, acknowledged.
+    About {
+        /// Which.
+        parent: EntryId,
+        /// What is done about it.
+        role: Role,
+        /// What is to be kept with it.
+        payload: Opaque,
+    },
 }
 
 /// A write that is on disk.
@@ -57,6 +83,15 @@ pub enum Refusal {
     /// The number is held by another entry.
     #[error("the number is held by another entry")]
     NumberUsed,
+    /// The prescription it is about is not there for this organisation.
+    #[error("there is no such prescription")]
+    NoParent,
+    /// The prescription it is about stands where there is nothing it could do.
+    #[error("the prescription is {}", .0.as_str())]
+    Moot(State),
+    /// The prescription it is about is another prescriber's.
+    #[error("the prescription is another prescriber's")]
+    OtherIdentity,
     /// No number is left, and no lot could be had.
     #[error("no number is left")]
     NumbersExhausted,

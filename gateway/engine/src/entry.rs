@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use policies::delivery::Terms;
 use policies::failure::{Code, Opaque};
+use policies::family::Role;
 use policies::operation::{LaneName, OpName};
 use policies::state::State;
 use policies::time::Timestamp;
@@ -33,8 +34,12 @@ pub struct NewEntry {
     pub lane: LaneName,
     /// Its operation.
     pub op: OpName,
-    /// Entries under one order key leave in the order they were appended.
+    /// What it is to its prescription.
+    pub role: Role,
+    /// Entries under one order key leave in the order they were appended: all of one prescription.
     pub order_key: EntryId,
+    /// The entry it waits for and, in any role but [`Role::Create`], is about.
+    pub depends_on: Option<EntryId>,
     /// Who wrote it.
     pub organization: Organization,
     /// The caller's `Idempotency-Key`, unique within its organisation. Stored as a keyed digest.
@@ -47,21 +52,36 @@ pub struct NewEntry {
     pub number: NumberUse,
     /// The authority it acts under, as a name. Stored as a keyed digest.
     pub identity: Opaque,
-    /// The request, as its adapter reads it. Stored sealed.
+    /// The request, as its adapter reads it. Stored sealed. A cancel is sent with its parent's, and
+    /// brings none.
     pub payload: Opaque,
     /// The authority itself. Stored sealed.
     pub authority: Opaque,
     /// What the caller was promised.
     pub terms: Terms,
-    /// `Some`: appended as `sending`, leased for this long, its first send counted. `None`: due.
-    pub lease_for: Option<Duration>,
+    /// How it begins.
+    pub start: Start,
     /// The trace of the request that wrote it (W3C `traceparent`).
     pub trace: Option<String>,
+}
+
+/// How a new entry begins. A dependent begins where its parent lets it
+/// ([`policies::family::turn`]); `Leased` then means: leased, if it may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// As `sending`, leased for this long, its first send counted.
+    Leased(Duration),
+    /// Due to be sent.
+    Due,
+    /// Given up before anything was sent, for this reason.
+    Withdrawn(Code),
 }
 
 /// Where the number of an entry comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NumberUse {
+    /// It has none: nothing will be sent under a number of its own.
+    None,
     /// From a block of ours; the mark of the block moves up to `position` with the entry.
     Ours {
         /// The block.
@@ -76,10 +96,11 @@ pub enum NumberUse {
 }
 
 impl NumberUse {
-    /// The number itself.
-    pub fn number(&self) -> &Opaque {
+    /// The number itself, where there is one.
+    pub fn number(&self) -> Option<&Opaque> {
         match self {
-            NumberUse::Ours { number, .. } | NumberUse::Callers(number) => number,
+            NumberUse::None => None,
+            NumberUse::Ours { number, .. } | NumberUse::Callers(number) => Some(number),
         }
     }
 }
@@ -87,13 +108,23 @@ impl NumberUse {
 /// What `append` did.
 #[derive(Debug, Clone)]
 pub enum Appended {
-    /// It is on disk. Carries the lease epoch where it was appended leased.
+    /// It is on disk.
     Accepted {
         /// When, on the store's clock.
         at: Timestamp,
+        /// Where it stands: a dependent may be settled already.
+        state: State,
         /// The epoch of the first lease; 0 where there is none.
         epoch: u64,
+        /// What to send, where it was appended leased and goes out with its parent's request.
+        request: Option<Box<Request>>,
     },
+    /// What it is about stands so that there is nothing it could do. Nothing was stored.
+    Moot(State),
+    /// What it is about is not there for this organisation. Nothing was stored.
+    NoParent,
+    /// What it is about was written under another identity. Nothing was stored.
+    OtherIdentity,
     /// The key was used for the same request: this is its entry, as it stands now.
     Replay(Box<Entry>),
     /// The key was used for another request.
@@ -182,6 +213,8 @@ impl Request {
 pub struct Wanted {
     /// The lane.
     pub lane: LaneName,
+    /// The operation, which has a gate of its own. Watches are of the operation that undoes.
+    pub op: OpName,
     /// Entries to send (`accepted`), or entries to verify (`uncertain`).
     pub verify: bool,
 }
@@ -193,6 +226,10 @@ pub struct Leased {
     pub id: EntryId,
     /// Its operation, as stored.
     pub op: String,
+    /// What it is to its prescription.
+    pub role: Role,
+    /// When it was stored.
+    pub accepted_at: Timestamp,
     /// The lease; a settlement must name it.
     pub epoch: u64,
     /// When the lease ends: what could outlast it must not begin.
@@ -209,8 +246,6 @@ pub struct Leased {
     pub terms: Terms,
     /// What to send; `Err` if the row does not unseal.
     pub request: Result<Request, ReadError>,
-    /// The authority as a name: a keyed digest, equal for equal identities.
-    pub identity: Opaque,
 }
 
 /// What became of a leased entry.
@@ -234,6 +269,37 @@ pub struct Settlement {
     pub answer: Option<Opaque>,
     /// The document that came with it. Stored sealed.
     pub document: Option<Opaque>,
+    /// What becomes of its number.
+    pub number: Renumber,
+}
+
+impl Settlement {
+    /// Given up while its one send may still be under way: its number is watched.
+    pub fn withdrawn(id: EntryId, epoch: u64, reason: Code) -> Settlement {
+        Settlement {
+            id,
+            epoch,
+            state: State::Withdrawn,
+            due: None,
+            sends: 1,
+            failures: 0,
+            reason: Some(reason),
+            answer: None,
+            document: None,
+            number: Renumber::Watched,
+        }
+    }
+}
+
+/// What becomes of the number of an entry that is let go of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renumber {
+    /// It stays the entry's.
+    Kept,
+    /// It stays the entry's, and a watch over it begins.
+    Watched,
+    /// A watch over it begins, and the entry goes on under this one.
+    Replaced(NumberUse),
 }
 
 /// What `settle` did.
@@ -241,8 +307,11 @@ pub struct Settlement {
 pub enum Settled {
     /// It is on disk.
     Settled,
-    /// Another lease or a command was faster; the entry stands here now.
+    /// Another lease or a command was faster; the entry stands here now. Where the settlement says
+    /// that the upstream applied it, a watch over the entry is due at once.
     Stale(State),
+    /// The number it was to go on under is held by another entry. Nothing was written.
+    NumberUsed,
 }
 
 /// An entry as its owner may see it.
@@ -264,8 +333,14 @@ pub struct Entry {
     pub terms: Terms,
     /// Its number. May leave the gateway only once the entry is registered.
     pub number: Opaque,
-    /// The receipt or the refusal.
+    /// The receipt or the refusal; of one that was written on paper, what its paper said.
     pub answer: Option<Opaque>,
+    /// Whether its prescriber has taken note of how it ended.
+    pub acknowledged: bool,
+    /// Whether a number of it is watched.
+    pub watched: bool,
+    /// Until when the number of a paper form is waited for.
+    pub paper_due: Option<Timestamp>,
 }
 
 /// One step of an entry's life.
@@ -292,6 +367,8 @@ pub struct Filter {
     pub number: Option<Opaque>,
     /// Only of this person.
     pub person: Option<Opaque>,
+    /// Only those that must have reached their prescriber and were not acknowledged.
+    pub unacknowledged: bool,
     /// Only stored at or after this instant.
     pub from: Option<Timestamp>,
     /// Only stored before this instant.
@@ -305,6 +382,15 @@ pub struct Page {
     pub after: Option<EntryId>,
     /// At most this many.
     pub entries_max: usize,
+}
+
+/// What a sweep over the store found to be late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Entries past their deadline, now parked.
+    pub parked: usize,
+    /// Withdrawn entries for which no paper form was confirmed in time.
+    pub papers_missing: usize,
 }
 
 /// The document of an entry.

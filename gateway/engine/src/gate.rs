@@ -6,11 +6,12 @@
 //!    probe cannot keep the gate half-open for ever.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use policies::admission::Turn;
-use policies::gate::{Admission, Breaker, CallOutcome, Mode, Passing, View};
+use policies::gate::{Admission, Breaker, CallOutcome, GateState, Mode, Passing, View};
 use policies::rules::GateRules;
 use policies::time::Timestamp;
 
@@ -19,6 +20,8 @@ use crate::ports::{Clock, Rng};
 /// The gate of one operation.
 pub struct Gate {
     breaker: Mutex<Breaker>,
+    /// When a probe last closed it; zero: never.
+    recovered_at: AtomicU64,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 }
@@ -34,6 +37,7 @@ impl Gate {
     ) -> Gate {
         Gate {
             breaker: Mutex::new(Breaker::new(rules.clone(), passing, mode)),
+            recovered_at: AtomicU64::new(0),
             clock,
             rng,
         }
@@ -53,6 +57,14 @@ impl Gate {
     /// How it stands; looking changes nothing.
     pub fn view(&self) -> View {
         self.breaker().view(self.clock.now())
+    }
+
+    /// When it last closed after it had been open.
+    pub fn recovered_at(&self) -> Option<Timestamp> {
+        match self.recovered_at.load(Ordering::Relaxed) {
+            0 => None,
+            at => Some(Timestamp(at)),
+        }
     }
 
     /// Overrules it, or lets it decide again.
@@ -123,7 +135,11 @@ impl Permit {
     fn give(&mut self, outcome: CallOutcome) {
         if let Some(admission) = self.admission.take() {
             let (now, chance) = (self.gate.clock.now(), self.gate.rng.unit());
-            self.gate.breaker().finish(admission, outcome, now, chance);
+            let mut breaker = self.gate.breaker();
+            breaker.finish(admission, outcome, now, chance);
+            if admission.probe && breaker.view(now).state == GateState::Closed {
+                self.gate.recovered_at.store(now.0, Ordering::Relaxed);
+            }
         }
     }
 }

@@ -18,6 +18,9 @@ use crate::ports::Clock;
 /// How long a write waits for a block that is just being leased.
 const BLOCK_WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// Numbers tried for one entry, should the first be held already.
+pub(crate) const TRIED_MAX: usize = 3;
+
 /// The blocks this process gives numbers from.
 #[derive(Debug, Default)]
 pub struct Numbers {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use policies::failure::Failure;
-use policies::operation::OpName;
+use policies::operation::{LaneName, OpName};
 use policies::time::Timestamp;
 
 pub use crate::entry::{
     AppendError, Appended, BlockId, Document, Entry, EntryId, Event, Filter, Leased, NewEntry,
-    NumberBlock, NumberRange, NumberUse, Organization, Page, ReadError, Recall, Request, Settled,
-    Settlement, Wanted, WriteError,
+    NumberBlock, NumberRange, NumberUse, Organization, Page, ReadError, Recall, Renumber, Request,
+    Settled, Settlement, Start, Swept, Wanted, WriteError,
 };
 use policies::failure::Opaque;
 use policies::state::Tally;
@@ -81,7 +81,11 @@ pub trait Rng: Send + Sync {
 ///    under an older epoch changes nothing ([`Settled::Stale`]).
 /// 4. A lease that ran out, or whose process is gone, leaves its entry *uncertain*, never due.
 /// 5. A full store refuses; it never evicts.
-/// 6. After an error that leaves a commit unknown nothing more is written by this process, and
+/// 6. What an entry does to its prescription, and a prescription to what depends on it
+///    ([`policies::family`]), is one transaction with the step that caused it.
+/// 7. Watches, cancels and everything else that is about a prescription are its dependents: a caller
+///    reads of the prescription alone (`get`, `list`, events), and the tally counts it alone.
+/// 8. After an error that leaves a commit unknown nothing more is written by this process, and
 ///    every later write is answered as unknown, not as refused: it may be a repetition.
 pub trait Store: Send + Sync {
     /// Stores new entries; one result each, in order.
@@ -115,8 +119,17 @@ pub trait Store: Send + Sync {
     ) -> BoxFuture<'_, Result<Vec<Settled>, WriteError>>;
 
     /// Parks up to `entries_max` entries whose deadline has passed, unleased ones and those that wait
-    /// for their prescriber; how many.
-    fn park_overdue(&self, entries_max: usize) -> BoxFuture<'_, Result<usize, WriteError>>;
+    /// for their prescriber, and gives as many withdrawn ones whose paper form was not confirmed in
+    /// time the reason `paper-missing`. A watch has no deadline.
+    fn sweep(&self, entries_max: usize) -> BoxFuture<'_, Result<Swept, WriteError>>;
+
+    /// Lets every watch of `lane` look at `at`, unless it is due before: the upstream has recovered,
+    /// and may now apply what it kept back. How many.
+    fn hasten_watches(
+        &self,
+        lane: LaneName,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<usize, WriteError>>;
 
     /// Gives the entries of `identity` that need authorization a new authority and makes them due
     /// again; how many.

@@ -73,9 +73,9 @@ async fn disabled_a_new_write_is_refused_before_anything_is_stored() {
     rig.calls.set_mode(Mode::ForcedOpen);
     let waiting = rig.submit("waits").await.unwrap().entry;
     rig.calls.set_mode(Mode::Disabled);
-    let appends = rig.store.rows().appends_begun;
+    let appends = rig.store.disk().appends_begun;
     assert_eq!(rig.submit("new").await, Err(Refusal::Disabled));
-    assert_eq!(rig.store.rows().appends_begun, appends);
+    assert_eq!(rig.store.disk().appends_begun, appends);
     assert_eq!(rig.door.retry_after(Refusal::Disabled), Some(SECOND * 60));
     let repeated = rig.submit("waits").await.unwrap();
     assert_eq!((repeated.replayed, repeated.entry.id), (true, waiting.id));
@@ -166,7 +166,7 @@ async fn after_the_wait_that_was_told_a_call_passes() {
     let live = rig.submit("live").await.unwrap().entry;
     assert_eq!(live.state, State::Registered, "told {wait:?}");
 
-    rig.store.rows().refuse_appends = Some(AppendError::Full);
+    rig.store.disk().refuse_appends = Some(AppendError::Full);
     assert_eq!(rig.submit("full").await, Err(Refusal::Full));
     let wait = rig.door.retry_after(Refusal::Full).unwrap();
     assert!(wait >= SECOND, "sixty-four places at {wait:?}");

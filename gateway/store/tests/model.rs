@@ -104,7 +104,7 @@ impl Run {
                 self.model.now = self.model.now + span;
             }
             Action::Park(entries_max) => {
-                let parked = self.store.park_overdue(*entries_max).await.unwrap();
+                let parked = self.store.sweep(*entries_max).await.unwrap().parked;
                 assert_eq!(parked, self.model.park(*entries_max));
             }
             Action::Reauthorize => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::ports::{EntryId, NewEntry, NumberUse};
+use engine::ports::{EntryId, NewEntry, NumberUse, Start};
 use policies::failure::Code;
 use policies::state::State;
 use proptest::prelude::*;
@@ -56,7 +56,11 @@ impl New {
                 deadline: START + Duration::from_secs(self.deadline),
                 ..entry("").terms
             },
-            lease_for: self.leased.then_some(LEASE),
+            start: if self.leased {
+                Start::Leased(LEASE)
+            } else {
+                Start::Due
+            },
             ..entry(&format!("key {}", self.key))
         }
     }

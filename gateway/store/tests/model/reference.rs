@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use engine::ports::{
-    AppendError, Appended, EntryId, Leased, NewEntry, Request, Settled, Settlement,
+    AppendError, Appended, EntryId, Leased, NewEntry, Request, Settled, Settlement, Start,
 };
-use policies::failure::{Code, Opaque};
+use policies::failure::Code;
 use policies::state::{State, Tally};
 use policies::time::Timestamp;
 
@@ -46,8 +46,11 @@ pub(crate) enum Described {
 
 pub(crate) fn describe(outcome: &Result<Appended, AppendError>) -> Described {
     match outcome {
-        Ok(Appended::Accepted { at, epoch }) => Described::Accepted(*at, *epoch),
+        Ok(Appended::Accepted { at, epoch, .. }) => Described::Accepted(*at, *epoch),
         Ok(Appended::Replay(entry)) => Described::Replay(entry.id, entry.state),
+        Ok(other @ (Appended::Moot(_) | Appended::NoParent | Appended::OtherIdentity)) => {
+            panic!("not of a dependent: {other:?}")
+        }
         Ok(Appended::KeyReused) => Described::KeyReused,
         Ok(Appended::NumberOurs) => Described::NumberOurs,
         Ok(Appended::NumberUsed) => Described::NumberUsed,
@@ -113,7 +116,10 @@ impl Reference {
             return Described::NumberUsed;
         }
         let free = !self.waits(self.entries.len(), new.order_key);
-        let lease = new.lease_for.filter(|_| free);
+        let lease = match new.start {
+            Start::Leased(span) if free => Some(span),
+            _ => None,
+        };
         let epoch = u32::from(lease.is_some());
         self.entries.push(Held {
             id: new.id,
@@ -149,6 +155,8 @@ impl Reference {
         Leased {
             id,
             op: "invio".to_owned(),
+            role: held.new.role,
+            accepted_at: held.accepted_at,
             epoch: held.epoch,
             lease_until: held.lease_until,
             state: held.state,
@@ -158,11 +166,10 @@ impl Reference {
             terms: held.new.terms,
             request: Ok(Request {
                 payload: held.new.payload.clone(),
-                number: held.new.number.number().clone(),
+                number: held.new.number.number().cloned().unwrap_or_default(),
                 authority: held.new.authority.clone(),
                 trace: held.new.trace.clone(),
             }),
-            identity: Opaque::default(),
         }
     }
 

@@ -1,30 +1,31 @@
 //! One request: onto the disk, out to the upstream if there is room, and an answer in time.
 
+mod stored;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use policies::admission::Turn;
 use policies::delivery::{Fallback, Terms, Uncertain};
-use policies::failure::Opaque;
+use policies::failure::{Code, Opaque};
+use policies::family::Role;
 use policies::gate::Mode;
-use policies::state::State;
-use policies::time::Timestamp;
+use policies::operation::OpName;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use super::{Job, KeyInUse};
 use crate::attempt::Attempt;
 use crate::core::Core;
-use crate::door::{Refusal, Submitted, Write};
+use crate::door::{Matter, Refusal, Submitted, Write};
 use crate::entry::{
-    AppendError, Appended, Entry, EntryId, Leased, NewEntry, NumberUse, Request, Settlement,
+    Appended, Entry, Leased, NewEntry, NumberUse, Organization, Settled, Settlement, Start,
 };
-use crate::gate::Permit;
-use crate::slots::Slot;
+use crate::numbers::TRIED_MAX;
+use stored::{Passage, Stored, after, not_accepted, stored, unused};
 
-/// Numbers tried for one write, should the first be held already.
-const NUMBERS_TRIED_MAX: usize = 3;
+/// What a caller who names the longest wait keeps of it for the way back.
+const WAY_BACK: Duration = Duration::from_secs(1);
 
 /// Serves the requests of one lane.
 #[derive(Debug)]
@@ -61,33 +62,10 @@ impl Drop for Claim<'_> {
     }
 }
 
-/// Leave to send at once: a free call and the gate's permit.
-struct Passage {
-    slot: Slot,
-    permit: Permit,
-}
-
-/// What is on disk, and how to send it if it is to be sent now.
-struct Stored {
-    entry: Entry,
-    replayed: bool,
-    now: Option<(Leased, Passage)>,
-}
-
-impl Stored {
-    fn replay(entry: Entry) -> Stored {
-        Stored {
-            entry,
-            replayed: true,
-            now: None,
-        }
-    }
-}
-
 impl Accepting {
     pub(super) async fn serve(self: Arc<Self>, job: Job) {
-        let wait = job.write.wait_max.unwrap_or(self.core.rules.answer_within);
-        let answer_within = wait.min(self.core.rules.answer_within);
+        let answer_within = self.answer_within(&job.write);
+        let organization = job.write.organization.clone();
         let began = self.core.clock.now();
         let stored = self.store(job.write, answer_within).await;
         let took = self.core.clock.now().since(began);
@@ -107,9 +85,17 @@ impl Accepting {
                 now: Some((leased, passage)),
                 ..
             }) => {
-                self.send_now(entry, leased, passage, job.reply).await;
+                self.send_now(organization, entry, *leased, passage, job.reply)
+                    .await;
             }
         }
+    }
+
+    fn answer_within(&self, write: &Write) -> Duration {
+        let longest = self.core.rules.answer_within;
+        write
+            .wait_max
+            .map_or(longest, |wait| longest.min(wait.saturating_sub(WAY_BACK)))
     }
 
     /// Recognises what is on disk already, before anything is taken for it or refused.
@@ -125,51 +111,98 @@ impl Accepting {
                 now: None,
             });
         }
-        if core.calls.mode() == Mode::Disabled {
-            return Err(Refusal::Disabled);
+        let terms = self.terms(&write.matter, answer_within);
+        match &write.matter {
+            Matter::New { .. } if core.calls.mode() == Mode::Disabled => Err(Refusal::Disabled),
+            Matter::New { fallback, .. } => {
+                let (passage, start) = match self.passage(core.write.op, &write.authority) {
+                    Ok(passage) => (Some(passage), Start::Leased(core.rules.delivery.lease_for)),
+                    // Nothing is sent for it, so that there is nothing to watch.
+                    Err(code) if *fallback == Fallback::RedRecipe => (None, Start::Withdrawn(code)),
+                    Err(_) => (None, Start::Due),
+                };
+                self.append_new(write, terms, start, passage).await
+            }
+            Matter::About { role, .. } => {
+                let undo = core.write.undo_by.filter(|_| *role == Role::Cancel);
+                let mut passage = undo.and_then(|op| self.passage(op, &write.authority).ok());
+                let start = match &passage {
+                    Some(_) => Start::Leased(core.rules.delivery.lease_for),
+                    None => Start::Due,
+                };
+                let op = undo.unwrap_or(OpName(role.as_str()));
+                let new = NewEntry::of(core.lane, op, write, NumberUse::None, terms, start);
+                let stored = self.append(new, &mut passage).await;
+                unused(passage);
+                stored
+            }
         }
-        let passage = self.passage(&write.authority);
-        let terms = Terms {
-            fallback: Fallback::Hold,
-            uncertain: Uncertain::Verify,
-            deadline: core.clock.now() + core.rules.entry_deadline,
-            answer_within,
-        };
-        self.append(write, terms, passage).await
     }
 
-    /// Puts it on disk under a number. A number of ours that turns out to be held, because a caller
-    /// brought it before its range was ours, is passed over.
-    async fn append(
+    fn terms(&self, matter: &Matter, answer_within: Duration) -> Terms {
+        let rules = &self.core.rules;
+        let standard = Terms {
+            fallback: Fallback::Hold,
+            uncertain: Uncertain::Verify,
+            deadline: self.core.clock.now() + rules.entry_deadline,
+            answer_within,
+            paper_within: rules.fallback.paper_within,
+            look_after: rules.watch.first_look(),
+            annul_consent: false,
+        };
+        match matter {
+            Matter::New {
+                fallback,
+                annul_consent,
+                own_number,
+                ..
+            } => Terms {
+                fallback: *fallback,
+                // Only for a number of ours is there another to go on under.
+                uncertain: own_number
+                    .as_ref()
+                    .map_or(rules.uncertain, |_| Uncertain::Verify),
+                annul_consent: *annul_consent,
+                ..standard
+            },
+            Matter::About { .. } => standard,
+        }
+    }
+
+    /// Puts a prescription on disk under a number. A number of ours that turns out to be held, because
+    /// a caller brought it before its range was ours, is passed over.
+    async fn append_new(
         &self,
         write: Write,
         terms: Terms,
-        passage: Option<Passage>,
+        start: Start,
+        mut passage: Option<Passage>,
     ) -> Result<Stored, Refusal> {
         let core = &self.core;
-        for _ in 0..NUMBERS_TRIED_MAX {
-            let number = match &write.own_number {
-                Some(number) => NumberUse::Callers(number.clone()),
-                None => match core.numbers.take(&*core.clock).await {
+        let own_number = match &write.matter {
+            Matter::New { own_number, .. } => own_number.clone(),
+            Matter::About { .. } => None,
+        };
+        for _ in 0..TRIED_MAX {
+            let number = match (&own_number, start) {
+                // It is never sent, and takes none.
+                (_, Start::Withdrawn(_)) => NumberUse::None,
+                (Some(number), _) => NumberUse::Callers(number.clone()),
+                (None, _) => match core.numbers.take(&*core.clock).await {
                     Some(number) => number,
                     None => break,
                 },
             };
-            let new = self.new_entry(write.clone(), number, terms, passage.is_some());
-            let appended = core.store.append(vec![new.clone()]).await.pop();
-            match appended.expect("append answers once for every entry") {
-                // Not leased after all: an earlier write under its order key is still on its way.
-                Ok(Appended::Accepted { at, epoch: 0 }) => {
-                    unused(passage);
-                    return Ok(stored(new, at, 0, None));
-                }
-                Ok(Appended::Accepted { at, epoch }) => return Ok(stored(new, at, epoch, passage)),
-                Ok(Appended::NumberUsed) if write.own_number.is_none() => {
+            let is_ours = matches!(number, NumberUse::Ours { .. });
+            let op = core.write.op;
+            let new = NewEntry::of(core.lane, op, write.clone(), number, terms, start);
+            match self.append(new, &mut passage).await {
+                Err(Refusal::NumberUsed) if is_ours => {
                     tracing::error!(lane = core.lane.0, "a number of ours is held already");
                 }
                 other => {
                     unused(passage);
-                    return not_accepted(other);
+                    return other;
                 }
             }
         }
@@ -177,10 +210,30 @@ impl Accepting {
         Err(Refusal::NumbersExhausted)
     }
 
+    /// Puts it on disk; `passage` is taken along if it is to be sent now.
+    async fn append(
+        &self,
+        new: NewEntry,
+        passage: &mut Option<Passage>,
+    ) -> Result<Stored, Refusal> {
+        let appended = self.core.store.append(vec![new.clone()]).await.pop();
+        match appended.expect("append answers once for every entry") {
+            Ok(Appended::Accepted {
+                at,
+                state,
+                epoch,
+                request,
+            }) => Ok(stored(new, at, (state, epoch), request, passage.take())),
+            other => not_accepted(other),
+        }
+    }
+
     /// A write whose prescriber has just authenticated takes along those that waited for it.
     async fn reauthorize(&self, write: &Write) {
         let core = &self.core;
-        if !core.traffic.is_authority_awaited() || core.traffic.refused.contains(&write.authority) {
+        let nobody_waits = !core.traffic.is_authority_awaited();
+        let is_none = write.authority.0.is_empty();
+        if nobody_waits || is_none || core.traffic.refused.contains(&write.authority) {
             return;
         }
         let (organization, identity) = (write.organization.clone(), write.identity.clone());
@@ -198,48 +251,31 @@ impl Accepting {
         }
     }
 
-    /// A free call and a permit of the gate, or neither.
-    fn passage(&self, authority: &Opaque) -> Option<Passage> {
+    /// A free call and a permit of the gate, or why there is neither.
+    fn passage(&self, op: OpName, authority: &Opaque) -> Result<Passage, Code> {
         let core = &self.core;
-        if core.stop.is_draining() || core.traffic.refused.contains(authority) {
-            return None;
+        if core.stop.is_draining() {
+            return Err(Code::ShuttingDown);
         }
-        let slot = core.calls.try_slot(Turn::Live)?;
-        let permit = core.calls.try_enter(core.write.op).ok()?;
-        Some(Passage { slot, permit })
-    }
-
-    fn new_entry(&self, write: Write, number: NumberUse, terms: Terms, leased: bool) -> NewEntry {
-        let id = EntryId(Uuid::now_v7());
-        NewEntry {
-            id,
-            lane: self.core.lane,
-            op: self.core.write.op,
-            order_key: id,
-            organization: write.organization,
-            key: write.key,
-            fingerprint: write.fingerprint,
-            person: write.person,
-            number,
-            identity: write.identity,
-            payload: write.payload,
-            authority: write.authority,
-            terms,
-            lease_for: leased.then_some(self.core.rules.delivery.lease_for),
-            trace: write.trace,
+        if core.traffic.refused.contains(authority) {
+            return Err(Code::AuthorityRefused);
         }
+        let slot = core.calls.try_slot(Turn::Live).ok_or(Code::LaneBusy)?;
+        let permit = core.calls.try_enter(op).map_err(|_| Code::GateOpen)?;
+        Ok(Passage { slot, permit })
     }
 
     /// Sends it, and answers when the outcome is there or the caller's time is up; the attempt goes
     /// on either way.
     async fn send_now(
         &self,
+        organization: Organization,
         entry: Entry,
         leased: Leased,
         passage: Passage,
         reply: oneshot::Sender<Result<Submitted, Refusal>>,
     ) {
-        let answer_within = entry.terms.answer_within;
+        let (answer_within, epoch) = (entry.terms.answer_within, leased.epoch);
         let Passage { slot, permit } = passage;
         let attempt = Attempt::run(&self.core, leased, permit);
         tokio::pin!(attempt);
@@ -247,96 +283,63 @@ impl Accepting {
             biased;
             settlement = &mut attempt => {
                 drop(slot);
-                let entry = match settlement {
-                    Some(settlement) => after(entry, settlement, self.core.clock.now()),
-                    None => entry,
+                let answer = match settlement {
+                    Some(settlement) => Ok(after(entry, settlement, self.core.clock.now())),
+                    None => self.as_it_stands(organization, entry).await,
                 };
-                drop(reply.send(Ok(Submitted { entry, replayed: false })));
+                drop(reply.send(answer.map(first_answer)));
             }
             () = self.core.clock.sleep(answer_within) => {
-                drop(reply.send(Ok(Submitted { entry, replayed: false })));
-                attempt.await;
+                let answer = async {
+                    let answer = match entry.terms.fallback {
+                        Fallback::Hold => Ok(entry),
+                        Fallback::RedRecipe => self.give_up(organization, entry, epoch).await,
+                    };
+                    drop(reply.send(answer.map(first_answer)));
+                };
+                tokio::join!(answer, attempt);
                 drop(slot);
             }
         }
         self.core.traffic.wake.notify_one();
     }
-}
 
-/// Nothing is sent under it: the gate learns nothing, and waits for nothing.
-fn unused(passage: Option<Passage>) {
-    if let Some(Passage { permit, .. }) = passage {
-        permit.unused();
+    /// The desk's time is up: withdrawn, unless the attempt was faster. Which of the two is decided
+    /// on disk, by the lease that both name.
+    async fn give_up(
+        &self,
+        organization: Organization,
+        entry: Entry,
+        epoch: u64,
+    ) -> Result<Entry, Refusal> {
+        let core = &self.core;
+        let withdrawn = Settlement::withdrawn(entry.id, epoch, Code::UpstreamTimeout);
+        let settled = core.store.settle(vec![withdrawn.clone()]).await;
+        match settled.as_deref() {
+            Ok([Settled::Settled]) => Ok(after(entry, withdrawn, core.clock.now())),
+            Ok(_) => self.as_it_stands(organization, entry).await,
+            Err(_) => Err(Refusal::Unknown),
+        }
+    }
+
+    /// What is on disk of an entry that others have moved. A write that is only ever sent inside its
+    /// own request must not be answered by a guess.
+    async fn as_it_stands(
+        &self,
+        organization: Organization,
+        entry: Entry,
+    ) -> Result<Entry, Refusal> {
+        match self.core.store.get(organization, entry.id).await {
+            Ok(Some(now)) => Ok(now),
+            Ok(None) | Err(_) if entry.terms.fallback == Fallback::Hold => Ok(entry),
+            Ok(None) | Err(_) => Err(Refusal::Unknown),
+        }
     }
 }
 
-fn not_accepted(appended: Result<Appended, AppendError>) -> Result<Stored, Refusal> {
-    match appended {
-        Ok(Appended::Replay(entry)) => Ok(Stored::replay(*entry)),
-        Ok(Appended::Accepted { .. }) => unreachable!("accepted entries are handled before"),
-        Ok(Appended::KeyReused) => Err(Refusal::KeyReused),
-        Ok(Appended::NumberOurs) => Err(Refusal::NumberOurs),
-        Ok(Appended::NumberUsed) => Err(Refusal::NumberUsed),
-        Err(AppendError::Full) => Err(Refusal::Full),
-        Err(AppendError::Refused) => Err(Refusal::Refused),
-        Err(AppendError::Unknown) => Err(Refusal::Unknown),
-    }
-}
-
-fn stored(new: NewEntry, at: Timestamp, epoch: u64, passage: Option<Passage>) -> Stored {
-    let lease_until = at + new.lease_for.unwrap_or_default();
-    let number = new.number.number().clone();
-    let entry = Entry {
-        id: new.id,
-        op: new.op.0.to_owned(),
-        state: if passage.is_some() {
-            State::Sending
-        } else {
-            State::Accepted
-        },
-        reason: None,
-        accepted_at: at,
-        updated_at: at,
-        terms: new.terms,
-        number: number.clone(),
-        answer: None,
-    };
-    let now = passage.map(|passage| {
-        let request = Request {
-            payload: new.payload,
-            number,
-            authority: new.authority,
-            trace: new.trace,
-        };
-        let leased = Leased {
-            id: new.id,
-            op: new.op.0.to_owned(),
-            epoch,
-            lease_until,
-            state: State::Sending,
-            sends: 1,
-            failures: 0,
-            reason: None,
-            terms: new.terms,
-            request: Ok(request),
-            identity: new.identity,
-        };
-        (leased, passage)
-    });
-    Stored {
+fn first_answer(entry: Entry) -> Submitted {
+    Submitted {
         entry,
         replayed: false,
-        now,
-    }
-}
-
-/// The entry as the settlement left it.
-fn after(entry: Entry, settlement: Settlement, now: Timestamp) -> Entry {
-    Entry {
-        state: settlement.state,
-        reason: settlement.reason,
-        updated_at: now,
-        answer: settlement.answer,
-        ..entry
     }
 }
