@@ -105,8 +105,13 @@ pub(crate) async fn create(
     };
     let now = edge.gateway.clock.now();
     let (write, warnings) = prepare(new, &caller, &authority, headers, now, &desk)?;
-    match timeout(edge.answer_within, edge.gateway.prescriptions.submit(write)).await {
-        Ok(submitted) => answer(submitted?.entry, warnings),
+    let door = &edge.gateway.prescriptions;
+    match timeout(edge.answer_within, door.submit(write)).await {
+        Ok(Ok(submitted)) => answer(submitted.entry, warnings),
+        Ok(Err(refusal)) => Err(Problem {
+            retry_after: door.retry_after(refusal),
+            ..Problem::from(refusal)
+        }),
         Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
     }
 }
