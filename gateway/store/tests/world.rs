@@ -34,6 +34,18 @@ pub(crate) const VERIFY: Wanted = Wanted {
     op: SENDING,
     verify: true,
 };
+/// Cancels to send.
+pub(crate) const UNDOING: Wanted = Wanted {
+    lane: LANE,
+    op: UNDO,
+    verify: false,
+};
+/// Watches to look, and cancels to look after.
+pub(crate) const LOOK_UP: Wanted = Wanted {
+    lane: LANE,
+    op: UNDO,
+    verify: true,
+};
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 /// Where every test clock begins.
 pub(crate) const START: Timestamp = Timestamp(1_790_000_000_000);

@@ -21,8 +21,8 @@
 use std::time::Duration;
 
 use engine::ports::{Leased, Wanted};
-use policies::delivery::{Fallback, NumberFate, lease_ended};
-use policies::family::{Look, Role};
+use policies::delivery::{NumberFate, lease_ended};
+use policies::family::Look;
 use policies::state::State;
 use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -171,12 +171,14 @@ pub(super) fn lease_due(
 pub(super) fn end_leases(tx: &mut Tx<'_>, now: i64, leases_max: usize) -> rusqlite::Result<usize> {
     let ended = Standing::all(tx, ENDED, params![now, limit(leases_max)])?;
     for standing in &ended {
-        // Only a prescription is given up with the request that brought it.
-        let fallback = match standing.role {
-            Role::Create => standing.fallback,
-            _ => Fallback::Hold,
-        };
-        let (state, reason, number) = lease_ended(standing.state, standing.reason, fallback);
+        let Standing {
+            role,
+            state,
+            reason,
+            fallback,
+            ..
+        } = *standing;
+        let (state, reason, number) = lease_ended(role, state, reason, fallback);
         let step = Step {
             watch: (number == NumberFate::Watched).then_some(Look::Scheduled),
             ..standing.to(state, Some(reason))

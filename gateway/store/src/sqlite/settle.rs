@@ -8,6 +8,7 @@
 //! 2. State, answer, document, number and event of a settlement are one transaction.
 
 use engine::ports::{NumberUse, Renumber, Settled, Settlement, Swept, WriteError};
+use policies::delivery::{NumberFate, parked};
 use policies::failure::{Code, Opaque};
 use policies::family::{Look, Role};
 use policies::state::State;
@@ -194,7 +195,13 @@ fn give_up(
         if standing.has_moved(tx)? {
             continue;
         }
-        step::take(tx, standing, &standing.to(state, Some(reason)))?;
+        let is_watched =
+            state == State::Parked && parked(standing.role, standing.sends) == NumberFate::Watched;
+        let step = Step {
+            watch: is_watched.then_some(Look::Scheduled),
+            ..standing.to(state, Some(reason))
+        };
+        step::take(tx, standing, &step)?;
         moved += 1;
     }
     Ok(moved)
