@@ -8,6 +8,7 @@ use tests::upstreams::sac::operation::Operation;
 use tests::world::prescription::{MISSPELT_DOCTOR, by, drug, key};
 use tests::world::wait::until;
 use tests::world::{Setup, World};
+use tokio::time::Instant;
 
 /// The SAC is gone, on new connections and on those that are open.
 fn gone() -> Vec<Rule> {
@@ -124,7 +125,7 @@ async fn a_cancel_whose_answer_is_lost_is_settled_by_looking() {
         let caller = world.caller("practice-a");
         let id = caller.prescribe(&key(), &drug()).await.expect(201).id();
         world.faults(vec![Rule::on(Operation::Annulla, fault).times(1)]);
-        let (cancel, began) = (key(), std::time::Instant::now());
+        let (cancel, began) = (key(), Instant::now());
         let reply = caller
             .about_under(&cancel, &id, "cancel", None)
             .await

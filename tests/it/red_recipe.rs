@@ -1,6 +1,6 @@
 //! A patient at the desk: registered in time, or a red form, and never both unnoticed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use tests::upstreams::sac::faults::{Delay, Fault, Rule};
@@ -9,6 +9,7 @@ use tests::world::caller::{Caller, Reply};
 use tests::world::prescription::{consenting, drug, key, paper_number, waiting};
 use tests::world::wait::until;
 use tests::world::{Setup, World};
+use tokio::time::Instant;
 
 /// Between what a caller waits for (1 s) and what a call may take (2 s).
 const LATE_MS: u64 = 1_400;
