@@ -21,7 +21,7 @@ pub(crate) fn facts(directory: &Path) -> io::Result<Value> {
         .unwrap_or_default()
         .is_empty();
     Ok(json!({
-        "cores": thread_count()?,
+        "cores": std::thread::available_parallelism()?.get(),
         "processor": processor()?,
         "kernel": kernel.trim(),
         "commit": commit,
@@ -29,10 +29,6 @@ pub(crate) fn facts(directory: &Path) -> io::Result<Value> {
         "build": if cfg!(debug_assertions) { "debug" } else { "release" },
         "fsync_us": sync_latency(directory)?,
     }))
-}
-
-fn thread_count() -> io::Result<usize> {
-    Ok(std::thread::available_parallelism()?.get())
 }
 
 fn processor() -> io::Result<Option<String>> {

@@ -106,8 +106,9 @@ async fn measure(plan: Plan, report: &Path) -> io::Result<Vec<String>> {
         .tempdir_in(directory())?;
     open_to_all(scratch.path())?;
     let cores = Cores::of_this_machine()?;
-    cores::pin(std::process::id(), cores.generator)?;
+    // Before this process is pinned, and sees one core.
     let machine = machine::facts(scratch.path())?;
+    cores::pin(std::process::id(), cores.generator)?;
     let run = Run {
         plan,
         cores,

@@ -40,6 +40,8 @@ fn the_quick_form_reports_every_row() {
     for row in rows {
         is_whole(row);
     }
+    let cores = report["machine"]["cores"].as_u64();
+    assert!(cores.is_some_and(|cores| cores >= 2), "{report:#}");
     let fsync = report["machine"]["fsync_us"]["median"].as_f64();
     assert!(fsync.is_some_and(|median| median > 0.0), "{report:#}");
 }
