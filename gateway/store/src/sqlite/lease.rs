@@ -243,6 +243,8 @@ pub(super) fn next_due(
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
     use crate::sqlite::{family, schema, settle, watch};
 
@@ -300,5 +302,23 @@ mod tests {
         }
         let in_turn = "SEARCH earlier USING INDEX entries_order (order_key=? AND rowid<?)";
         assert!(plan_of(DUE).contains(in_turn));
+    }
+
+    /// A look at the queues is two statements run, not two statements planned.
+    #[test]
+    fn no_statement_is_planned_anew_for_another_parameter() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("entries.db");
+        let writer = schema::open_writer(&file, None).unwrap();
+        let reader = schema::open_reader(&file).unwrap();
+        for conn in [writer, reader] {
+            for sql in [ANY_DUE, NEXT_DEFERRED] {
+                let mut statement = conn.prepare(sql).unwrap();
+                for state in ["accepted", "uncertain", "accepted"] {
+                    statement.exists(params!["a lane", state]).unwrap();
+                }
+                assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+            }
+        }
     }
 }
