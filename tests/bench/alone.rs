@@ -12,10 +12,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use engine::ports::{Appended, Clock, EntryId, NewEntry, NumberUse, Organization, Store};
+use engine::entry::{EntryId, NewEntry, NumberUse, Organization, Start};
+use engine::ports::{Appended, Clock, Store};
 use futures_util::future::{BoxFuture, try_join_all};
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::Opaque;
+use policies::family::Role;
 use policies::operation::{LaneName, OpName};
 use policies::time::Timestamp;
 use rusqlite::Connection;
@@ -147,7 +149,12 @@ async fn store(
     let key_file = directory.join("key");
     std::fs::write(&key_file, SEALED_UNDER.repeat(32))?;
     let key = Key::from_file(&key_file).map_err(io::Error::other)?;
-    let settings = Settings::new(directory.join("store"), key, Arc::new(WallClock));
+    let settings = Settings::new(
+        directory.join("store"),
+        key,
+        Arc::new(WallClock),
+        OpName("annulla"),
+    );
     let store = Sqlite::open(&settings).map_err(io::Error::other)?;
     let payload = crate::payload(row_bytes.saturating_sub(AUTHORITY_BYTES + ADDED_BYTES));
     let authority = crate::payload(AUTHORITY_BYTES);
@@ -168,6 +175,9 @@ fn entry(payload: &[u8], authority: &[u8]) -> NewEntry {
     let id = EntryId(Uuid::now_v7());
     NewEntry {
         id,
+        role: Role::Create,
+        depends_on: None,
+        start: Start::Due,
         lane: LaneName("sac.prescriptions"),
         op: OpName("invio"),
         order_key: id,
@@ -184,8 +194,10 @@ fn entry(payload: &[u8], authority: &[u8]) -> NewEntry {
             uncertain: Uncertain::Verify,
             deadline: WallClock.now() + Duration::from_secs(86_400),
             answer_within: Duration::from_secs(8),
+            paper_within: Duration::from_secs(7_200),
+            look_after: Duration::from_secs(60),
+            annul_consent: false,
         },
-        lease_for: None,
         trace: None,
     }
 }
