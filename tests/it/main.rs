@@ -14,6 +14,7 @@ mod crash;
 mod crash_points;
 mod crash_starts;
 mod disk;
+mod fault_table;
 mod faults;
 mod half_open;
 mod power_cut;
