@@ -1,9 +1,10 @@
-# make demo      a morning with an outage, on this machine (DURATION=60s: ends by itself)
-# make test      every check: format, lints, docs, tests
-# make crash     the long crash soak (KILLS=300)
-# make simulate  the long simulation (SEEDS=20000)
-# make powercut  the power cut again and again (CUTS=40); needs root, to mount
-# make bench     the benchmarks beside their peers, in release mode; ends with 1 if a gate is missed
+# make demo         a morning with an outage, on this machine (DURATION=60s: ends by itself)
+# make test         every check: format, lints, docs, tests
+# make crash        the long crash soak (KILLS=300)
+# make fault-table  every fault, operation, moment and policy (minutes)
+# make simulate     the long simulation (SEEDS=20000)
+# make powercut     the power cut again and again (CUTS=40); needs root, to mount
+# make bench        the benchmarks beside their peers, in release mode; ends with 1 if a gate is missed
 
 CARGO ?= cargo
 KILLS ?= 300
@@ -11,7 +12,7 @@ SEEDS ?= 20000
 CUTS ?= 40
 DURATION ?=
 
-.PHONY: demo test crash simulate powercut bench build tools bench-tools
+.PHONY: demo test crash fault-table simulate powercut bench build tools bench-tools
 
 # The black-box tests and the demo run the real binary: it is built first, into the same directory.
 build:
@@ -36,6 +37,9 @@ test: tools
 
 crash: build
 	ARGINE_CRASH_KILLS=$(KILLS) $(CARGO) test --locked -p tests --test it -- crash --nocapture
+
+fault-table: build
+	ARGINE_FAULT_TABLE=full $(CARGO) test --quiet --locked -p tests --test it -- --nocapture the_fault_table_holds
 
 simulate:
 	ARGINE_SIMULATION_SEEDS=$(SEEDS) $(CARGO) test --quiet --locked -p engine --test simulation -- --nocapture nothing_is_lost

@@ -135,6 +135,7 @@ impl Cell {
             format!("{verb} {standing} {fallback}"),
             format!("{moment} {fallback} {uncertain}"),
             format!("{moment} {consent}"),
+            format!("{verb} {:?} {fallback} {consent}", strike.effect),
         ])
     }
 }

@@ -196,6 +196,16 @@ fn truths(seen: &Seen, rule: &mut impl FnMut(bool, &str)) {
             "told that it is taken back, and it is live",
         );
     }
+    let may_wait = seen.entry.text("/fallback") == "hold";
+    let is_wrong_promise = |heard: &&Heard| match heard.verb {
+        Verb::Create if may_wait => heard.word == "issue-red-recipe",
+        Verb::Create => heard.status == Some(202),
+        _ => false,
+    };
+    rule(
+        every(seen).find(is_wrong_promise).is_none(),
+        "what may wait was sent to paper, or what may not was accepted",
+    );
     let is_not_done = |heard: &&Heard| heard.outcome == "not-done" && heard.verb == Verb::Create;
     rule(
         seen.told.iter().find(is_not_done).is_none() || received == 0,
