@@ -53,6 +53,8 @@ pub struct Traffic {
     /// Rung when the delivery loop should look again.
     pub(crate) wake: Notify,
     authority_awaited: AtomicBool,
+    /// Whether delivery found no call free when it looked last.
+    room_awaited: AtomicBool,
 }
 
 impl Traffic {
@@ -64,6 +66,20 @@ impl Traffic {
             wake: Notify::new(),
             // Until a look at the store says otherwise: entries may have been left from before.
             authority_awaited: AtomicBool::new(true),
+            room_awaited: AtomicBool::new(false),
+        }
+    }
+
+    /// Delivery found no call free.
+    pub(crate) fn await_room(&self) {
+        self.room_awaited.store(true, Ordering::Relaxed);
+    }
+
+    /// A live call has ended, and left something to be delivered or not. Delivery is rung only for a
+    /// reason: each look costs the store a read for every queue.
+    pub(crate) fn live_call_ended(&self, leaves_work: bool) {
+        if self.room_awaited.swap(false, Ordering::Relaxed) || leaves_work {
+            self.wake.notify_one();
         }
     }
 

@@ -32,7 +32,7 @@ use super::step::{self, Standing, Step, standing_columns};
 use super::tx::Tx;
 use crate::sealing::Sealer;
 
-const EXPIRED_MAX: usize = 512;
+pub(super) const EXPIRED_MAX: usize = 512;
 const COMING_DUE_MAX: usize = 512;
 /// Entries leased by one call, at most.
 const LEASED_MAX: usize = 512;
