@@ -75,7 +75,7 @@ impl<'a> Attempt<'a> {
             reason: leased.reason,
             terms: leased.terms,
             accepted_at: leased.accepted_at,
-            recovered_at: core.recovered_at(),
+            recovered_at: core.settled_since(),
             absences: 0,
         };
         let probe = permit.is_probe() && leased.state == State::Sending;
