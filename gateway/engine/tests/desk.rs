@@ -103,6 +103,28 @@ async fn with_its_gate_open_nothing_is_sent_and_no_number_taken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_sent_once_the_desk_has_given_up() {
+    let rig = Rig::start().await;
+    rig.upstream.next(SEND, &[Turn::Refuse; 5]);
+    for n in 0..5 {
+        let write = Rig::at_the_desk(&format!("{n}"), true);
+        rig.door.submit(write).await.unwrap();
+    }
+    // The gate is half-open by then: it is asked for before it is sent, and that takes too long.
+    rig.pass(3).await;
+    rig.upstream
+        .next(LOOK, &[Turn::Slow(Duration::from_secs(3))]);
+    let mut write = Rig::at_the_desk("a", true);
+    write.wait_max = Some(Duration::from_secs(2));
+    let entry = rig.door.submit(write).await.unwrap().entry;
+    let given_up = (State::Withdrawn, Some(Code::UpstreamTimeout));
+    assert_eq!((entry.state, entry.reason), given_up);
+    assert_eq!(rig.upstream.book().count(LOOK), 1);
+    rig.pass(30).await;
+    assert_eq!(rig.upstream.book().count(SEND), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_failed_is_not_repeated() {
     let rig = Rig::start().await;
     for (key, turn, watched) in [("a", Turn::Refuse, false), ("b", Turn::LoseRequest, true)] {
