@@ -24,6 +24,7 @@ fn gate(rig: &Rig, op: policies::operation::OpName) -> GateState {
         .into_iter()
         .find(|gate| gate.op == op)
         .expect("every operation has one")
+        .view
         .state
 }
 

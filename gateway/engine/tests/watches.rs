@@ -131,7 +131,7 @@ async fn a_recovery_hastens_it_and_moves_its_horizon() {
         let gates = rig.door.gates();
         gates
             .iter()
-            .any(|gate| gate.op == SEND && gate.state != GateState::Closed)
+            .any(|gate| gate.op == SEND && gate.view.state != GateState::Closed)
     };
     assert!(!is_open(&rig));
     let before = looks(&rig);
