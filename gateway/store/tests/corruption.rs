@@ -15,6 +15,7 @@ mod families;
 mod files;
 mod full;
 mod killed;
+mod killed_families;
 mod rows;
 mod upgrade;
 mod words;
