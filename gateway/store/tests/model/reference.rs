@@ -159,6 +159,12 @@ impl Held {
         self.state.is_pending() && self.state != State::Cancelling
     }
 
+    /// Its name; `id`, if the model did not know it yet.
+    pub(crate) fn named(&mut self, id: EntryId) -> EntryId {
+        self.order_key.get_or_insert(id);
+        *self.id.get_or_insert(id)
+    }
+
     pub(crate) fn is_open_watch(&self) -> bool {
         self.role == Role::Watch && self.is_queued()
     }
