@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use policies::gate::GateState;
 use policies::operation::{LaneName, Operation};
 use policies::rules::WriteBehindRules;
 use policies::time::Timestamp;
@@ -11,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::authority::RefusedAuthorities;
 use crate::calls::Calls;
-use crate::door::{Refusal, Submitted, Write};
+use crate::door::{GateView, Refusal, Submitted, Write};
 use crate::entry::Recall;
 use crate::numbers::Numbers;
 use crate::ports::{Clock, Rng, Store};
@@ -111,6 +112,18 @@ impl Core {
     pub(crate) fn recovered_at(&self) -> Timestamp {
         let recovered = self.calls.recovered_at(self.write.op);
         recovered.map_or(self.started_at, |at| at.max(self.started_at))
+    }
+
+    /// From when the horizon of a watch runs: while the gate of the write is not closed, its upstream
+    /// has yet to recover.
+    pub(crate) fn settled_since(&self) -> Timestamp {
+        let is_closed =
+            |gate: GateView| gate.op != self.write.op || gate.view.state == GateState::Closed;
+        if self.calls.view().into_iter().all(is_closed) {
+            self.recovered_at()
+        } else {
+            self.clock.now()
+        }
     }
 
     /// Refuses `write`, unless an earlier request with its key is on disk: "nothing was stored"
