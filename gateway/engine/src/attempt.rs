@@ -4,8 +4,9 @@ mod settle;
 
 use std::time::Duration;
 
-use policies::delivery::{Case, Command, Event, Standing, step};
+use policies::delivery::{Case, Command, Event, Fallback, Standing, step};
 use policies::failure::{Code, Failure, Opaque, Outcome, Retry, Stops};
+use policies::family::Role;
 use policies::operation::{OpName, Operation};
 use policies::rules::CALL_OVERTIME;
 use policies::state::State;
@@ -71,6 +72,8 @@ pub struct Attempt<'a> {
     id: EntryId,
     epoch: u64,
     lease_until: Timestamp,
+    /// Until when it may be sent, where that is only inside its own request.
+    send_until: Option<Timestamp>,
     /// The permit the entry was leased with: of the write, or of the first read.
     permit: Option<Permit>,
     answer: Option<Opaque>,
@@ -94,9 +97,11 @@ impl<'a> Attempt<'a> {
             reason: leased.reason,
             terms: leased.terms,
             accepted_at: leased.accepted_at,
-            recovered_at: core.recovered_at(),
+            recovered_at: core.settled_since(),
             absences: 0,
         };
+        let is_at_desk = (case.role, case.terms.fallback) == (Role::Create, Fallback::RedRecipe);
+        let send_until = is_at_desk.then(|| core.clock.now() + case.terms.answer_within);
         let probe = permit.is_probe() && leased.state == State::Sending;
         let (request, heard) = match leased.request {
             Ok(request) if known.is_some() => (request, Heard::Leased { probe }),
@@ -109,6 +114,7 @@ impl<'a> Attempt<'a> {
             id: leased.id,
             epoch: leased.epoch,
             lease_until: leased.lease_until,
+            send_until,
             permit: Some(permit),
             answer: None,
             refusal: None,
@@ -172,11 +178,16 @@ impl<'a> Attempt<'a> {
         if let Some(refused) = self.refused_authority() {
             return Err(refused);
         }
+        let now = self.core.clock.now();
+        // The desk was told to write a paper form while the probe's read was under way.
+        if self.send_until.is_some_and(|until| now > until) {
+            return Err(handed_back(Code::UpstreamTimeout));
+        }
         let within = self.core.rules.calls.write_within;
         // A process that was frozen wakes up with a lease that others have taken for lost.
-        let outlasts_lease = self.core.clock.now() + within + CALL_OVERTIME > self.lease_until;
+        let outlasts_lease = now + within + CALL_OVERTIME > self.lease_until;
         if outlasts_lease || self.core.stop.is_draining() {
-            return Err(handed_back());
+            return Err(handed_back(Code::ShuttingDown));
         }
         let calls = &self.core.calls;
         let permit = permit.map_or_else(|| calls.try_enter(op).map_err(gate_open), Ok)?;
@@ -266,10 +277,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn handed_back() -> Failure {
-    Failure::gateway(
-        Code::ShuttingDown,
-        Outcome::NotDone,
-        Retry::After(Duration::ZERO),
-    )
+/// It was not put on the wire.
+fn handed_back(code: Code) -> Failure {
+    Failure::gateway(code, Outcome::NotDone, Retry::After(Duration::ZERO))
 }

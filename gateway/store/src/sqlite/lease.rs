@@ -32,7 +32,7 @@ use super::step::{self, Standing, Step, standing_columns};
 use super::tx::Tx;
 use crate::sealing::Sealer;
 
-const EXPIRED_MAX: usize = 512;
+pub(super) const EXPIRED_MAX: usize = 512;
 const COMING_DUE_MAX: usize = 512;
 /// Entries leased by one call, at most.
 const LEASED_MAX: usize = 512;
@@ -292,6 +292,7 @@ mod tests {
             (family::WAITING, family),
             (watch::DUE_AT_ONCE, family),
             (watch::CONSENT, family),
+            (watch::LOOK_AGAIN, family),
             (watch::HASTEN, "entries_watches (lane=? AND due>?)"),
         ];
         for (sql, index) in cases {
@@ -315,7 +316,7 @@ mod tests {
             for sql in [ANY_DUE, NEXT_DEFERRED] {
                 let mut statement = conn.prepare(sql).unwrap();
                 for state in ["accepted", "uncertain", "accepted"] {
-                    statement.exists(params!["a lane", state]).unwrap();
+                    statement.exists(params!["a lane", "send", state]).unwrap();
                 }
                 assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
             }
