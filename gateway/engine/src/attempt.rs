@@ -57,6 +57,8 @@ pub struct Attempt<'a> {
     /// The permit the entry was leased with: of the write, or of the first read.
     permit: Option<Permit>,
     answer: Option<Opaque>,
+    /// What the upstream said no with.
+    refusal: Option<Opaque>,
     document: Option<Opaque>,
 }
 
@@ -92,6 +94,7 @@ impl<'a> Attempt<'a> {
             lease_until: leased.lease_until,
             permit: Some(permit),
             answer: None,
+            refusal: None,
             document: None,
         };
         attempt.deliver(case, heard).await
@@ -131,7 +134,7 @@ impl<'a> Attempt<'a> {
             Ok(answer) => self.hear(answer),
             Err(failure) => {
                 if failure.outcome == Outcome::Rejected {
-                    self.answer = Some(failure.detail.clone());
+                    self.refusal = Some(failure.detail.clone());
                 }
                 Heard::SendFailed(failure)
             }
@@ -222,7 +225,8 @@ impl<'a> Attempt<'a> {
     }
 
     fn note(&self, failure: &Failure) {
-        if failure.stops == Stops::Identity {
+        // One that is too old for this was never presented, and may be young enough for a read.
+        if failure.stops == Stops::Identity && failure.code != Code::AuthorityExpired {
             self.core.traffic.refused.insert(&self.request.authority);
         }
         tracing::debug!(
