@@ -1,8 +1,10 @@
 //! One binary of black-box tests: the real gateway, real sockets, real TLS.
 
+mod authentication;
 mod bad_input;
 mod bad_requests;
 mod callers;
+mod cancelling;
 mod concurrency;
 mod config;
 // The attribute tells clippy that helpers in there are tests, too.
@@ -16,5 +18,7 @@ mod faults;
 mod power_cut;
 mod prescribing;
 mod privacy;
+mod red_recipe;
 mod shutdown;
 mod tidy;
+mod watches;
