@@ -105,6 +105,7 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         clock,
         limits: config.limits,
         fallback: rules.prescriptions.fallback,
+        authn_age_max: rules.prescriptions.authn_age_max,
         checks_off: rules.prescriptions.checks_off,
         drain: config.shutdown.drain,
     };

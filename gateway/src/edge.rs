@@ -44,7 +44,7 @@ use actix_web::{App, HttpRequest, HttpServer};
 use engine::calls::Calls;
 use engine::lane::write_behind::Door;
 use engine::ports::{Clock, ReadError, Store};
-use policies::rules::FallbackRules;
+use policies::rules::{AuthnAgeRules, FallbackRules};
 use tokio::time::timeout;
 
 use self::caller::Caller;
@@ -74,6 +74,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// What a desk may do while the SAC does not answer.
     pub fallback: FallbackRules,
+    /// How old a prescriber's authentication may be when it is used.
+    pub authn_age_max: AuthnAgeRules,
     /// Edge checks that the policy has switched off, by id.
     pub checks_off: Vec<String>,
     /// How long a stopping server waits for open requests.

@@ -12,6 +12,8 @@ mod write;
 
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use engine::door::Write;
+use engine::entry::Recall;
 use tokio::time::timeout;
 
 use self::answer::answer;
@@ -20,7 +22,7 @@ use self::request::NewPrescription;
 use self::resource::PrescriptionBody;
 use self::write::{Desk, prepare};
 use super::caller::Caller;
-use super::respond::{Problem, ProblemBody};
+use super::respond::{FieldError, Problem, ProblemBody};
 use super::{Edge, body, codes, json};
 use crate::callers::Profile;
 
@@ -105,13 +107,34 @@ pub(crate) async fn create(
     };
     let now = edge.gateway.clock.now();
     let (write, warnings) = prepare(new, &caller, &authority, headers, now, &desk)?;
-    let door = &edge.gateway.prescriptions;
-    match timeout(edge.answer_within, door.submit(write)).await {
-        Ok(Ok(submitted)) => answer(submitted.entry, warnings),
-        Ok(Err(refusal)) => Err(Problem {
-            retry_after: door.retry_after(refusal),
-            ..Problem::from(refusal)
-        }),
+    if caller.authn_age(&authority) > edge.gateway.authn_age_max.send {
+        stored_before(&edge, &write).await?;
+    }
+    match timeout(edge.answer_within, edge.gateway.prescriptions.submit(write)).await {
+        Ok(submitted) => answer(submitted?.entry, warnings),
+        Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
+    }
+}
+
+/// Refuses `write`, whose prescriber authenticated too long ago for it to be sent, unless it is the
+/// repetition of one that is on disk.
+async fn stored_before(edge: &Edge, write: &Write) -> Result<(), Problem> {
+    let (organization, key) = (write.organization.clone(), write.key.clone());
+    let recall = edge
+        .gateway
+        .store
+        .recall(organization, key, write.fingerprint.clone());
+    match edge.read(recall).await {
+        Ok(Recall::Replay(_) | Recall::KeyReused) => Ok(()),
+        Ok(Recall::Nothing) => {
+            let detail = "is of too long ago: the prescriber must authenticate again";
+            let error = FieldError::of_parameter("prescriber_authn", "too-old", detail);
+            Err(Problem::with_errors(
+                &codes::PRESCRIBER_AUTHN_INVALID,
+                vec![error],
+            ))
+        }
+        // Whether it was stored before, nobody can tell.
         Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
     }
 }

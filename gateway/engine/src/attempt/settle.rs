@@ -144,7 +144,8 @@ fn report(core: &Core, settlement: &Settlement, settled: Settled) {
     let reason = settlement.reason.map_or("", Code::as_str);
     let (lane, state) = (core.lane.0, settlement.state.as_str());
     match settlement.state {
-        State::Parked | State::Conflict => {
+        // A conflict is told by the store, which knows whose it is: a watch is nobody's by itself.
+        State::Parked => {
             tracing::error!(lane, entry.id = %settlement.id, state, reason, "needs a person");
         }
         State::NeedsAuthorization => {

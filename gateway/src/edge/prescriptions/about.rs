@@ -23,10 +23,10 @@ use policies::state::State;
 use tokio::time::timeout;
 
 use super::headers::Headers;
-use super::practice;
 use super::request::{NewPaper, Nothing};
 use super::resource::{Paper, PrescriptionBody, paper_number, refusals};
 use super::write::{encode, identity};
+use super::{practice, stored_before};
 use crate::edge::caller::Caller;
 use crate::edge::codes::{self, Code};
 use crate::edge::notation::{entry_id, location};
@@ -87,7 +87,11 @@ pub(crate) async fn cancel(
         payload: Opaque::default(),
         prescriber: Some(&authority),
     };
-    let done = about.submit(&edge, &caller, headers).await;
+    let write = about.write(&caller, headers);
+    if caller.authn_age(&authority) > edge.gateway.authn_age_max.annul {
+        stored_before(&edge, &write).await?;
+    }
+    let done = submit(&edge, write).await;
     let cancel = done.map_err(|refusal| about.refused(refusal, &codes::NOT_CANCELLABLE))?;
     let parent = about.parent(&edge, &caller).await?;
     let problem = |code| Problem {
@@ -164,7 +168,7 @@ pub(crate) async fn paper(
         }),
         prescriber: None,
     };
-    match about.submit(&edge, &caller, headers).await {
+    match submit(&edge, about.write(&caller, headers)).await {
         Ok(_) => shown(StatusCode::OK, about.parent(&edge, &caller).await?),
         Err(refusal @ Refusal::Moot(State::RedRecipe)) => {
             // Said again under another key.
@@ -208,6 +212,8 @@ pub(crate) async fn paper(
             description = "The body is too large."),
         (status = 415, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "The body is not plain JSON."),
+        (status = 422, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The key was used for another request."),
     ),
 )]
 pub(crate) async fn acknowledge(
@@ -226,7 +232,7 @@ pub(crate) async fn acknowledge(
         payload: Opaque::default(),
         prescriber: None,
     };
-    let done = about.submit(&edge, &caller, headers).await;
+    let done = submit(&edge, about.write(&caller, headers)).await;
     done.map_err(|refusal| about.refused(refusal, &codes::NOTHING_TO_ACKNOWLEDGE))?;
     shown(StatusCode::OK, about.parent(&edge, &caller).await?)
 }
@@ -249,15 +255,10 @@ struct About<'a> {
 }
 
 impl About<'_> {
-    /// Stores it and waits for its outcome; hands over its own entry.
-    async fn submit(
-        &self,
-        edge: &Edge,
-        caller: &Caller,
-        headers: Headers,
-    ) -> Result<Entry, Refusal> {
+    /// The write that it is.
+    fn write(&self, caller: &Caller, headers: Headers) -> Write {
         let organization = || Opaque(caller.organization.0.as_bytes().to_vec());
-        let write = Write {
+        Write {
             organization: caller.organization.clone(),
             key: headers.key,
             fingerprint: self.fingerprint(),
@@ -272,10 +273,6 @@ impl About<'_> {
             },
             wait_max: headers.wait_max,
             trace: headers.trace,
-        };
-        match timeout(edge.answer_within, edge.gateway.prescriptions.submit(write)).await {
-            Ok(submitted) => submitted.map(|submitted| submitted.entry),
-            Err(_) => Err(Refusal::Unknown),
         }
     }
 
@@ -307,6 +304,14 @@ impl About<'_> {
             },
             refusal => Problem::from(refusal),
         }
+    }
+}
+
+/// Stores `write` and waits for its outcome; hands over its own entry.
+async fn submit(edge: &Edge, write: Write) -> Result<Entry, Refusal> {
+    match timeout(edge.answer_within, edge.gateway.prescriptions.submit(write)).await {
+        Ok(submitted) => submitted.map(|submitted| submitted.entry),
+        Err(_) => Err(Refusal::Unknown),
     }
 }
 

@@ -74,15 +74,7 @@ pub(super) fn prepare(
     if prescription.acting_prescriber() != &authority.subject {
         return Err(Problem::from(&codes::PRESCRIBER_NOT_AUTHENTICATED));
     }
-    if !authority.locality.as_str().starts_with(region) {
-        let detail = "must name a locality in the region of the prescriber";
-        let error = FieldError::of_parameter("prescriber_authn", "locality-region", detail);
-        let errors = vec![error];
-        return Err(Problem::with_errors(
-            &codes::PRESCRIBER_AUTHN_INVALID,
-            errors,
-        ));
-    }
+    check_locality(authority, region)?;
     let payload = encode(&prescription);
     let own_number = own_number.map(|nre| Opaque(nre.as_str().as_bytes().to_vec()));
     let write = Write {
@@ -102,6 +94,19 @@ pub(super) fn prepare(
         trace: headers.trace,
     };
     Ok((write, reading.warnings))
+}
+
+/// A prescriber acts where they authenticated.
+fn check_locality(authority: &Authority, region: &str) -> Result<(), Problem> {
+    if authority.locality.as_str().starts_with(region) {
+        return Ok(());
+    }
+    let detail = "must name a locality in the region of the prescriber";
+    let error = FieldError::of_parameter("prescriber_authn", "locality-region", detail);
+    Err(Problem::with_errors(
+        &codes::PRESCRIBER_AUTHN_INVALID,
+        vec![error],
+    ))
 }
 
 /// How a patient is found again: by the code as it is written.

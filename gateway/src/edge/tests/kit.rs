@@ -237,11 +237,12 @@ impl Kit {
         let rules = crate::rules::load(None, None).unwrap();
         let rules = rules.prescriptions;
         let fallback = rules.fallback.clone();
+        let authn_age_max = rules.authn_age_max;
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Arc::new(Calls::new(
             Arc::new(Nobody),
             adapters::sac::OPERATIONS,
-            &rules.lane(),
+            &rules.gate,
             Arc::clone(&clock),
             Arc::clone(&rng),
             stop.clone(),
@@ -251,7 +252,7 @@ impl Kit {
             .find(|row| row.op == adapters::sac::INVIO)
             .unwrap();
         let core = Core {
-            traffic: Traffic::new(),
+            traffic: Traffic::new(rules.calls.calls_max),
             lane: adapters::sac::PRESCRIPTIONS,
             write: *write,
             started_at: clock.now(),
@@ -276,6 +277,7 @@ impl Kit {
                 organizations_max: 10,
             },
             fallback,
+            authn_age_max,
             checks_off: Vec::new(),
             drain: Duration::from_secs(1),
         }
