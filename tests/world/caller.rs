@@ -12,9 +12,9 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::prescription::{DOCTOR, key};
+use super::prescription::DOCTOR;
 use super::record::{Heard, Record};
 use super::wait::until;
 use crate::certs::{Identity, Prescriber, Token};
@@ -207,66 +207,6 @@ impl Caller {
         let reply = answer(request).await;
         self.record.heard(&write, heard(&reply));
         reply
-    }
-
-    /// Does `what` (`cancel`, `paper`, `acknowledge`) about a prescription under a fresh key.
-    pub async fn about(&self, id: &str, what: &str, body: Option<&Value>) -> Reply {
-        self.about_under(&key(), id, what, body).await
-    }
-
-    /// As [`Caller::about`], under `key`.
-    ///
-    /// # Panics
-    ///
-    /// When no answer comes.
-    pub async fn about_under(
-        &self,
-        key: &str,
-        id: &str,
-        what: &str,
-        body: Option<&Value>,
-    ) -> Reply {
-        let reply = self.try_about_under(key, id, what, body).await;
-        reply.expect("the gateway answers what is done about a prescription")
-    }
-
-    /// As [`Caller::about_under`], where the gateway may die in between.
-    ///
-    /// # Errors
-    ///
-    /// Whatever became of the connection.
-    pub async fn try_about_under(
-        &self,
-        key: &str,
-        id: &str,
-        what: &str,
-        body: Option<&Value>,
-    ) -> reqwest::Result<Reply> {
-        let request = self
-            .request(Method::POST, &format!("/v1/prescriptions/{id}/{what}"))
-            .header("Idempotency-Key", key);
-        let request = match body {
-            Some(body) => request
-                .header("Content-Type", "application/json")
-                .body(body.to_string()),
-            None => request,
-        };
-        answer(request).await
-    }
-
-    /// Confirms the number of a red form.
-    pub async fn paper(&self, id: &str, number: &str) -> Reply {
-        self.about(id, "paper", Some(&json!({ "number": number })))
-            .await
-    }
-
-    /// The ids of what its prescriber must know and has not acknowledged.
-    pub async fn unacknowledged(&self) -> Vec<String> {
-        let reply = self.get("/v1/prescriptions?unacknowledged=true").await;
-        let items = reply.expect(200).at("/items");
-        let items = items.as_array().cloned().unwrap_or_default();
-        let id = |item: &Value| item["id"].as_str().unwrap_or_default().to_owned();
-        items.iter().map(id).collect()
     }
 
     /// Reads an address of the gateway.

@@ -24,6 +24,22 @@ impl Caller {
         what: &str,
         body: Option<&Value>,
     ) -> Reply {
+        let reply = self.try_about_under(key, id, what, body).await;
+        reply.expect("the gateway answers what is done about a prescription")
+    }
+
+    /// As [`Caller::about_under`], where the gateway may die in between.
+    ///
+    /// # Errors
+    ///
+    /// Whatever became of the connection.
+    pub async fn try_about_under(
+        &self,
+        key: &str,
+        id: &str,
+        what: &str,
+        body: Option<&Value>,
+    ) -> reqwest::Result<Reply> {
         let request = self
             .request(Method::POST, &format!("/v1/prescriptions/{id}/{what}"))
             .header("Idempotency-Key", key);
@@ -33,8 +49,7 @@ impl Caller {
                 .body(body.to_string()),
             None => request,
         };
-        let reply = answer(request).await;
-        reply.expect("the gateway answers what is done about a prescription")
+        answer(request).await
     }
 
     /// Confirms the number of a red form.
