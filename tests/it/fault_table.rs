@@ -30,7 +30,7 @@ const FORM: &str = "ARGINE_FAULT_TABLE";
 const ONLY: &str = "ARGINE_FAULT_TABLE_ONLY";
 /// Cells at a time. They wait for most of their time; more of them, and two cores are late for the
 /// deadlines that a cell sets.
-const CELLS_AT_ONCE: usize = 16;
+const CELLS_AT_ONCE: usize = 24;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_fault_table_holds() {

@@ -89,9 +89,9 @@ fn paper(cell: &Cell) -> Outcomes {
             _ => &["red-recipe/annulled 0+1 [paper-issued, annulled]"],
         },
         _ => match cell.strike.effect {
-            Effect::Unsent | Effect::Nothing | Effect::Unauthorized | Effect::Malformed => {
-                RED_RECIPE
-            }
+            Effect::Unsent | Effect::Nothing | Effect::Malformed => RED_RECIPE,
+            // Nobody may look for what was under way: its authority is refused.
+            Effect::Unauthorized => &["conflict/possible-double 0+0 [possible-double]"],
             _ if cell.consent => &["red-recipe/annulled 0+1 [annulled]"],
             _ => LATE_COMMIT,
         },

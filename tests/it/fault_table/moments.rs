@@ -4,7 +4,7 @@ use tests::upstreams::sac::faults::{Delay, Fault, Rule};
 use tests::upstreams::sac::operation::Operation;
 
 /// Longer than a caller waits, shorter than a call may take.
-const TOO_LATE_FOR_THE_DESK_MS: u64 = 1_250;
+const TOO_LATE_FOR_THE_DESK_MS: u64 = 1_800;
 /// Longer than any call waits.
 const NEVER_MS: u64 = 60_000;
 /// How long after its connection has died a request is applied: after the gateway has asked for it.

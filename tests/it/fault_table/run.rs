@@ -17,7 +17,7 @@ use super::cells::{Cell, Standing, Verb, is_killed};
 use super::moments::Effect;
 
 /// How long a request that is raced with is on its way. Shorter than a caller waits.
-const ON_ITS_WAY_MS: u64 = 400;
+const ON_ITS_WAY_MS: u64 = 700;
 /// How long a fault of connections is left to be met by what nobody waits for.
 const MET_WITHIN: Duration = Duration::from_millis(300);
 const SOON: Duration = Duration::from_secs(15);
@@ -64,22 +64,22 @@ fn setup(cell: &Cell) -> Setup {
     };
     Setup::default()
         .policy("prescriptions.uncertain", cell.uncertain.as_str())
-        .policy("prescriptions.answer_within", "1s")
-        .policy("prescriptions.calls.write_within", "2s")
+        .policy("prescriptions.answer_within", "1500ms")
+        .policy("prescriptions.calls.write_within", "3s")
         .policy("prescriptions.calls.read_within", "1s")
-        .policy("prescriptions.delivery.lease_for", "9s")
+        .policy("prescriptions.delivery.lease_for", "10s")
         .policy("prescriptions.delivery.resend_after", json!([resend_after]))
         .policy(
             "prescriptions.delivery.verify_after",
             json!(["100ms", "300ms"]),
         )
-        .policy("prescriptions.fallback.paper_within", "4500ms")
+        .policy("prescriptions.fallback.paper_within", "5s")
         .policy(
             "prescriptions.watch.look_after",
-            json!(["300ms", "900ms", "1800ms", "2700ms"]),
+            json!(["300ms", "900ms", "1800ms", "3300ms"]),
         )
         .policy("prescriptions.watch.look_after_recovery", "300ms")
-        .policy("prescriptions.watch.horizon", "4s")
+        .policy("prescriptions.watch.horizon", "4500ms")
 }
 
 fn body(cell: &Cell) -> Value {
