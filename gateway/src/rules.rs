@@ -49,6 +49,11 @@ pub fn load(file: Option<&Path>, answer_within: Option<Duration>) -> Result<SacR
         })
 }
 
+/// The rules that are compiled in.
+pub(crate) fn compiled_in() -> SacRules {
+    toml::from_str(SAC_DEFAULTS).expect("the compiled-in rules are rules")
+}
+
 fn gather(file: Option<&Path>) -> Result<Table, Vec<String>> {
     let mut rules: Table = SAC_DEFAULTS.parse().expect("the compiled-in rules parse");
     if let Some(file) = file {
@@ -66,6 +71,7 @@ fn read(rules: Table, answer_within: Option<Duration>) -> Result<SacRules, Vec<S
         })?;
     let mut problems: Vec<_> = rules.problems().iter().map(ToString::to_string).collect();
     problems.extend(unknown_checks(&rules));
+    problems.extend(legal_basis(&rules, &in_force_on()));
     // An edge that gave up before its lane would call an outcome unknown that is on disk.
     if answer_within.is_some_and(|edge| rules.prescriptions.answer_within >= edge) {
         problems.push(
@@ -78,6 +84,28 @@ fn read(rules: Table, answer_within: Option<Duration>) -> Result<SacRules, Vec<S
     } else {
         Err(problems)
     }
+}
+
+/// Today, where the law applies.
+fn in_force_on() -> String {
+    let rome =
+        jiff::tz::TimeZone::get("Europe/Rome").expect("the time zone database is compiled in");
+    jiff::Timestamp::now().to_zoned(rome).date().to_string()
+}
+
+/// What is wrong with the law that a policy leans on: it must say when it ends, and not have ended
+/// before `today`. Dates of this form sort as text.
+fn legal_basis(rules: &SacRules, today: &str) -> Option<String> {
+    let law = rules.prescriptions.fallback.legal_basis.as_ref()?;
+    let rule = match law.valid_until.parse::<jiff::civil::Date>() {
+        Ok(last) if last.to_string() != law.valid_until => "must be a date in the form YYYY-MM-DD",
+        Err(_) => "must be a date in the form YYYY-MM-DD",
+        Ok(_) if law.valid_until.as_str() < today => "has passed: the law is not in force any more",
+        Ok(_) => return None,
+    };
+    Some(format!(
+        "prescriptions.fallback.legal_basis.valid_until: {rule}"
+    ))
 }
 
 /// A check that does not exist is a misspelt one, which stays on.

@@ -77,6 +77,8 @@ pub struct Attempt<'a> {
     /// The permit the entry was leased with: of the write, or of the first read.
     permit: Option<Permit>,
     answer: Option<Opaque>,
+    /// What the upstream said no with.
+    refusal: Option<Opaque>,
     document: Option<Opaque>,
 }
 
@@ -115,6 +117,7 @@ impl<'a> Attempt<'a> {
             send_until,
             permit: Some(permit),
             answer: None,
+            refusal: None,
             document: None,
         };
         attempt.deliver(case, heard).await
@@ -155,7 +158,7 @@ impl<'a> Attempt<'a> {
             Ok(answer) => self.hear(answer),
             Err(failure) => {
                 if failure.outcome == Outcome::Rejected {
-                    self.answer = Some(failure.detail.clone());
+                    self.refusal = Some(failure.detail.clone());
                 }
                 Heard::SendFailed(failure)
             }
@@ -260,7 +263,8 @@ impl<'a> Attempt<'a> {
     }
 
     fn note(&self, failure: &Failure) {
-        if failure.stops == Stops::Identity {
+        // One that is too old for this was never presented, and may be young enough for a read.
+        if failure.stops == Stops::Identity && failure.code != Code::AuthorityExpired {
             self.core.traffic.refused.insert(&self.request.authority);
         }
         tracing::debug!(
