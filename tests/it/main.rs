@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bad_requests;
+mod bench;
 mod callers;
 mod concurrency;
 mod config;
@@ -13,6 +14,7 @@ mod crash_points;
 mod crash_starts;
 mod disk;
 mod faults;
+mod half_open;
 mod power_cut;
 mod prescribing;
 mod privacy;

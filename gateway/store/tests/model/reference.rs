@@ -138,7 +138,7 @@ impl Reference {
                 Role::Create => held.terms.fallback,
                 _ => Fallback::Hold,
             };
-            let (state, reason, number) = lease_ended(held.state, held.reason, fallback);
+            let (state, reason, number) = lease_ended(held.role, held.state, held.reason, fallback);
             let mut to = self.to(at, state, Some(reason));
             to.watch = (number == NumberFate::Watched).then_some(Look::Scheduled);
             self.take(at, to);
