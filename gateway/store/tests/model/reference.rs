@@ -226,6 +226,7 @@ impl Reference {
     }
 
     pub(crate) fn sweep(&mut self, entries_max: usize) -> Swept {
+        self.end_leases(self.now, false);
         let parked = self.give_up(
             entries_max,
             |held| held.is_overdue().then_some(held.terms.deadline),
@@ -258,7 +259,10 @@ impl Reference {
         for (_, at) in overdue {
             // What was taken along by the one before it is not late any more.
             if until(&self.entries[at]).is_some() {
-                let to = self.to(at, state, Some(reason));
+                let mut to = self.to(at, state, Some(reason));
+                let sent = self.entries[at].role == Role::Create && self.entries[at].sends > 0;
+                let is_parked = state == State::Parked;
+                to.watch = (sent && is_parked).then_some(Look::Scheduled);
                 self.take(at, to);
                 moved += 1;
             }
