@@ -4,8 +4,9 @@ mod settle;
 
 use std::time::Duration;
 
-use policies::delivery::{Case, Command, Event, Standing, step};
+use policies::delivery::{Case, Command, Event, Fallback, Standing, step};
 use policies::failure::{Code, Failure, Opaque, Outcome, Retry, Stops};
+use policies::family::Role;
 use policies::operation::{OpName, Operation};
 use policies::rules::CALL_OVERTIME;
 use policies::state::State;
@@ -54,6 +55,8 @@ pub struct Attempt<'a> {
     id: EntryId,
     epoch: u64,
     lease_until: Timestamp,
+    /// A red recipe is sent only inside its own request: from here on its desk was told to write.
+    send_before: Option<Timestamp>,
     /// The permit the entry was leased with: of the write, or of the first read.
     permit: Option<Permit>,
     answer: Option<Opaque>,
@@ -83,8 +86,12 @@ impl<'a> Attempt<'a> {
             Ok(request) if known.is_some() => (request, Heard::Leased { probe }),
             _ => (Request::empty(), Heard::Unreadable),
         };
+        let terms = leased.terms;
+        let is_sent_at_once =
+            leased.role == Role::Create && terms.fallback == Fallback::RedRecipe;
         let attempt = Attempt {
             core,
+            send_before: is_sent_at_once.then(|| leased.accepted_at + terms.answer_within),
             operation,
             request,
             id: leased.id,
@@ -127,6 +134,9 @@ impl<'a> Attempt<'a> {
         } else {
             None
         };
+        if self.send_before.is_some_and(|at| self.core.clock.now() >= at) {
+            return Heard::SendFailed(too_late());
+        }
         match self.write(self.operation.op, leased_with).await {
             Ok(answer) => self.hear(answer),
             Err(failure) => {
@@ -233,6 +243,11 @@ impl<'a> Attempt<'a> {
             "a call failed"
         );
     }
+}
+
+/// The upstream had not answered a read when the time of the request was up.
+fn too_late() -> Failure {
+    Failure::upstream(Code::UpstreamTimeout, Outcome::NotDone)
 }
 
 fn handed_back() -> Failure {

@@ -42,7 +42,9 @@ pub(crate) async fn drains(world: &Arc<World>, life: &mut Life, within: Duration
     let began_at = world.journal.now();
     let horizon = world.options.longest(|rules| rules.watch.horizon);
     let mut watched_until = began_at + within + horizon * (RESTARTS_MAX + 1);
-    watched_until = watched_until + world.options.upstream.late_max;
+    // A paper form that nobody confirms is waited for, too.
+    let paper_within = world.options.longest(|rules| rules.fallback.paper_within);
+    watched_until = watched_until + world.options.upstream.late_max + paper_within;
     let (mut key, mut is_followed_up) = (LOGIN_KEYS, false);
     loop {
         let now = world.journal.now();

@@ -67,7 +67,7 @@ fn is_end_of_prescription(world: &World, rows: &Rows, row: &Row, told: &Entry) -
     match told.state {
         State::Registered => {
             let held = book.records.get(&told.number).map(|record| record.held);
-            let is_undone = matches!(row.state, State::Cancelled | State::RedRecipe)
+            let is_undone = matches!(row.state, State::Cancelled | State::RedRecipe | State::Parked)
                 || (row.state == State::Registered && row.reason.is_some());
             match held {
                 Some(Held::Live | Held::Taken | Held::Closed(Closed::Elsewhere)) => true,
