@@ -107,6 +107,8 @@ impl<'a> Attempt<'a> {
     async fn deliver(mut self, mut case: Case, mut heard: Heard) -> Option<Settlement> {
         loop {
             let (now, chance) = (self.core.clock.now(), self.core.rng.unit());
+            // It may have recovered while this entry was looked after.
+            case.recovered_at = self.core.recovered_at();
             let rules = &self.core.rules;
             let (next, command) = step(&self.operation, rules, case, heard.event(), now, chance);
             case = next;

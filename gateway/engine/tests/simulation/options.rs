@@ -316,10 +316,12 @@ fn process(chance: &Chance) -> Process {
 }
 
 fn rules(chance: &Chance) -> (WriteBehindRules, LotRules) {
+    let calls_max = chance.between(2, 12) as usize;
     let calls = CallRules {
-        calls_max: chance.between(2, 12) as usize,
+        calls_max,
         live_reserve: 1,
-        queue_max: chance.between(4, 64) as usize,
+        // As long as it is the longer of the two, nobody waits for the calls of others.
+        queue_max: calls_max + chance.between(2, 60) as usize,
         write_within: chance.span(seconds(2), seconds(10)),
         read_within: chance.span(seconds(1), seconds(5)),
     };
