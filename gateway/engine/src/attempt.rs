@@ -111,7 +111,7 @@ impl<'a> Attempt<'a> {
             case.recovered_at = self.core.recovered_at();
             let rules = &self.core.rules;
             let (next, command) = step(&self.operation, rules, case, heard.event(), now, chance);
-            case = next;
+            let before = std::mem::replace(&mut case, next);
             heard = match command {
                 Command::Send => self.send(case.state).await,
                 Command::Ask(read) => self.ask(read, case.state).await,
@@ -123,7 +123,7 @@ impl<'a> Attempt<'a> {
                     number,
                 } => {
                     let settlement = self.settlement(case, state, due, reason);
-                    return self.settle(settlement, number).await;
+                    return self.settle(settlement, number, before).await;
                 }
             };
         }

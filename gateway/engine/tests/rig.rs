@@ -1,5 +1,6 @@
 //! A whole lane over a store and an upstream in memory, under paused time.
 
+pub(crate) mod rows;
 pub(crate) mod store;
 pub(crate) mod upstream;
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 use engine::calls::Calls;
 use engine::core::{Core, Traffic};
 use engine::delivery::Delivery;
-use engine::door::{Refusal, Submitted, Write};
+use engine::door::{Matter, Refusal, Submitted, Write};
 use engine::entry::{EntryId, Organization};
 use engine::lane::write_behind::{self, Door};
 use engine::lots::Lots;
@@ -18,9 +19,13 @@ use engine::ports::{Clock, Rng};
 use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use policies::delivery::{Fallback, Uncertain};
 use policies::failure::Opaque;
+use policies::family::Role;
 use policies::operation::{LaneName, Late, OpName, Operation, Resend, Strategy};
-use policies::rules::{GateRules, LotRules, WriteBehindRules};
+use policies::rules::{
+    AuthnAgeRules, FallbackRules, GateRules, LotRules, WatchRules, WriteBehindRules,
+};
 use policies::state::State;
 use policies::time::Timestamp;
 use tokio::task::JoinSet;
@@ -28,6 +33,7 @@ use tokio::task::JoinSet;
 pub(crate) const SEND: OpName = OpName("send");
 pub(crate) const LOOK: OpName = OpName("look");
 pub(crate) const LIST: OpName = OpName("list");
+pub(crate) const UNDO: OpName = OpName("undo");
 pub(crate) const LOT: OpName = OpName("lot");
 
 const LANE: LaneName = LaneName("model.writes");
@@ -45,9 +51,13 @@ const fn row(op: OpName, strategy: Strategy, settle_by: &'static [OpName]) -> Op
     }
 }
 
-const WRITE: Operation = row(SEND, Strategy::WriteBehind, &[LOOK, LIST]);
+const WRITE: Operation = Operation {
+    undo_by: Some(UNDO),
+    ..row(SEND, Strategy::WriteBehind, &[LOOK, LIST])
+};
 const OPERATIONS: &[Operation] = &[
     WRITE,
+    row(UNDO, Strategy::WriteBehind, &[LOOK]),
     row(LOOK, Strategy::PassThrough, &[]),
     row(LIST, Strategy::PassThrough, &[]),
     row(LOT, Strategy::PassThrough, &[]),
@@ -78,7 +88,25 @@ pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
     let writes = WriteBehindRules {
         answer_within: seconds(8),
         entry_deadline: seconds(72 * 3600),
+        uncertain: Uncertain::Verify,
         checks_off: Vec::new(),
+        fallback: FallbackRules {
+            patient_waiting: "red-recipe".to_owned(),
+            otherwise: "hold".to_owned(),
+            allowed: vec!["red-recipe".to_owned(), "hold".to_owned()],
+            paper_within: seconds(2 * 3600),
+            legal_basis: None,
+        },
+        watch: WatchRules {
+            look_after: vec![seconds(60), seconds(300)],
+            look_after_recovery: seconds(1800),
+            horizon: seconds(48 * 3600),
+        },
+        authn_age_max: AuthnAgeRules {
+            send: seconds(72 * 3600),
+            annul: seconds(168 * 3600),
+            read: seconds(168 * 3600),
+        },
         calls: policies::rules::CallRules {
             calls_max: 8,
             live_reserve: 2,
@@ -154,6 +182,7 @@ impl Rig {
         let core = Arc::new(Core {
             lane: LANE,
             write: WRITE,
+            started_at: clock.now(),
             calls: Arc::clone(&calls),
             store: Arc::clone(&store) as _,
             numbers: Arc::clone(&numbers),
@@ -181,17 +210,50 @@ impl Rig {
     }
 
     pub(crate) fn write(key: &str) -> Write {
+        let matter = Matter::New {
+            payload: Opaque(key.as_bytes().to_vec()),
+            person: None,
+            own_number: None,
+            fallback: Fallback::Hold,
+            annul_consent: false,
+        };
         Write {
             organization: Organization("practice-a".to_owned()),
             key: key.to_owned(),
             fingerprint: Opaque(key.as_bytes().to_vec()),
-            person: None,
-            own_number: None,
             identity: Opaque(b"doctor".to_vec()),
             authority: Opaque(b"authenticated at eight".to_vec()),
-            payload: Opaque(key.as_bytes().to_vec()),
+            matter,
             wait_max: None,
             trace: None,
+        }
+    }
+
+    /// A prescription whose patient waits at the desk.
+    pub(crate) fn at_the_desk(key: &str, annul_consent: bool) -> Write {
+        let matter = Matter::New {
+            payload: Opaque(key.as_bytes().to_vec()),
+            person: None,
+            own_number: None,
+            fallback: Fallback::RedRecipe,
+            annul_consent,
+        };
+        Write {
+            matter,
+            ..Rig::write(key)
+        }
+    }
+
+    /// What is written about a prescription that is on disk.
+    pub(crate) fn about(key: &str, parent: EntryId, role: Role) -> Write {
+        let payload = Opaque(key.as_bytes().to_vec());
+        Write {
+            matter: Matter::About {
+                parent,
+                role,
+                payload,
+            },
+            ..Rig::write(key)
         }
     }
 
@@ -200,7 +262,7 @@ impl Rig {
     }
 
     pub(crate) fn state(&self, id: EntryId) -> State {
-        self.store.rows().entries[&id].state
+        self.store.disk().row(id).state
     }
 
     /// Waits, in paused time, until the entry stands there.
