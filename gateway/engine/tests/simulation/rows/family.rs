@@ -1,10 +1,9 @@
 //! What entries about one prescription do to each other, in the transaction of the step itself.
 
 use engine::ports::*;
-use policies::delivery::lease_ended;
-use policies::delivery::NumberFate;
+use policies::delivery::{NumberFate, lease_ended, parked};
 use policies::failure::Code;
-use policies::family::{Change, Look, Role, Turn, consents, followed, moot, turn};
+use policies::family::{Change, Look, Role, Turn, consents, followed, looks_again, moot, turn};
 use policies::state::State;
 use policies::time::Timestamp;
 
@@ -26,7 +25,7 @@ impl Rows {
         }
         let place = self.push(Row::new(new, Some(parent), now));
         if consents(role) {
-            self.consent(parent);
+            self.consent(parent, now);
         }
         match turned {
             Turn::Held => self.entries[place].held = true,
@@ -48,11 +47,19 @@ impl Rows {
     }
 
     /// The prescriber agreed to an annul, of whatever number.
-    fn consent(&mut self, parent: usize) {
-        for (place, row) in self.entries.iter_mut().enumerate() {
-            if place == parent || (row.parent == Some(parent) && row.is_open_watch()) {
-                row.new.terms.annul_consent = true;
+    fn consent(&mut self, parent: usize, now: Timestamp) {
+        let present = self.entries[parent].number.clone();
+        self.entries[parent].new.terms.annul_consent = true;
+        for row in &mut self.entries {
+            if row.role() != Role::Watch || row.parent != Some(parent) {
+                continue;
             }
+            let again = row.state == State::Conflict
+                && looks_again(row.reason, row.number == present);
+            if again {
+                row.stand(State::Uncertain, Some(now), None, now);
+            }
+            row.new.terms.annul_consent |= again || row.is_open_watch();
         }
     }
 
@@ -172,7 +179,8 @@ impl Rows {
     /// A lease ran out: nobody knows what the upstream has seen.
     pub(super) fn end_lease(&mut self, place: usize, now: Timestamp) {
         let row = &self.entries[place];
-        let (state, reason, number) = lease_ended(row.state, row.reason, row.new.terms.fallback);
+        let (role, fallback) = (row.role(), row.new.terms.fallback);
+        let (state, reason, number) = lease_ended(role, row.state, row.reason, fallback);
         if number == NumberFate::Watched {
             self.watch(place, Look::Scheduled, now);
         }
@@ -191,6 +199,10 @@ impl Rows {
         let missing = |place: &usize| self.entries[*place].paper_due.is_some_and(|due| due < now);
         let missing: Vec<usize> = rows().filter(missing).take(most).collect();
         for place in &overdue {
+            let row = &self.entries[*place];
+            if parked(row.role(), row.sends) == NumberFate::Watched {
+                self.watch(*place, Look::Scheduled, now);
+            }
             self.stand(*place, State::Parked, None, Some(Code::DeadlinePassed), now);
             self.stepped(*place, now);
         }

@@ -1,7 +1,7 @@
 //! One entry on the model's disk.
 
 use engine::ports::*;
-use policies::delivery::{Fallback, Terms};
+use policies::delivery::Terms;
 use policies::failure::{Code, Opaque};
 use policies::family::{Parent, Role, awaits_acknowledgement, awaits_paper};
 use policies::state::State;
@@ -74,9 +74,7 @@ impl Row {
             order_key: id,
             depends_on: Some(row.new.id),
             key: format!("watch {place}"),
-            // Its lease may end like that of any other: it is held to be looked at again.
             terms: Terms {
-                fallback: Fallback::Hold,
                 deadline: Timestamp(u64::MAX),
                 ..row.new.terms
             },
