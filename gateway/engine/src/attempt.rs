@@ -87,8 +87,7 @@ impl<'a> Attempt<'a> {
             _ => (Request::empty(), Heard::Unreadable),
         };
         let terms = leased.terms;
-        let is_sent_at_once =
-            leased.role == Role::Create && terms.fallback == Fallback::RedRecipe;
+        let is_sent_at_once = leased.role == Role::Create && terms.fallback == Fallback::RedRecipe;
         let attempt = Attempt {
             core,
             send_before: is_sent_at_once.then(|| leased.accepted_at + terms.answer_within),
@@ -136,7 +135,10 @@ impl<'a> Attempt<'a> {
         } else {
             None
         };
-        if self.send_before.is_some_and(|at| self.core.clock.now() >= at) {
+        if self
+            .send_before
+            .is_some_and(|at| self.core.clock.now() >= at)
+        {
             return Heard::SendFailed(too_late());
         }
         match self.write(self.operation.op, leased_with).await {

@@ -151,13 +151,7 @@ impl Asks {
         );
     }
 
-    fn is_reason(
-        &self,
-        world: &World,
-        payload: &Payload,
-        about: &About,
-        refusal: Refusal,
-    ) -> bool {
+    fn is_reason(&self, world: &World, payload: &Payload, about: &About, refusal: Refusal) -> bool {
         let (organization, key) = (organization(payload.organization), payload.key.to_string());
         let own_number = match about {
             About::New(number) => number.as_ref(),

@@ -161,8 +161,7 @@ impl Caller {
             let twice = self.chance.hit(options.at_once);
             let answer = if twice {
                 let twin = self.clone();
-                let (one, _) =
-                    tokio::join!(biased; self.ask(errand, body), twin.ask(errand, body));
+                let (one, _) = tokio::join!(biased; self.ask(errand, body), twin.ask(errand, body));
                 one
             } else {
                 self.ask(errand, body).await

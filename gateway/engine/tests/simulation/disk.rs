@@ -227,8 +227,9 @@ impl Disk {
                 self.follow_settled(state, settlement, *settled);
             }
             (Write::Reauthorize(..) | Write::Hasten(_), Reply::Count(count)) if *count > 0 => {
-                self.journal
-                    .note(format_args!("{count} entries authorised again, or hastened"));
+                self.journal.note(format_args!(
+                    "{count} entries authorised again, or hastened"
+                ));
             }
             (Write::Sweep(_), Reply::Swept(swept)) => {
                 self.journal.note(format_args!("{swept:?}"));

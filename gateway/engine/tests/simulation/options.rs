@@ -290,7 +290,11 @@ fn upstream(chance: &Chance, read_within: Duration, horizon: Duration) -> Upstre
         dispensed: chance.swarm(0.4, 0.02, 0.5),
         cancelled: chance.swarm(0.3, 0.02, 0.3),
         handled_within: chance.span(seconds(5), seconds(600)),
-        foreign: if chance.hit(0.3) { chance.between(1, 4) } else { 0 },
+        foreign: if chance.hit(0.3) {
+            chance.between(1, 4)
+        } else {
+            0
+        },
         spells: if chance.hit(0.6) {
             chance.between(1, 4)
         } else {

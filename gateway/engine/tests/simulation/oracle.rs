@@ -82,7 +82,9 @@ pub(crate) async fn drains(world: &Arc<World>, life: &mut Life, within: Duration
 async fn leap(world: &World, life: &mut Life, waits: Option<Timestamp>, follow_up: Timestamp) {
     let now = world.journal.now();
     let follow_up = (now < follow_up).then_some(follow_up);
-    let next = [waits, world.far.next_at(), follow_up].into_iter().flatten();
+    let next = [waits, world.far.next_at(), follow_up]
+        .into_iter()
+        .flatten();
     let at = next.min().unwrap_or(now);
     if at.since(now) < LEAP_MIN || world.disk.is_any_leased() {
         life.rest(seconds(5)).await;
@@ -215,12 +217,16 @@ fn numbers(world: &World, rows: &Rows) {
 /// In the upstream's book there is nothing that we do not know of.
 fn known(world: &World, rows: &Rows) {
     let book = world.far.book();
-    for number in book.records.keys() {
+    for (number, record) in &book.records {
         let is_known = rows.of_number(number).is_some() || book.is_foreign(number);
         let text = String::from_utf8_lossy(&number.0);
         world.journal.hold(
             is_known,
             format_args!("{text} is in the book, and no entry holds it"),
+        );
+        world.journal.hold(
+            !book.is_foreign(number) || record.held == Held::Live,
+            format_args!("{text} was another's, and is {:?}", record.held),
         );
     }
 }

@@ -137,7 +137,12 @@ impl Rows {
     pub(crate) fn next_step_of_others(&self) -> Option<Timestamp> {
         let of = |row: &Row| {
             let deadline = row.has_deadline().then_some(row.new.terms.deadline);
-            [row.due.filter(|_| !row.held), row.lease_until, row.paper_due, deadline]
+            [
+                row.due.filter(|_| !row.held),
+                row.lease_until,
+                row.paper_due,
+                deadline,
+            ]
         };
         self.entries.iter().flat_map(of).flatten().min()
     }
@@ -372,7 +377,13 @@ impl Rows {
         row.sends = settlement.sends;
         row.failures = settlement.failures;
         row.answer = settlement.answer.or(row.answer.take());
-        self.stand(place, settlement.state, settlement.due, settlement.reason, now);
+        self.stand(
+            place,
+            settlement.state,
+            settlement.due,
+            settlement.reason,
+            now,
+        );
         self.stepped(place, now);
         Settled::Settled
     }

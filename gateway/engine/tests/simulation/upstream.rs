@@ -26,8 +26,8 @@ use super::witness::Witness;
 
 mod book;
 
-pub(crate) use book::{Book, Closed, Held};
 use book::Said;
+pub(crate) use book::{Book, Closed, Held};
 
 /// What the upstream as a whole is up to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,7 +200,8 @@ impl Far {
             far.in_a_while(after).await;
             let name = String::from_utf8_lossy(&number.0);
             if far.book().handle(&number, held) {
-                far.journal.note(format_args!("upstream: {name} is {held:?}"));
+                far.journal
+                    .note(format_args!("upstream: {name} is {held:?}"));
             }
         }));
     }

@@ -47,7 +47,9 @@ struct Known {
 
 impl Known {
     fn is_shown_absent(&self) -> bool {
-        [LOOK, LIST].iter().all(|read| self.absent_by.contains(read))
+        [LOOK, LIST]
+            .iter()
+            .all(|read| self.absent_by.contains(read))
     }
 }
 

@@ -109,6 +109,8 @@ impl End<'_> {
             State::Parked => match row.reason {
                 Some(Code::Unreadable) => row.damaged || self.has(Role::Cancel),
                 Some(Code::DeadlinePassed) => has_passed || self.has(Role::Cancel),
+                // What was late of it is undone, and it still waits for a person.
+                Some(Code::Annulled) => self.effects == 0,
                 Some(Code::ClosedUpstream) => matches!(held, Some(Held::Closed(_))),
                 Some(_) => self.has(Role::Cancel) && raised,
                 None => false,
@@ -118,7 +120,9 @@ impl End<'_> {
                 Some(Code::PaperIssued) => self.has(Role::Paper),
                 Some(Code::LateCommit | Code::Dispensed | Code::PossibleDouble) => true,
                 Some(Code::Unreadable) => true,
-                _ => false,
+                // Its cancel came to nothing.
+                Some(_) => self.has(Role::Cancel),
+                None => false,
             },
             State::Accepted
             | State::Sending

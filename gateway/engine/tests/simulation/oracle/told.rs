@@ -67,8 +67,10 @@ fn is_end_of_prescription(world: &World, rows: &Rows, row: &Row, told: &Entry) -
     match told.state {
         State::Registered => {
             let held = book.records.get(&told.number).map(|record| record.held);
-            let is_undone = matches!(row.state, State::Cancelled | State::RedRecipe | State::Parked)
-                || (row.state == State::Registered && row.reason.is_some());
+            let is_undone = matches!(
+                row.state,
+                State::Cancelled | State::RedRecipe | State::Parked
+            ) || (row.state == State::Registered && row.reason.is_some());
             match held {
                 Some(Held::Live | Held::Taken | Held::Closed(Closed::Elsewhere)) => true,
                 Some(Held::Closed(Closed::Here)) => is_undone || raised,

@@ -54,8 +54,8 @@ impl Rows {
             if row.role() != Role::Watch || row.parent != Some(parent) {
                 continue;
             }
-            let again = row.state == State::Conflict
-                && looks_again(row.reason, row.number == present);
+            let again =
+                row.state == State::Conflict && looks_again(row.reason, row.number == present);
             if again {
                 row.stand(State::Uncertain, Some(now), None, now);
             }
@@ -105,8 +105,11 @@ impl Rows {
     fn release(&mut self, place: usize, now: Timestamp) {
         let parent = self.entries[place].parent;
         let parent = &self.entries[parent.expect("a dependent has a parent")];
-        let (payload, number, damaged) =
-            (parent.payload.clone(), parent.number.clone(), parent.damaged);
+        let (payload, number, damaged) = (
+            parent.payload.clone(),
+            parent.number.clone(),
+            parent.damaged,
+        );
         let row = &mut self.entries[place];
         row.held = false;
         row.due = Some(now);
@@ -207,7 +210,13 @@ impl Rows {
             self.stepped(*place, now);
         }
         for place in &missing {
-            self.stand(*place, State::Withdrawn, None, Some(Code::PaperMissing), now);
+            self.stand(
+                *place,
+                State::Withdrawn,
+                None,
+                Some(Code::PaperMissing),
+                now,
+            );
         }
         Swept {
             parked: overdue.len(),
