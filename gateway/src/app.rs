@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
-use adapters::sac::Sac;
+use adapters::sac::{ANNULLA, Sac};
 use engine::clock::AnchoredClock;
 use engine::ports::Clock;
 use policies::rules::SacRules;
@@ -135,7 +135,7 @@ fn open_store(
     alarm: watch::Sender<Option<Fatal>>,
 ) -> Result<Sqlite, ServeError> {
     let key = Key::from_file(&files.key_file).map_err(ServeError::Key)?;
-    let mut settings = sqlite::Settings::new(files.directory.clone(), key, clock);
+    let mut settings = sqlite::Settings::new(files.directory.clone(), key, clock, ANNULLA);
     settings.entries_max = files.entries_max;
     settings.on_poison = Some(Arc::new(move || {
         alarm.send_replace(Some(Fatal::StorePoisoned));

@@ -255,9 +255,9 @@ pub fn lease_ended(
     }
 }
 
-/// What becomes of the number of an entry that is parked, because its deadline has passed or for any
-/// other reason, after it was or may have been sent `sends` times: its prescriber is told that it is
-/// not registered, and may write it anew.
+/// What becomes of the number of an entry that is parked after `sends` sends.
+///
+/// Its prescriber is told that it is not registered, and may write it anew.
 pub fn parked(role: Role, sends: u32) -> NumberFate {
     if role == Role::Create && sends > 0 {
         NumberFate::Watched

@@ -13,6 +13,7 @@ mod crash_points;
 mod crash_starts;
 mod disk;
 mod faults;
+mod half_open;
 mod power_cut;
 mod prescribing;
 mod privacy;

@@ -47,6 +47,23 @@ impl Heard {
     }
 }
 
+impl Heard {
+    /// Whether an entry that is let go of into `state` has been tried in vain. A send that may have
+    /// been applied is asked for the first time, and what never left was not tried.
+    fn asks_for_retry(&self, state: State) -> bool {
+        match self {
+            Heard::SendFailed(failure) | Heard::AskFailed(failure)
+                if matches!(failure.code, Code::GateOpen | Code::ShuttingDown) =>
+            {
+                false
+            }
+            Heard::SendFailed(_) => state == State::Accepted,
+            Heard::AskFailed(_) | Heard::Absent => true,
+            _ => false,
+        }
+    }
+}
+
 /// An attempt under way.
 pub struct Attempt<'a> {
     core: &'a Core,
@@ -121,6 +138,7 @@ impl<'a> Attempt<'a> {
                     reason,
                     number,
                 } => {
+                    let due = due.map(|due| self.within_budget(due, &heard, state));
                     let settlement = self.settlement(case, state, due, reason);
                     return self.settle(settlement, number, before).await;
                 }
@@ -221,6 +239,15 @@ impl<'a> Attempt<'a> {
         self.answer = Some(answer.body);
         self.document = answer.document;
         heard
+    }
+
+    /// A retry waits for the lane's budget; a first verify does not.
+    fn within_budget(&self, due: Timestamp, heard: &Heard, state: State) -> Timestamp {
+        if heard.asks_for_retry(state) {
+            due.max(self.core.calls.reserve_retry())
+        } else {
+            due
+        }
     }
 
     fn refused_authority(&self) -> Option<Failure> {

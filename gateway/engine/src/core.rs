@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use policies::operation::{LaneName, Operation};
 use policies::rules::WriteBehindRules;
 use policies::time::Timestamp;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::authority::RefusedAuthorities;
 use crate::calls::Calls;
@@ -16,6 +16,7 @@ use crate::entry::Recall;
 use crate::numbers::Numbers;
 use crate::ports::{Clock, Rng, Store};
 use crate::stop::Stop;
+use crate::waits::Paces;
 
 /// The lane's one place for what its requests and its delivery loop both need.
 pub struct Core {
@@ -45,8 +46,8 @@ pub struct Core {
 
 /// What is going on in a lane.
 pub struct Traffic {
-    /// Calls under way, live and delivered together.
-    pub(crate) slots: Arc<Semaphore>,
+    /// How fast it gets on.
+    pub(crate) paces: Paces,
     /// Authorities that were refused.
     pub(crate) refused: RefusedAuthorities,
     /// Rung when the delivery loop should look again.
@@ -55,10 +56,10 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// A lane in which nothing goes on, with room for `calls_max` calls.
-    pub fn new(calls_max: usize) -> Traffic {
+    /// A lane in which nothing goes on.
+    pub fn new() -> Traffic {
         Traffic {
-            slots: Arc::new(Semaphore::new(calls_max)),
+            paces: Paces::default(),
             refused: RefusedAuthorities::default(),
             wake: Notify::new(),
             // Until a look at the store says otherwise: entries may have been left from before.
@@ -74,6 +75,12 @@ impl Traffic {
     /// Whether some entry may wait for its prescriber.
     pub(crate) fn is_authority_awaited(&self) -> bool {
         self.authority_awaited.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for Traffic {
+    fn default() -> Traffic {
+        Traffic::new()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a write-behind lane promises, against an upstream that misbehaves on cue.
 
+mod gates;
 mod refusals;
 mod rig;
 
@@ -136,7 +137,7 @@ async fn an_outage_opens_the_gate_and_everything_is_registered_after_it() {
         .into_iter()
         .find(|gate| gate.op == SEND)
         .unwrap();
-    assert_eq!(open.state, GateState::Open);
+    assert_eq!(open.view.state, GateState::Open);
     tokio::time::sleep(Duration::from_secs(600)).await;
     rig.upstream.book().always.clear();
     for id in ids {

@@ -22,6 +22,7 @@ use futures_util::future::BoxFuture;
 use policies::delivery::{Fallback, Uncertain};
 use policies::failure::Opaque;
 use policies::family::Role;
+use policies::gate::Mode;
 use policies::operation::{LaneName, Late, OpName, Operation, Resend, Strategy};
 use policies::rules::{
     AuthnAgeRules, FallbackRules, GateRules, LotRules, WatchRules, WriteBehindRules,
@@ -86,6 +87,7 @@ impl Rng for Middle {
 pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
     let seconds = Duration::from_secs;
     let writes = WriteBehindRules {
+        mode: Mode::Auto,
         answer_within: seconds(8),
         entry_deadline: seconds(72 * 3600),
         uncertain: Uncertain::Verify,
@@ -109,6 +111,8 @@ pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
         },
         calls: policies::rules::CallRules {
             calls_max: 8,
+            calls_min: 2,
+            admission: policies::rules::AdmissionKind::Adaptive,
             live_reserve: 2,
             queue_max: 64,
             write_within: seconds(10),
@@ -120,6 +124,8 @@ pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
             resend_after: vec![seconds(2), seconds(5)],
             verify_after: vec![seconds(1), seconds(5)],
             jitter_share: 0.0,
+            retry_share: 0.1,
+            retry_floor_per_second: 10,
         },
         gate: GateRules {
             failures_in_row: 5,
@@ -130,9 +136,11 @@ pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
             calls_min: 20,
             open_for: seconds(2),
             open_for_max: seconds(60),
+            ramp: seconds(5),
         },
     };
     let lots = LotRules {
+        mode: Mode::Auto,
         kind: 3,
         low_water: 500,
         block: 100,
@@ -146,6 +154,7 @@ pub(crate) struct Rig {
     pub store: Arc<store::ModelStore>,
     pub upstream: Arc<upstream::ModelUpstream>,
     pub door: Door,
+    pub(crate) calls: Arc<Calls>,
     pub clock: Arc<dyn Clock>,
     pub(crate) numbers: Arc<Numbers>,
     switch: StopSwitch,
@@ -154,16 +163,19 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start() -> Rig {
+        Rig::start_with(rules()).await
+    }
+
+    pub(crate) async fn start_with((rules, lot_rules): (WriteBehindRules, LotRules)) -> Rig {
         let clock: Arc<dyn Clock> = Arc::new(PausedClock(tokio::time::Instant::now()));
         let rng: Arc<dyn Rng> = Arc::new(Middle);
         let store = Arc::new(store::ModelStore::new(Arc::clone(&clock)));
         let upstream = Arc::new(upstream::ModelUpstream::new(Arc::clone(&clock)));
         let (switch, stop) = StopSwitch::new();
-        let (rules, lot_rules) = rules();
         let calls = Arc::new(Calls::new(
             Arc::clone(&upstream) as _,
             OPERATIONS,
-            &rules.gate,
+            &rules.lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
             stop.clone(),
@@ -188,7 +200,7 @@ impl Rig {
             numbers: Arc::clone(&numbers),
             clock: Arc::clone(&clock),
             rng,
-            traffic: Traffic::new(rules.calls.calls_max),
+            traffic: Traffic::new(),
             rules,
             stop,
         });
@@ -202,6 +214,7 @@ impl Rig {
             store,
             upstream,
             door,
+            calls,
             clock,
             numbers,
             switch,

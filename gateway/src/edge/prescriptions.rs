@@ -98,8 +98,13 @@ pub(crate) async fn create(
     let checks_off: Vec<&str> = edge.gateway.checks_off.iter().map(String::as_str).collect();
     let now = edge.gateway.clock.now();
     let (write, warnings) = prepare(new, &caller, &authority, headers, now, &checks_off)?;
-    match timeout(edge.answer_within, edge.gateway.prescriptions.submit(write)).await {
-        Ok(submitted) => answer(submitted?, warnings),
+    let door = &edge.gateway.prescriptions;
+    match timeout(edge.answer_within, door.submit(write)).await {
+        Ok(Ok(submitted)) => answer(submitted, warnings),
+        Ok(Err(refusal)) => Err(Problem {
+            retry_after: door.retry_after(refusal),
+            ..Problem::from(refusal)
+        }),
         Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
     }
 }

@@ -32,10 +32,11 @@ use std::time::Duration;
 use engine::ports::{
     AppendError, Appended, Clock, Document, Entry, EntryId, Event, Filter, Leased, NewEntry,
     NumberBlock, NumberRange, Organization, Page, ReadError, Recall, Settled, Settlement, Store,
-    Wanted, WriteError,
+    Swept, Wanted, WriteError,
 };
 use futures_util::future::BoxFuture;
 use policies::failure::Opaque;
+use policies::operation::{LaneName, OpName};
 use policies::state::Tally;
 use policies::time::Timestamp;
 
@@ -49,6 +50,7 @@ use writer::Writer;
 mod append;
 mod drift;
 mod error;
+mod family;
 mod guard;
 mod lease;
 mod log;
@@ -65,6 +67,7 @@ mod start;
 mod step;
 mod tx;
 mod verdict;
+mod watch;
 mod writer;
 
 /// Called once, by the writing thread, when this process must not write any more.
@@ -78,6 +81,8 @@ pub struct Settings {
     pub key: Key,
     /// What it measures leases and stamps events by.
     pub clock: Arc<dyn Clock>,
+    /// The operation that takes back what was given up and is there all the same.
+    pub undo_op: OpName,
     /// The name of this gateway, written with every entry it accepts.
     pub node: String,
     /// How many entries may be pending before new ones are refused.
@@ -95,11 +100,12 @@ pub struct Settings {
 
 impl Settings {
     /// Settings for `directory` with every limit at its default.
-    pub fn new(directory: PathBuf, key: Key, clock: Arc<dyn Clock>) -> Settings {
+    pub fn new(directory: PathBuf, key: Key, clock: Arc<dyn Clock>, undo_op: OpName) -> Settings {
         Settings {
             directory,
             key,
             clock,
+            undo_op,
             node: "local".to_owned(),
             // A regional weekend without the SAC.
             entries_max: 1_000_000,
@@ -224,11 +230,27 @@ impl Store for Sqlite {
         Box::pin(self.settle_all(settlements))
     }
 
-    fn park_overdue(&self, entries_max: usize) -> BoxFuture<'_, Result<usize, WriteError>> {
-        Box::pin(
-            self.writer
-                .write(move |tx| settle::park_overdue(tx, entries_max)),
-        )
+    fn sweep(&self, entries_max: usize) -> BoxFuture<'_, Result<Swept, WriteError>> {
+        Box::pin(self.writer.write(move |tx| settle::sweep(tx, entries_max)))
+    }
+
+    fn hasten_watches(
+        &self,
+        lane: LaneName,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<usize, WriteError>> {
+        Box::pin(async move {
+            let mut hastened = 0;
+            // Every watch of an outage may be among them: others write in between.
+            loop {
+                let more = self.writer.write(move |tx| watch::hasten(tx, lane, at));
+                let more = more.await?;
+                hastened += more;
+                if more < watch::HASTENED_MAX {
+                    return Ok(hastened);
+                }
+            }
+        })
     }
 
     fn reauthorize(

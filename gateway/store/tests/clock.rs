@@ -110,10 +110,10 @@ async fn a_clock_ten_years_ahead_parks_nothing_by_itself() {
     clock.advance(3_650 * DAY);
     let store = open(directory.path(), &clock);
     let later = accept_until(&store, "passes later", 3_650 * DAY + 4 * MINUTE).await;
-    assert_eq!(store.park_overdue(10).await, Ok(1));
+    assert_eq!(store.sweep(10).await.unwrap().parked, 1);
     assert_eq!(state_of(&store, before).await, State::Parked);
     clock.advance(3 * MINUTE);
-    assert_eq!(store.park_overdue(10).await, Ok(1));
+    assert_eq!(store.sweep(10).await.unwrap().parked, 1);
     assert_eq!(state_of(&store, later).await, State::Parked);
     assert_eq!(state_of(&store, between).await, State::Accepted);
     assert_eq!(state_of(&store, waits).await, State::NeedsAuthorization);
@@ -130,6 +130,6 @@ async fn a_gateway_that_was_off_for_a_week_parks_what_is_overdue() {
     store.close().await;
     clock.advance(7 * DAY);
     let store = open(directory.path(), &clock);
-    assert_eq!(store.park_overdue(10).await, Ok(1));
+    assert_eq!(store.sweep(10).await.unwrap().parked, 1);
     store.close().await;
 }

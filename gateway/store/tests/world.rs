@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use engine::ports::{
-    Appended, Clock, EntryId, Leased, NewEntry, NumberUse, Organization, Settlement, Store, Wanted,
+    Appended, Clock, EntryId, Leased, NewEntry, NumberUse, Organization, Renumber, Settlement,
+    Start, Store, Wanted,
 };
 use futures_util::future::BoxFuture;
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::{Code, Opaque};
+use policies::family::Role;
 use policies::operation::{LaneName, OpName};
 use policies::state::State;
 use policies::time::Timestamp;
@@ -20,12 +22,28 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 pub(crate) const LANE: LaneName = LaneName("sac.prescriptions");
+pub(crate) const SENDING: OpName = OpName("invio");
+pub(crate) const UNDO: OpName = OpName("annulla");
 pub(crate) const SEND: Wanted = Wanted {
     lane: LANE,
+    op: SENDING,
     verify: false,
 };
 pub(crate) const VERIFY: Wanted = Wanted {
     lane: LANE,
+    op: SENDING,
+    verify: true,
+};
+/// Cancels to send.
+pub(crate) const UNDOING: Wanted = Wanted {
+    lane: LANE,
+    op: UNDO,
+    verify: false,
+};
+/// Watches to look, and cancels to look after.
+pub(crate) const LOOK_UP: Wanted = Wanted {
+    lane: LANE,
+    op: UNDO,
     verify: true,
 };
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -76,8 +94,10 @@ pub(crate) fn entry(key: &str) -> NewEntry {
     NewEntry {
         id,
         lane: LANE,
-        op: OpName("invio"),
+        op: SENDING,
+        role: Role::Create,
         order_key: id,
+        depends_on: None,
         organization: practice(),
         key: key.to_owned(),
         fingerprint: bytes(&format!("what was sent under {key}")),
@@ -91,8 +111,11 @@ pub(crate) fn entry(key: &str) -> NewEntry {
             uncertain: Uncertain::Verify,
             deadline: START + Duration::from_secs(86_400),
             answer_within: Duration::from_secs(8),
+            paper_within: Duration::from_secs(7_200),
+            look_after: Duration::from_secs(60),
+            annul_consent: false,
         },
-        lease_for: None,
+        start: Start::Due,
         trace: Some("00-trace".to_owned()),
     }
 }
@@ -125,6 +148,7 @@ pub(crate) fn settlement(leased: &Leased, state: State, reason: Option<Code>) ->
         reason,
         answer: None,
         document: None,
+        number: Renumber::Kept,
     }
 }
 
@@ -149,5 +173,5 @@ pub(crate) fn key(seed: u8) -> Key {
 
 /// The settings of a store in `directory`, under key 1.
 pub(crate) fn settings(directory: &Path, clock: &Arc<TestClock>) -> Settings {
-    Settings::new(directory.to_owned(), key(1), Arc::clone(clock) as _)
+    Settings::new(directory.to_owned(), key(1), Arc::clone(clock) as _, UNDO)
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use engine::clock::AnchoredClock;
 use engine::numbers::Numbers;
 use engine::ports::{
-    Appended, Clock, EntryId, NewEntry, NumberRange, NumberUse, Organization, Settled, Settlement,
-    Store,
+    Appended, Clock, EntryId, NewEntry, NumberRange, NumberUse, Organization, Renumber, Settled,
+    Settlement, Start, Store,
 };
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::Opaque;
+use policies::family::Role;
 use policies::operation::{LaneName, OpName};
 use policies::state::State;
 use store::sealing::Key;
@@ -52,7 +53,7 @@ pub(super) fn organization() -> Organization {
 pub(super) fn open(directory: &Path, key: &Path) -> Sqlite {
     let key = Key::from_file(key).expect("the key file was written");
     let clock = Arc::new(AnchoredClock::start());
-    let settings = Settings::new(directory.to_owned(), key, clock);
+    let settings = Settings::new(directory.to_owned(), key, clock, OpName("annulla"));
     Sqlite::open(&settings).expect("the store opens")
 }
 
@@ -63,7 +64,9 @@ pub(super) fn entry(id: Uuid, number: NumberUse, clock: &dyn Clock) -> NewEntry 
         id,
         lane: LaneName("sac.prescriptions"),
         op: OpName("invio"),
+        role: Role::Create,
         order_key: id,
+        depends_on: None,
         organization: organization(),
         key: id.to_string(),
         fingerprint: Opaque(id.to_string().into_bytes()),
@@ -77,8 +80,11 @@ pub(super) fn entry(id: Uuid, number: NumberUse, clock: &dyn Clock) -> NewEntry 
             uncertain: Uncertain::Verify,
             deadline: clock.now() + DEADLINE,
             answer_within: Duration::from_secs(8),
+            paper_within: Duration::from_secs(7_200),
+            look_after: Duration::from_secs(60),
+            annul_consent: false,
         },
-        lease_for: Some(LEASE),
+        start: Start::Leased(LEASE),
         trace: None,
     }
 }
@@ -126,6 +132,7 @@ async fn write_one(store: &dyn Store, numbers: &Numbers, clock: &dyn Clock) {
         reason: None,
         answer: Some(Opaque(b"a receipt".to_vec())),
         document: None,
+        number: Renumber::Kept,
     };
     let settled = store.settle(vec![registered]).await.expect("it is settled");
     assert_eq!(settled, [Settled::Settled]);

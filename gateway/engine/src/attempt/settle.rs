@@ -130,6 +130,9 @@ fn report(core: &Core, settlement: &Settlement, settled: Settled) {
         tracing::warn!(entry.id = %settlement.id, "the entry has moved on under another lease");
         return;
     }
+    if !settlement.state.is_pending() {
+        core.traffic.paces.settled(core.clock.now());
+    }
     let reason = settlement.reason.map_or("", Code::as_str);
     let (lane, state) = (core.lane.0, settlement.state.as_str());
     match settlement.state {

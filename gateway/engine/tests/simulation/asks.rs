@@ -177,6 +177,7 @@ impl Asks {
             }
             Refusal::Full => rows(&|rows| rows.pending() >= world.options.disk.entries_max),
             Refusal::Refused => world.disk.has_refused(payload.request),
+            Refusal::Disabled => false,
             Refusal::NoParent => match about {
                 About::Parent(id, _) => rows(&|rows| rows.entry(&organization, *id).is_none()),
                 About::New(_) => false,

@@ -11,8 +11,9 @@
 use std::time::Duration;
 
 use policies::delivery::Uncertain;
+use policies::gate::Mode;
 use policies::rules::{
-    AuthnAgeRules, CALL_OVERTIME, CallRules, DeliveryRules, FallbackRules, GateRules, LotRules,
+    AdmissionKind, AuthnAgeRules, CallRules, DeliveryRules, FallbackRules, GateRules, LotRules,
     WatchRules, WriteBehindRules,
 };
 
@@ -323,6 +324,12 @@ fn rules(chance: &Chance) -> (WriteBehindRules, LotRules) {
     let calls_max = chance.between(2, 12) as usize;
     let calls = CallRules {
         calls_max,
+        calls_min: chance.between(1, calls_max as u64) as usize,
+        admission: if chance.hit(0.7) {
+            AdmissionKind::Adaptive
+        } else {
+            AdmissionKind::Fixed
+        },
         live_reserve: 1,
         // As long as it is the longer of the two, nobody waits for the calls of others.
         queue_max: calls_max + chance.between(2, 60) as usize,
@@ -338,6 +345,11 @@ fn rules(chance: &Chance) -> (WriteBehindRules, LotRules) {
         calls_min: chance.between(5, 20) as u32,
         open_for: seconds(2),
         open_for_max: chance.span(seconds(4), seconds(60)),
+        ramp: if chance.hit(0.8) {
+            chance.span(millis(100), seconds(60))
+        } else {
+            Duration::ZERO
+        },
     };
     let watch = watch(chance, &calls);
     let authn_age_max = AuthnAgeRules {
@@ -346,6 +358,7 @@ fn rules(chance: &Chance) -> (WriteBehindRules, LotRules) {
         read: hours(168),
     };
     let writes = WriteBehindRules {
+        mode: Mode::Auto,
         answer_within: chance.span(millis(500), seconds(8)),
         entry_deadline: entry_deadline(chance),
         uncertain: uncertain(chance),
@@ -358,6 +371,7 @@ fn rules(chance: &Chance) -> (WriteBehindRules, LotRules) {
         gate,
     };
     let lots = LotRules {
+        mode: Mode::Auto,
         kind: 3,
         low_water: chance.between(20, 80),
         block: chance.between(3, 20),
@@ -385,13 +399,14 @@ fn uncertain(chance: &Chance) -> Uncertain {
 
 /// As the policy demands: no lease ends in mid-call.
 fn delivery(chance: &Chance, calls: &CallRules) -> DeliveryRules {
-    let attempt_longest = calls.write_within + calls.read_within * 3 + CALL_OVERTIME * 4;
     DeliveryRules {
         rate_per_second: chance.between(2, 100) as u32,
-        lease_for: attempt_longest + chance.span(seconds(1), seconds(30)),
+        lease_for: calls.attempt_longest() + chance.span(seconds(1), seconds(30)),
         resend_after: vec![seconds(2), seconds(5), chance.span(seconds(5), seconds(60))],
         verify_after: vec![seconds(1), chance.span(seconds(2), seconds(60))],
         jitter_share: 0.2,
+        retry_share: chance.swarm(0.8, 0.02, 0.5),
+        retry_floor_per_second: chance.between(1, 10) as u32,
     }
 }
 

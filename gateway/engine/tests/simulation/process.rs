@@ -49,7 +49,7 @@ impl Process {
         let calls = Arc::new(Calls::new(
             Arc::new(near),
             OPERATIONS,
-            &rules.gate,
+            &rules.lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
             stop.clone(),
@@ -78,7 +78,7 @@ impl Process {
             rng,
             rules: rules.clone(),
             stop,
-            traffic: Traffic::new(rules.calls.calls_max),
+            traffic: Traffic::new(),
         });
         let (door, lane) = write_behind::open(Arc::clone(&core));
         let mut tasks = JoinSet::new();

@@ -203,7 +203,7 @@ impl Witness {
         let gates = calls.map_or_else(Vec::new, |calls| calls.view());
         gates
             .iter()
-            .any(|gate| gate.op == op && gate.state == GateState::HalfOpen)
+            .any(|gate| gate.op == op && gate.view.state == GateState::HalfOpen)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -293,7 +293,7 @@ impl Call<'_> {
             let calls = calls.and_then(|calls| calls.upgrade());
             let gates = calls.map_or_else(Vec::new, |calls| calls.view());
             let mut gates = gates.iter().filter(|gate| gate.op == SEND);
-            if gates.any(|gate| gate.state == GateState::Closed) {
+            if gates.any(|gate| gate.view.state == GateState::Closed) {
                 ledger.recovers(now);
             }
         }));

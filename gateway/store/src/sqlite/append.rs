@@ -9,16 +9,26 @@
 //! 3. An entry that must wait for an earlier one of its prescription is not appended leased: it is
 //!    stored as `accepted`, and its epoch is 0.
 
+mod dependent;
+
 use std::mem::take;
 
-use engine::ports::{AppendError, Appended, BlockId, NewEntry, NumberUse, Organization};
+use engine::ports::{
+    AppendError, Appended, BlockId, EntryId, NewEntry, NumberUse, Organization, Request, Start,
+};
+use policies::failure::Code;
+use policies::family::Role;
 use policies::state::State;
 use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::row::{self, RawEntry, at, entry_columns, millis, place};
+use super::step::{self, Standing};
 use super::tx::Tx;
-use crate::sealing::{Digest, Purpose, Sealer, Unsealable};
+use crate::sealing::{Damaged, Digest, Purpose, Sealer, Unsealable};
+
+/// The entry that holds a number.
+pub(super) const NUMBER_HELD: &str = "SELECT 1 FROM entries WHERE number_digest = ?1";
 
 /// A new entry, sealed.
 pub(super) struct Row {
@@ -32,14 +42,21 @@ pub(super) struct Row {
     number: Option<Vec<u8>>,
     authority: Vec<u8>,
     payload: Vec<u8>,
+    /// What a paper form said, sealed as the answer of what it is about.
+    parents_answer: Option<Vec<u8>>,
 }
 
 impl Row {
     /// Seals `entry`, on the caller's side of the queue.
     pub(super) fn seal(sealer: &Sealer, mut entry: NewEntry) -> Result<Row, Unsealable> {
         // An operation without a number of its own holds none.
-        let number = Some(entry.number.number().0.as_slice()).filter(|number| !number.is_empty());
+        let number = entry.number.number().map(|number| number.0.as_slice());
+        let number = number.filter(|number| !number.is_empty());
+        let said = entry.depends_on.filter(|_| entry.role == Role::Paper);
         Ok(Row {
+            parents_answer: said
+                .map(|parent| sealer.seal(place(parent, "answer"), &entry.payload.0))
+                .transpose()?,
             key: key_digest(sealer, &entry.organization, &entry.key),
             fingerprint: sealer.digest(Purpose::Fingerprint, &[&entry.fingerprint.0]),
             number_digest: number.map(|number| sealer.number_digest(number)),
@@ -62,14 +79,101 @@ impl Row {
             NumberUse::Ours {
                 block, position, ..
             } => Some((*block, *position)),
-            NumberUse::Callers(_) => None,
+            NumberUse::Callers(_) | NumberUse::None => None,
         }
+    }
+
+    /// How it begins where nothing stands in its way.
+    fn beginning(&self, tx: &Tx<'_>) -> rusqlite::Result<Beginning> {
+        Ok(match self.entry.start {
+            Start::Leased(lease_for) if !waits(tx, self)? => Beginning::leased(tx.now + lease_for),
+            Start::Leased(_) | Start::Due | Start::Withdrawn(_) => Beginning::due(),
+        })
+    }
+}
+
+/// Where a new row begins.
+struct Beginning {
+    state: State,
+    reason: Option<Code>,
+    queue: Option<&'static str>,
+    lease_until: Option<Timestamp>,
+}
+
+impl Beginning {
+    fn due() -> Beginning {
+        Beginning {
+            state: State::Accepted,
+            reason: None,
+            queue: Some(row::READY),
+            lease_until: None,
+        }
+    }
+
+    fn leased(until: Timestamp) -> Beginning {
+        Beginning {
+            state: State::Sending,
+            queue: Some(row::LEASED),
+            lease_until: Some(until),
+            ..Beginning::due()
+        }
+    }
+
+    /// Waiting for the entry it depends on.
+    fn held() -> Beginning {
+        Beginning {
+            queue: Some(row::HELD),
+            ..Beginning::due()
+        }
+    }
+
+    fn at_rest(state: State, reason: Option<Code>) -> Beginning {
+        Beginning {
+            state,
+            reason,
+            queue: None,
+            lease_until: None,
+        }
+    }
+
+    /// The epoch of its first lease, and the send that it is.
+    fn epoch(&self) -> u64 {
+        u64::from(self.lease_until.is_some())
+    }
+}
+
+/// What is sent for an entry that was appended leased and goes out with another's request.
+pub(super) struct SealedRequest {
+    id: EntryId,
+    payload: Vec<u8>,
+    number: Option<Vec<u8>>,
+    authority: Vec<u8>,
+    trace: Option<String>,
+}
+
+impl SealedRequest {
+    fn open(self, sealer: &Sealer) -> Result<Request, Damaged> {
+        let number = row::unseal(sealer, place(self.id, "number"), self.number.as_deref())?;
+        Ok(Request {
+            payload: sealer.unseal(place(self.id, "payload"), &self.payload)?,
+            number: number.unwrap_or_default(),
+            authority: sealer.unseal(place(self.id, "authority"), &self.authority)?,
+            trace: self.trace,
+        })
     }
 }
 
 /// What became of one new entry; a replayed one is still sealed.
 pub(super) enum Stored {
-    Accepted { at: Timestamp, epoch: u64 },
+    Accepted {
+        at: Timestamp,
+        state: State,
+        epoch: u64,
+        request: Option<Box<SealedRequest>>,
+    },
+    Moot(State),
+    NoParent,
+    OtherIdentity,
     Replay(Box<RawEntry>),
     KeyReused,
     NumberOurs,
@@ -80,7 +184,26 @@ impl Stored {
     /// Unseals what is to be shown.
     pub(super) fn open(self, sealer: &Sealer) -> Result<Appended, AppendError> {
         Ok(match self {
-            Stored::Accepted { at, epoch } => Appended::Accepted { at, epoch },
+            Stored::Accepted {
+                at,
+                state,
+                epoch,
+                request,
+            } => Appended::Accepted {
+                at,
+                state,
+                epoch,
+                request: match request {
+                    Some(sealed) => match sealed.open(sealer) {
+                        Ok(request) => Some(Box::new(request)),
+                        Err(Damaged) => return Err(AppendError::Unknown),
+                    },
+                    None => None,
+                },
+            },
+            Stored::Moot(state) => Appended::Moot(state),
+            Stored::NoParent => Appended::NoParent,
+            Stored::OtherIdentity => Appended::OtherIdentity,
             Stored::Replay(raw) => {
                 let entry = raw.open(sealer).map_err(|_| {
                     // It is on disk: whatever is answered, it is not that nothing was stored.
@@ -105,7 +228,7 @@ pub(super) fn append(
 ) -> rusqlite::Result<Vec<Outcome>> {
     rows.into_iter()
         .map(|row| match row {
-            Ok(row) => append_one(tx, &row),
+            Ok(row) => append_one(tx, row),
             Err(Unsealable) => {
                 tracing::error!("an entry could not be sealed and was not stored");
                 Ok(Err(AppendError::Refused))
@@ -114,23 +237,34 @@ pub(super) fn append(
         .collect()
 }
 
-fn append_one(tx: &mut Tx<'_>, row: &Row) -> rusqlite::Result<Outcome> {
-    if let Some(refusal) = refusal(tx, row) {
-        return Ok(repetition(tx, row)?.map_or(refusal, Ok));
+fn append_one(tx: &mut Tx<'_>, mut row: Row) -> rusqlite::Result<Outcome> {
+    if let Some(refusal) = refusal(tx, &row) {
+        return Ok(repetition(tx, &row)?.map_or(refusal, Ok));
     }
-    let leased = row.entry.lease_for.is_some() && !waits(tx, row)?;
-    if !insert(tx, row, leased)? {
-        return diagnose(tx, row);
+    if let Some(parent) = row.entry.depends_on {
+        return dependent::append(tx, &mut row, parent);
     }
-    tx.counts.pending += 1;
-    if let Some((block, position)) = row.block() {
-        let mark = tx.marks.entry(block).or_default();
-        *mark = (*mark).max(position + 1);
+    let beginning = row.beginning(tx)?;
+    if !insert(tx, &row, &beginning)? {
+        return diagnose(tx, &row);
     }
-    Ok(Ok(Stored::Accepted {
+    let Start::Withdrawn(reason) = row.entry.start else {
+        return Ok(Ok(accepted(tx, &beginning)));
+    };
+    let stored = Standing::find(tx, row.entry.id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let withdrawn = stored.to(State::Withdrawn, Some(reason));
+    step::take(tx, &stored, &withdrawn)?;
+    let withdrawn = Beginning::at_rest(State::Withdrawn, Some(reason));
+    Ok(Ok(accepted(tx, &withdrawn)))
+}
+
+fn accepted(tx: &Tx<'_>, beginning: &Beginning) -> Stored {
+    Stored::Accepted {
         at: tx.now,
-        epoch: u64::from(leased),
-    }))
+        state: beginning.state,
+        epoch: beginning.epoch(),
+        request: None,
+    }
 }
 
 /// Why a new entry is not even tried; a repetition is answered all the same.
@@ -144,13 +278,19 @@ fn refusal(tx: &Tx<'_>, row: &Row) -> Option<Outcome> {
         NumberUse::Callers(number) if tx.numbers.ours(&number.0) => {
             return Some(Ok(Stored::NumberOurs));
         }
-        NumberUse::Callers(_) => true,
+        NumberUse::Callers(_) | NumberUse::None => true,
     };
+    if row.entry.role != Role::Create && row.entry.depends_on.is_none() {
+        tracing::error!(entry = %row.entry.id, "a new entry does not say what it is about");
+        return Some(Err(AppendError::Refused));
+    }
     if !fitting {
         tracing::error!(entry = %row.entry.id, "a number does not belong to the block it names");
         return Some(Err(AppendError::Refused));
     }
-    (tx.counts.pending >= tx.fixed.entries_max).then_some(Err(AppendError::Full))
+    // What is about an entry that is there must always find room.
+    (row.entry.role == Role::Create && tx.counts.pending >= tx.fixed.entries_max)
+        .then_some(Err(AppendError::Full))
 }
 
 /// Whether an earlier entry under the same order key is still to be moved.
@@ -161,14 +301,8 @@ fn waits(tx: &Tx<'_>, row: &Row) -> rusqlite::Result<bool> {
 }
 
 /// Inserts the row; false if the key, the number or the name is taken.
-fn insert(tx: &mut Tx<'_>, row: &Row, leased: bool) -> rusqlite::Result<bool> {
+fn insert(tx: &mut Tx<'_>, row: &Row, beginning: &Beginning) -> rusqlite::Result<bool> {
     let entry = &row.entry;
-    let lease_until = entry.lease_for.filter(|_| leased).map(|span| tx.now + span);
-    let state = if leased {
-        State::Sending
-    } else {
-        State::Accepted
-    };
     let inserted = tx
         .conn
         .prepare_cached(
@@ -176,9 +310,10 @@ fn insert(tx: &mut Tx<'_>, row: &Row, leased: bool) -> rusqlite::Result<bool> {
              queue, lease_until, epoch, sends, failures, accepted_at, updated_at, \
              fallback, uncertain, deadline, answer_within_ms, origin_node, trace, \
              key_digest, fingerprint, number_digest, person_digest, identity_digest, \
-             number, authority, payload) \
+             number, authority, payload, role, depends_on, annul_consent, paper_within_ms, \
+             look_after_ms, reason) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 0, ?11, ?11, ?12, ?13, ?14, \
-             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25) \
+             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31) \
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -188,11 +323,10 @@ fn insert(tx: &mut Tx<'_>, row: &Row, leased: bool) -> rusqlite::Result<bool> {
             entry.lane.0,
             entry.op.0,
             entry.order_key.0.as_bytes(),
-            state.as_str(),
-            if leased { row::LEASED } else { row::READY },
-            lease_until.map(at),
-            // The epoch of the first lease, and the send that it is.
-            i64::from(leased),
+            beginning.state.as_str(),
+            beginning.queue,
+            beginning.lease_until.map(at),
+            row::int(beginning.epoch()),
             at(tx.now),
             entry.terms.fallback.as_str(),
             entry.terms.uncertain.as_str(),
@@ -208,11 +342,24 @@ fn insert(tx: &mut Tx<'_>, row: &Row, leased: bool) -> rusqlite::Result<bool> {
             row.number,
             row.authority,
             row.payload,
+            entry.role.as_str(),
+            entry.depends_on.as_ref().map(|parent| parent.0.as_bytes()),
+            entry.terms.annul_consent,
+            millis(entry.terms.paper_within),
+            millis(entry.terms.look_after),
+            beginning.reason.map(Code::as_str),
         ])?;
-    if inserted == 1 {
-        tx.next_seq();
+    if inserted == 0 {
+        return Ok(false);
     }
-    Ok(inserted == 1)
+    tx.next_seq();
+    if entry.role == Role::Create {
+        tx.counts.pending += u64::from(beginning.state.is_pending());
+    }
+    if let Some((block, position)) = row.block() {
+        tx.use_number(block, position);
+    }
+    Ok(true)
 }
 
 /// Why the row was not inserted.
@@ -221,10 +368,7 @@ fn diagnose(tx: &Tx<'_>, row: &Row) -> rusqlite::Result<Outcome> {
         return Ok(Ok(repetition));
     }
     let used = match &row.number_digest {
-        Some(digest) => tx
-            .conn
-            .prepare_cached("SELECT 1 FROM entries WHERE number_digest = ?1")?
-            .exists([digest])?,
+        Some(digest) => tx.conn.prepare_cached(NUMBER_HELD)?.exists([digest])?,
         None => false,
     };
     if used {

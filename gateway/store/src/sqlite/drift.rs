@@ -8,7 +8,8 @@
 //!
 //! 1. A clock that stands before the last reading puts nothing off: whatever was deferred is due. It
 //!    was deferred to spare the upstream for a while, and that while can no longer be measured; too
-//!    early costs one attempt, too late may cost years.
+//!    early costs one attempt, too late may cost years. A paper form is waited for no longer than
+//!    from now on.
 //! 2. A clock that stands more than [`JUMP_MAX`] after it parks nothing by that alone: a deadline that
 //!    passed between the two readings is not acted on by this process. One that passes later, or had
 //!    passed before, is.
@@ -84,8 +85,13 @@ impl Drift {
     }
 
     /// Invariant 1.
-    pub(super) fn wake(self, conn: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn wake(self, conn: &Connection, now: Timestamp) -> rusqlite::Result<()> {
         if self == Drift::Back {
+            conn.execute(
+                "UPDATE entries SET paper_due = min(paper_due, ?1 + paper_within_ms) \
+                 WHERE paper_due IS NOT NULL",
+                [at(now)],
+            )?;
             conn.execute(
                 "UPDATE entries SET queue = 'ready', due = NULL WHERE queue = 'deferred'",
                 [],

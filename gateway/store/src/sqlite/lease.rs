@@ -3,8 +3,9 @@
 //! # Invariants
 //!
 //! 1. Every lease raises the epoch, and a lease to send counts its send, in one transaction.
-//! 2. A lease that ran out leaves its entry uncertain, never due to be sent: nobody knows what the
-//!    upstream has seen. The same holds for every lease of a process that is gone.
+//! 2. A lease that ran out leaves its entry uncertain (or given up, where the desk does not wait),
+//!    never due to be sent: nobody knows what the upstream has seen. The same holds for every lease
+//!    of a process that is gone.
 //! 3. An entry is not leased while an earlier one under the same order key is still to be moved.
 //!
 //! # Limits
@@ -20,13 +21,14 @@
 use std::time::Duration;
 
 use engine::ports::{Leased, Wanted};
-use policies::failure::{Code, Opaque};
+use policies::delivery::{NumberFate, lease_ended};
+use policies::family::Look;
 use policies::state::State;
 use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::row::{self, RawWork, at, instant, limit, work_columns};
-use super::step::{self, Standing, standing_columns};
+use super::step::{self, Standing, Step, standing_columns};
 use super::tx::Tx;
 use crate::sealing::Sealer;
 
@@ -49,23 +51,24 @@ macro_rules! in_turn {
 const DUE: &str = concat!(
     "SELECT accepted_seq, ",
     work_columns!(),
-    " FROM entries AS e WHERE queue = 'ready' AND lane = ?1 AND state = ?2 AND ",
+    " FROM entries AS e WHERE queue = 'ready' AND lane = ?1 AND op = ?2 AND state = ?3 AND ",
     in_turn!(),
-    " ORDER BY deadline, accepted_seq LIMIT ?3"
+    " ORDER BY deadline, accepted_seq LIMIT ?4"
 );
 /// Whether there are any.
 const ANY_DUE: &str = concat!(
-    "SELECT 1 FROM entries AS e WHERE queue = 'ready' AND lane = ?1 AND state = ?2 AND ",
+    "SELECT 1 FROM entries AS e WHERE queue = 'ready' AND lane = ?1 AND op = ?2 AND state = ?3 AND ",
     in_turn!(),
     " LIMIT 1"
 );
 /// Deferred entries whose time has come become due.
 const COME_DUE: &str = "UPDATE entries SET queue = 'ready', due = NULL WHERE accepted_seq IN ( \
      SELECT accepted_seq FROM entries \
-     WHERE queue = 'deferred' AND lane = ?1 AND state = ?2 AND due <= ?3 ORDER BY due LIMIT ?4)";
+     WHERE queue = 'deferred' AND lane = ?1 AND op = ?2 AND state = ?3 AND due <= ?4 \
+     ORDER BY due LIMIT ?5)";
 /// When the next deferred entry comes due.
 const NEXT_DEFERRED: &str = concat!(
-    "SELECT due FROM entries AS e WHERE queue = 'deferred' AND lane = ?1 AND state = ?2 AND ",
+    "SELECT due FROM entries AS e WHERE queue = 'deferred' AND lane = ?1 AND op = ?2 AND state = ?3 AND ",
     in_turn!(),
     " ORDER BY due LIMIT 1"
 );
@@ -75,9 +78,9 @@ const ENDED: &str = concat!(
     standing_columns!(),
     " FROM entries WHERE queue = 'leased' AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2"
 );
-/// When the next running lease of a lane ends; of leases to send only, unless ?2.
+/// When the next running lease of an operation ends; of leases to send only, unless ?3.
 const NEXT_END: &str = "SELECT lease_until FROM entries \
-     WHERE queue = 'leased' AND lane = ?1 AND (?2 OR state = 'sending') \
+     WHERE queue = 'leased' AND lane = ?1 AND op = ?2 AND (?3 OR state = 'sending') \
      ORDER BY lease_until LIMIT 1";
 
 /// An entry just leased, still sealed.
@@ -97,6 +100,8 @@ impl Held {
         }
         Leased {
             id: self.work.id,
+            role: self.work.role(),
+            accepted_at: instant(self.work.accepted_at),
             op: self.work.op,
             epoch: row::uint(self.work.epoch),
             lease_until: self.until,
@@ -106,7 +111,6 @@ impl Held {
             reason,
             terms,
             request,
-            identity: Opaque(self.work.identity),
         }
     }
 }
@@ -132,6 +136,7 @@ pub(super) fn lease_due(
         .query_map(
             params![
                 wanted.lane.0,
+                wanted.op.0,
                 source(wanted).as_str(),
                 limit(entries_max.min(LEASED_MAX))
             ],
@@ -161,18 +166,24 @@ pub(super) fn lease_due(
         .collect()
 }
 
-/// Invariant 2: makes up to `leases_max` entries whose lease ended at `now` or before uncertain;
-/// how many.
+/// Invariant 2: takes up to `leases_max` entries whose lease ended at `now` or before to where
+/// nobody knows what became of them; how many.
 pub(super) fn end_leases(tx: &mut Tx<'_>, now: i64, leases_max: usize) -> rusqlite::Result<usize> {
     let ended = Standing::all(tx, ENDED, params![now, limit(leases_max)])?;
     for standing in &ended {
-        // Asking changes nothing: what a lost reader held is as uncertain as it was, for its reason.
-        let reason = match standing.state {
-            State::Verifying => standing.reason.or(Some(Code::LeaseExpired)),
-            _ => Some(Code::LeaseExpired),
+        let Standing {
+            role,
+            state,
+            reason,
+            fallback,
+            ..
+        } = *standing;
+        let (state, reason, number) = lease_ended(role, state, reason, fallback);
+        let step = Step {
+            watch: (number == NumberFate::Watched).then_some(Look::Scheduled),
+            ..standing.to(state, Some(reason))
         };
-        let uncertain = standing.to(State::Uncertain, reason);
-        step::take(tx, standing, &uncertain)?;
+        step::take(tx, standing, &step)?;
     }
     Ok(ended.len())
 }
@@ -183,6 +194,7 @@ fn come_due(tx: &Tx<'_>, wanted: Wanted, now: i64) -> rusqlite::Result<()> {
         .prepare_cached(COME_DUE)?
         .execute(params![
             wanted.lane.0,
+            wanted.op.0,
             source(wanted).as_str(),
             now,
             limit(COMING_DUE_MAX)
@@ -208,19 +220,23 @@ pub(super) fn next_due(
     now: Timestamp,
 ) -> rusqlite::Result<Option<Timestamp>> {
     let source = source(wanted).as_str();
-    let ready = conn
-        .prepare_cached(ANY_DUE)?
-        .exists(params![wanted.lane.0, source])?;
+    let ready =
+        conn.prepare_cached(ANY_DUE)?
+            .exists(params![wanted.lane.0, wanted.op.0, source])?;
     if ready {
         return Ok(Some(now));
     }
     let deferred: Option<i64> = conn
         .prepare_cached(NEXT_DEFERRED)?
-        .query_row(params![wanted.lane.0, source], |row| row.get(0))
+        .query_row(params![wanted.lane.0, wanted.op.0, source], |row| {
+            row.get(0)
+        })
         .optional()?;
     let lease: Option<i64> = conn
         .prepare_cached(NEXT_END)?
-        .query_row(params![wanted.lane.0, wanted.verify], |row| row.get(0))
+        .query_row(params![wanted.lane.0, wanted.op.0, wanted.verify], |row| {
+            row.get(0)
+        })
         .optional()?;
     Ok([deferred, lease].into_iter().flatten().min().map(instant))
 }
@@ -228,27 +244,30 @@ pub(super) fn next_due(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sqlite::schema;
+    use crate::sqlite::{family, schema, settle, watch};
+
+    fn plan_of(sql: &str) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let conn = schema::open_writer(&directory.path().join("entries.db"), None).unwrap();
+        schema::plan(&conn, sql)
+    }
 
     /// What leasing costs must not grow with what waits: every statement reads an index that holds
     /// what it looks for and nothing else, in the order it is wanted.
     #[test]
     fn no_statement_walks_through_what_waits_or_sorts_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let conn = schema::open_writer(&directory.path().join("entries.db"), None).unwrap();
+        let ready = "SEARCH e USING INDEX entries_ready (lane=? AND op=? AND state=?)";
+        let family = "SEARCH entries USING INDEX entries_family (depends_on=?)";
         let cases = [
+            (DUE, ready),
+            (ANY_DUE, ready),
             (
-                DUE,
-                "SEARCH e USING INDEX entries_ready (lane=? AND state=?)",
+                COME_DUE,
+                "entries_deferred (lane=? AND op=? AND state=? AND due<?)",
             ),
-            (
-                ANY_DUE,
-                "SEARCH e USING INDEX entries_ready (lane=? AND state=?)",
-            ),
-            (COME_DUE, "entries_deferred (lane=? AND state=? AND due<?)"),
             (
                 NEXT_DEFERRED,
-                "SEARCH e USING INDEX entries_deferred (lane=? AND state=?)",
+                "SEARCH e USING INDEX entries_deferred (lane=? AND op=? AND state=?)",
             ),
             (
                 ENDED,
@@ -257,17 +276,29 @@ mod tests {
             // Leases are few: as many as attempts may run at once.
             (NEXT_END, "SCAN entries USING INDEX entries_leased"),
             (
-                crate::sqlite::settle::OVERDUE,
+                settle::OVERDUE,
                 "SEARCH entries USING INDEX entries_overdue (deadline>? AND deadline<?)",
             ),
+            (
+                settle::PAPER_OVERDUE,
+                "SEARCH entries USING INDEX entries_paper (paper_due>? AND paper_due<?)",
+            ),
+            (
+                settle::UNAUTHORIZED,
+                "USING INDEX entries_unauthorized (organization=? AND identity_digest=?)",
+            ),
+            (family::WAITING, family),
+            (watch::DUE_AT_ONCE, family),
+            (watch::CONSENT, family),
+            (watch::HASTEN, "entries_watches (lane=? AND due>?)"),
         ];
         for (sql, index) in cases {
-            let plan = schema::plan(&conn, sql);
+            let plan = plan_of(sql);
             assert!(plan.contains(index), "{sql}\n{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
             assert_eq!(plan.contains("SCAN"), sql == NEXT_END, "{sql}\n{plan}");
         }
         let in_turn = "SEARCH earlier USING INDEX entries_order (order_key=? AND rowid<?)";
-        assert!(schema::plan(&conn, DUE).contains(in_turn));
+        assert!(plan_of(DUE).contains(in_turn));
     }
 }

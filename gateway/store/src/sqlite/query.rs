@@ -25,6 +25,14 @@ impl From<Damaged> for Unread {
     }
 }
 
+/// The condition of a row that is asked for by its name: not one that is about a prescription. A
+/// prescription whose role is damaged is found, and said to be.
+macro_rules! not_dependent {
+    () => {
+        "role NOT IN ('cancel', 'paper', 'acknowledge', 'watch')"
+    };
+}
+
 /// One entry.
 pub(super) fn get(
     conn: &Connection,
@@ -35,7 +43,8 @@ pub(super) fn get(
     conn.prepare_cached(concat!(
         "SELECT ",
         entry_columns!(),
-        " FROM entries WHERE id = ?1 AND organization = ?2"
+        " FROM entries WHERE id = ?1 AND organization = ?2 AND ",
+        not_dependent!()
     ))?
     .query_row(params![id.0.as_bytes(), organization], |row| {
         RawEntry::read(row, 0)
@@ -71,7 +80,7 @@ pub(super) fn authority_awaited(conn: &Connection) -> rusqlite::Result<bool> {
 /// The condition of the index `entries_attention`, word for word, and the state itself.
 macro_rules! attention {
     () => {
-        "state NOT IN ('accepted', 'sending', 'uncertain', 'verifying', 'registered') AND state = ?"
+        "role = 'create' AND state NOT IN ('accepted', 'sending', 'uncertain', 'verifying', 'registered') AND state = ?"
     };
 }
 
@@ -86,9 +95,13 @@ pub(super) fn list(
     let mut sql = concat!(
         "SELECT ",
         entry_columns!(),
-        " FROM entries WHERE organization = ?"
+        " FROM entries WHERE organization = ? AND role = 'create'"
     )
     .to_owned();
+    if filter.unacknowledged {
+        // The condition of an index, word for word.
+        sql.push_str(" AND acknowledged = 0");
+    }
     let mut values = vec![Value::from(organization.to_owned())];
     let mut and = |condition: &str, value: Value| {
         sql.push_str(" AND ");
@@ -169,7 +182,10 @@ pub(super) fn events(
     id: EntryId,
 ) -> Result<Option<Vec<Event>>, Unread> {
     let found: Option<i64> = conn
-        .prepare_cached("SELECT accepted_seq FROM entries WHERE id = ?1 AND organization = ?2")?
+        .prepare_cached(concat!(
+            "SELECT accepted_seq FROM entries WHERE id = ?1 AND organization = ?2 AND ",
+            not_dependent!()
+        ))?
         .query_row(params![id.0.as_bytes(), organization], |row| row.get(0))
         .optional()?;
     let Some(entry) = found else {
@@ -199,7 +215,8 @@ pub(super) fn events_after(
     // Each half is read in its own order from its own index, and SQLite merges them.
     let mut select = conn.prepare_cached(
         "SELECT accepted_seq, accepted_at, id, 'accepted', NULL FROM entries \
-         INDEXED BY entries_organization WHERE organization = ?1 AND accepted_seq > ?2 \
+         INDEXED BY entries_organization \
+         WHERE role = 'create' AND organization = ?1 AND accepted_seq > ?2 \
          UNION ALL \
          SELECT v.seq, v.at, e.id, v.state, v.reason \
          FROM events AS v INDEXED BY events_organization \
@@ -224,11 +241,12 @@ pub(super) fn document(
     id: EntryId,
 ) -> Result<Document, Unread> {
     let found = conn
-        .prepare_cached(
+        .prepare_cached(concat!(
             "SELECT e.state, d.body FROM entries AS e \
              LEFT JOIN documents AS d ON d.entry = e.accepted_seq \
-             WHERE e.id = ?1 AND e.organization = ?2",
-        )?
+             WHERE e.id = ?1 AND e.organization = ?2 AND ",
+            not_dependent!()
+        ))?
         .query_row(params![id.0.as_bytes(), organization], |row| {
             Ok((row::text(row, 0)?, row.get::<_, Option<Vec<u8>>>(1)?))
         })
@@ -245,23 +263,26 @@ pub(super) fn document(
     })
 }
 
-/// How many entries stand where. The whole is counted on its own, over another index, so that a
-/// state that is counted nowhere shows: the equation does not balance.
+/// How many rows there are, and how many of them are about another one.
+const STORED: &str = "SELECT count(*) FROM entries INDEXED BY entries_id";
+const DEPENDENTS: &str = "SELECT count(*) FROM entries INDEXED BY entries_dependents \
+     WHERE role <> 'create' AND role IN ('cancel', 'paper', 'acknowledge', 'watch')";
+
+/// How many prescriptions stand where. The whole is counted on its own, over other indexes, so that
+/// one that is counted nowhere shows, for its state or its role: the equation does not balance.
 pub(super) fn tally(conn: &mut Connection) -> Result<Tally, Unread> {
-    // Both counts see one moment.
+    // All counts see one moment.
     let tx = conn.transaction()?;
-    let stored: i64 = tx.query_row(
-        "SELECT count(*) FROM entries INDEXED BY entries_id",
-        [],
-        |row| row.get(0),
-    )?;
+    let rows: i64 = tx.query_row(STORED, [], |row| row.get(0))?;
+    let dependents: i64 = tx.query_row(DEPENDENTS, [], |row| row.get(0))?;
     let mut tally = Tally {
-        stored: uint(stored),
+        stored: uint(rows - dependents),
         ..Tally::default()
     };
     {
         let mut select = tx.prepare_cached(
-            "SELECT state, count(*) FROM entries INDEXED BY entries_state GROUP BY state",
+            "SELECT state, count(*) FROM entries INDEXED BY entries_state \
+             WHERE role = 'create' GROUP BY state",
         )?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {

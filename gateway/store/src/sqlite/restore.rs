@@ -7,41 +7,54 @@
 
 use policies::failure::Code;
 use policies::state::State;
-use rusqlite::params;
 
-use super::step::{self, Standing, standing_columns};
+use super::step::{self, Standing, Step, standing_columns};
 use super::tx::Tx;
 
 /// Entries moved at a time, so that a copy with a million of them fits into memory.
 const BATCH_MAX: i64 = 512;
 
+/// Prescriptions that wait.
+const WAITING: &str = concat!(
+    "SELECT ",
+    standing_columns!(),
+    " FROM entries WHERE role = 'create' AND state = 'accepted' LIMIT ?1"
+);
+/// Cancels that wait to be sent; one that is held is not known to be needed.
+const WAITING_CANCELS: &str = concat!(
+    "SELECT ",
+    standing_columns!(),
+    " FROM entries WHERE role = 'cancel' AND state = 'accepted' AND queue <> 'held' LIMIT ?1"
+);
+
 /// Discards every number that is left, and makes every entry that waits uncertain.
 pub(super) fn distrust(tx: &mut Tx<'_>) -> rusqlite::Result<()> {
     tx.conn.execute("UPDATE ranges SET taken = size", [])?;
     tx.conn.execute("UPDATE blocks SET mark = stop", [])?;
-    let mut uncertain = 0;
-    loop {
-        let waiting = Standing::all(
-            tx,
-            concat!(
-                "SELECT ",
-                standing_columns!(),
-                " FROM entries WHERE state = ?1 LIMIT ?2"
-            ),
-            params![State::Accepted.as_str(), BATCH_MAX],
-        )?;
-        if waiting.is_empty() {
-            break;
-        }
-        uncertain += waiting.len();
-        for standing in &waiting {
-            let asked_for = standing.to(State::Uncertain, Some(Code::LeaseExpired));
-            step::take(tx, standing, &asked_for)?;
-        }
-    }
+    let uncertain = ask_for(tx, WAITING)? + ask_for(tx, WAITING_CANCELS)?;
     tracing::warn!(
         uncertain,
         "the store was put back from a copy: its numbers are discarded, what waited is asked for"
     );
     Ok(())
+}
+
+/// Makes what `sql` finds uncertain; how many. What depends on another entry goes on waiting for it,
+/// and is asked for when its turn has come.
+fn ask_for(tx: &mut Tx<'_>, sql: &str) -> rusqlite::Result<usize> {
+    let mut uncertain = 0;
+    loop {
+        let waiting = Standing::all(tx, sql, [BATCH_MAX])?;
+        if waiting.is_empty() {
+            return Ok(uncertain);
+        }
+        uncertain += waiting.len();
+        for standing in &waiting {
+            let asked_for = Step {
+                held: standing.held,
+                ..standing.to(State::Uncertain, Some(Code::LeaseExpired))
+            };
+            step::take(tx, standing, &asked_for)?;
+        }
+    }
 }

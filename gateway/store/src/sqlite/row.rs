@@ -3,6 +3,7 @@
 use engine::ports::{Entry, EntryId, Event, ReadError, Request};
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::{Code, Opaque};
+use policies::family::Role;
 use policies::state::State;
 use policies::time::Timestamp;
 use rusqlite::Row;
@@ -18,6 +19,8 @@ pub(super) const READY: &str = "ready";
 pub(super) const DEFERRED: &str = "deferred";
 /// The queue of entries that a deliverer holds.
 pub(super) const LEASED: &str = "leased";
+/// The queue of entries that wait for the one they depend on.
+pub(super) const HELD: &str = "held";
 
 /// SQLite counts to 2^63 - 1; an instant or a count past it becomes that.
 pub(super) fn int(value: u64) -> i64 {
@@ -125,18 +128,35 @@ pub(super) fn state(word: &str) -> Result<State, Damaged> {
     known(State::parse(word))
 }
 
+/// A role column, for those who only move the row.
+pub(super) fn role(word: &str) -> Role {
+    Role::parse(word).unwrap_or(Role::Create)
+}
+
 /// A reason column.
 pub(super) fn reason(word: Option<&str>) -> Result<Option<Code>, Damaged> {
     word.map(|word| known(Code::parse(word))).transpose()
 }
 
-/// Terms as they stand in a row: the columns `fallback, uncertain, deadline, answer_within_ms`.
+/// The columns of [`RawTerms`], in its order.
+macro_rules! terms_columns {
+    () => {
+        "fallback, uncertain, deadline, answer_within_ms, paper_within_ms, look_after_ms, \
+         annul_consent"
+    };
+}
+pub(super) use terms_columns;
+
+/// Terms as they stand in a row.
 #[derive(Debug)]
 pub(super) struct RawTerms {
     fallback: String,
     uncertain: String,
     deadline: i64,
     answer_within_ms: i64,
+    paper_within_ms: i64,
+    look_after_ms: i64,
+    annul_consent: bool,
 }
 
 impl RawTerms {
@@ -146,6 +166,9 @@ impl RawTerms {
             uncertain: text(row, first + 1)?,
             deadline: row.get(first + 2)?,
             answer_within_ms: row.get(first + 3)?,
+            paper_within_ms: row.get(first + 4)?,
+            look_after_ms: row.get(first + 5)?,
+            annul_consent: row.get(first + 6)?,
         })
     }
 
@@ -164,15 +187,24 @@ impl RawTerms {
             uncertain: Uncertain::Verify,
             deadline: instant(self.deadline),
             answer_within: Duration::from_millis(uint(self.answer_within_ms)),
+            paper_within: Duration::from_millis(uint(self.paper_within_ms)),
+            look_after: Duration::from_millis(uint(self.look_after_ms)),
+            annul_consent: self.annul_consent,
         }
     }
 }
 
-/// The columns of [`RawEntry`], in its order.
+/// The columns of [`RawEntry`], in its order, of a row of `entries` by that name.
 macro_rules! entry_columns {
     () => {
-        "id, op, state, reason, accepted_at, updated_at, number, answer, \
-         fallback, uncertain, deadline, answer_within_ms"
+        concat!(
+            "id, op, state, reason, accepted_at, updated_at, number, answer, role, \
+             acknowledged, paper_due, \
+             EXISTS (SELECT 1 FROM entries AS watch \
+                     WHERE watch.depends_on = entries.id AND watch.role = 'watch' \
+                     AND watch.queue IS NOT NULL), ",
+            $crate::sqlite::row::terms_columns!()
+        )
     };
 }
 pub(super) use entry_columns;
@@ -188,6 +220,10 @@ pub(super) struct RawEntry {
     updated_at: i64,
     number: Option<Vec<u8>>,
     answer: Option<Vec<u8>>,
+    role: String,
+    acknowledged: Option<bool>,
+    paper_due: Option<i64>,
+    watched: bool,
     terms: RawTerms,
 }
 
@@ -203,13 +239,18 @@ impl RawEntry {
             updated_at: row.get(first + 5)?,
             number: row.get(first + 6)?,
             answer: row.get(first + 7)?,
-            terms: RawTerms::read(row, first + 8)?,
+            role: text(row, first + 8)?,
+            acknowledged: row.get(first + 9)?,
+            paper_due: row.get(first + 10)?,
+            watched: row.get(first + 11)?,
+            terms: RawTerms::read(row, first + 12)?,
         })
     }
 
     /// Unseals it.
     pub(super) fn open(self, sealer: &Sealer) -> Result<Entry, Damaged> {
         let id = EntryId(self.id);
+        known(Role::parse(&self.role))?;
         let number = unseal(sealer, place(id, "number"), self.number.as_deref())?;
         let answer = unseal(sealer, place(id, "answer"), self.answer.as_deref())?;
         Ok(Entry {
@@ -222,6 +263,9 @@ impl RawEntry {
             terms: self.terms.open()?,
             number: number.unwrap_or_default(),
             answer,
+            acknowledged: self.acknowledged == Some(true),
+            watched: self.watched,
+            paper_due: self.paper_due.map(instant),
         })
     }
 }
@@ -229,8 +273,11 @@ impl RawEntry {
 /// The columns of [`RawWork`], in its order.
 macro_rules! work_columns {
     () => {
-        "id, op, epoch, sends, failures, trace, identity_digest, payload, number, authority, \
-         fallback, uncertain, deadline, answer_within_ms, reason"
+        concat!(
+            "id, op, epoch, sends, failures, trace, payload, number, authority, reason, role, \
+             accepted_at, ",
+            $crate::sqlite::row::terms_columns!()
+        )
     };
 }
 pub(super) use work_columns;
@@ -244,12 +291,13 @@ pub(super) struct RawWork {
     pub(super) sends: u32,
     pub(super) failures: u32,
     trace: Option<String>,
-    pub(super) identity: Vec<u8>,
     payload: Vec<u8>,
     number: Option<Vec<u8>>,
     authority: Vec<u8>,
-    terms: RawTerms,
     reason: Option<String>,
+    role: String,
+    pub(super) accepted_at: i64,
+    terms: RawTerms,
 }
 
 impl RawWork {
@@ -262,18 +310,25 @@ impl RawWork {
             sends: row.get(first + 3)?,
             failures: row.get(first + 4)?,
             trace: optional_text(row, first + 5)?,
-            identity: row.get(first + 6)?,
-            payload: row.get(first + 7)?,
-            number: row.get(first + 8)?,
-            authority: row.get(first + 9)?,
-            terms: RawTerms::read(row, first + 10)?,
-            reason: optional_text(row, first + 14)?,
+            payload: row.get(first + 6)?,
+            number: row.get(first + 7)?,
+            authority: row.get(first + 8)?,
+            reason: optional_text(row, first + 9)?,
+            role: text(row, first + 10)?,
+            accepted_at: row.get(first + 11)?,
+            terms: RawTerms::read(row, first + 12)?,
         })
     }
 
     /// Why it stood where it stood before the lease. A word that is none of ours is no reason.
     pub(super) fn reason(&self) -> Option<Code> {
         self.reason.as_deref().and_then(Code::parse)
+    }
+
+    /// What it is to its prescription. A word that is none of ours is a prescription's that can only
+    /// be parked.
+    pub(super) fn role(&self) -> Role {
+        role(&self.role)
     }
 
     /// The terms and the request; a row that does not unseal still has a name, so that it can be
@@ -288,6 +343,7 @@ impl RawWork {
 
     fn request(&mut self, sealer: &Sealer) -> Result<Request, Damaged> {
         whole(self.op.clone())?;
+        known(Role::parse(&self.role))?;
         reason(self.reason.as_deref())?;
         let number = unseal(sealer, place(self.id, "number"), self.number.as_deref())?;
         Ok(Request {
@@ -299,7 +355,12 @@ impl RawWork {
     }
 }
 
-fn unseal(sealer: &Sealer, place: Place, sealed: Option<&[u8]>) -> Result<Option<Opaque>, Damaged> {
+/// Unseals a column that may be empty.
+pub(super) fn unseal(
+    sealer: &Sealer,
+    place: Place,
+    sealed: Option<&[u8]>,
+) -> Result<Option<Opaque>, Damaged> {
     sealed
         .map(|sealed| sealer.unseal(place, sealed))
         .transpose()
@@ -343,4 +404,12 @@ impl RawEvent {
 pub(super) fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
     let bytes: [u8; 16] = row.get(column)?;
     Ok(Uuid::from_bytes(bytes))
+}
+
+/// An identifier that may be missing. One that is none is as good as missing.
+pub(super) fn optional_uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Uuid>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Blob(bytes) => Uuid::from_slice(bytes).ok(),
+        _ => None,
+    })
 }

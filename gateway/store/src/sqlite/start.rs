@@ -28,7 +28,7 @@ use super::retire::retire;
 use super::row::{at, uint};
 use super::tx::{Counts, Fixed, Tx};
 use super::writer::{Alarm, Commit, Engine, Writer};
-use super::{OpenError, Settings, Sqlite, lease, restore, schema};
+use super::{OpenError, Settings, Sqlite, lease, restore, schema, watch};
 use crate::sealing::Sealer;
 
 /// Opens the store of `settings`.
@@ -44,6 +44,7 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
         sealer: Arc::clone(&sealer),
         clock: Arc::clone(&settings.clock),
         node: settings.node.clone(),
+        undo_op: settings.undo_op,
         entries_max: settings.entries_max,
         instance: 0,
         drift: Drift::None,
@@ -101,7 +102,8 @@ fn begin(
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = fixed.clock.now();
         fixed.drift = Drift::find(&tx, now)?;
-        fixed.drift.wake(&tx)?;
+        watch::rename(&tx, fixed.undo_op)?;
+        fixed.drift.wake(&tx, now)?;
         fixed.instance = tx.query_row(
             "INSERT INTO meta (one, key_check, instance, clock) VALUES (1, ?1, 1, ?2) \
              ON CONFLICT (one) DO UPDATE SET instance = instance + 1, clock = ?2 \
@@ -151,7 +153,8 @@ fn count(conn: &Connection, noted: Timestamp) -> rusqlite::Result<Counts> {
     let mut pending = 0;
     for state in State::ALL.into_iter().filter(|state| state.is_pending()) {
         let count: i64 = conn.query_row(
-            "SELECT count(*) FROM entries INDEXED BY entries_state WHERE state = ?1",
+            "SELECT count(*) FROM entries INDEXED BY entries_state \
+             WHERE role = 'create' AND state = ?1",
             [state.as_str()],
             |row| row.get(0),
         )?;

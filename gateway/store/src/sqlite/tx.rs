@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::ports::{BlockId, Clock};
+use policies::operation::OpName;
 use policies::time::Timestamp;
 use rusqlite::Connection;
 
@@ -27,6 +28,8 @@ pub(super) struct Fixed {
     pub(super) sealer: Arc<Sealer>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) node: String,
+    /// The operation of every watch.
+    pub(super) undo_op: OpName,
     pub(super) entries_max: u64,
     /// The number of this opening of the store.
     pub(super) instance: i64,
@@ -49,6 +52,12 @@ pub(super) struct Tx<'w> {
 }
 
 impl Tx<'_> {
+    /// Counts the number at `position` of `block` as held.
+    pub(super) fn use_number(&mut self, block: BlockId, position: u64) {
+        let mark = self.marks.entry(block).or_default();
+        *mark = (*mark).max(position + 1);
+    }
+
     /// Takes the next place in the order of all events.
     pub(super) fn next_seq(&mut self) -> i64 {
         let seq = self.counts.seq_next;

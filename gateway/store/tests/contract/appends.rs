@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::ports::{AppendError, Appended, NumberUse, Organization, Recall};
+use engine::ports::{AppendError, Appended, NumberUse, Organization, Recall, Start};
 use policies::state::State;
 
 use super::{PLENTY, Place, reopen};
@@ -125,7 +125,7 @@ pub(crate) async fn fifty_requests_with_one_key_at_once_are_one_entry(place: &mu
 pub(crate) async fn an_entry_appended_leased_has_its_first_send_on_disk(place: &mut dyn Place) {
     let store = place.open(PLENTY);
     let mut new = entry("k");
-    new.lease_for = Some(LEASE);
+    new.start = Start::Leased(LEASE);
     let id = new.id;
     let outcome = store.append(vec![new]).await.remove(0);
     assert!(
@@ -133,7 +133,9 @@ pub(crate) async fn an_entry_appended_leased_has_its_first_send_on_disk(place: &
             outcome,
             Ok(Appended::Accepted {
                 at: START,
-                epoch: 1
+                state: State::Sending,
+                epoch: 1,
+                request: None,
             })
         ),
         "{outcome:?}"
@@ -190,7 +192,7 @@ pub(crate) async fn an_entry_behind_another_of_its_prescription_is_not_appended_
     let first = entry("prescription");
     let mut second = entry("cancel");
     second.order_key = first.id;
-    second.lease_for = Some(LEASE);
+    second.start = Start::Leased(LEASE);
     accept(&*store, first).await;
     let outcome = store.append(vec![second]).await.remove(0);
     assert!(

@@ -9,7 +9,9 @@ use policies::state::State;
 use policies::time::Timestamp;
 
 use super::{PLENTY, Place, reopen};
-use crate::world::{LEASE, SEND, START, VERIFY, accept, entry, lease_one, practice, settlement};
+use crate::world::{
+    LEASE, SEND, SENDING, START, VERIFY, accept, entry, lease_one, practice, settlement,
+};
 
 async fn state_of(store: &dyn Store, id: EntryId) -> (State, Option<Code>) {
     let found = store.get(practice(), id).await.unwrap().unwrap();
@@ -183,6 +185,7 @@ pub(crate) async fn an_entry_is_leased_from_its_own_queue_when_it_is_due(place: 
     let store = place.open(PLENTY);
     let elsewhere = Wanted {
         lane: LaneName("sac.lots"),
+        op: SENDING,
         verify: false,
     };
     let id = accept(&*store, entry("k")).await;

@@ -51,7 +51,7 @@ async fn listed(store: &Sqlite) -> Vec<EntryId> {
 
 #[tokio::test]
 async fn a_row_with_a_damaged_word_is_parked_while_others_flow() {
-    for column in ["op", "trace", "fallback", "uncertain", "reason"] {
+    for column in ["role", "trace", "fallback", "uncertain", "reason"] {
         let (directory, ids) = closed(3).await;
         spoil_entry(directory.path(), ids[0], column);
         let store = super::open(directory.path()).unwrap();
@@ -68,7 +68,10 @@ async fn a_row_with_a_damaged_word_is_parked_while_others_flow() {
         assert!(leased[1..].iter().all(|leased| leased.request.is_ok()));
         let parked = settlement(&leased[0], State::Parked, Some(Code::Unreadable));
         store.settle(vec![parked]).await.unwrap();
-        assert_eq!(store.tally().await.unwrap().parked, 1);
+        let tally = store.tally().await.unwrap();
+        // What may be a prescription or not is in no term.
+        let counted = column != "role";
+        assert_eq!((tally.parked == 1, tally.balances()), (counted, counted));
         store.close().await;
     }
 }
@@ -87,7 +90,9 @@ async fn a_damaged_word_stops_no_start_and_no_parking() {
         // The start ends the lease of the damaged row beside those of the others.
         let store = open();
         let uncertain = store.lease_due(VERIFY, 10, LEASE).await.unwrap();
-        assert_eq!(uncertain.len(), 3, "{column}");
+        // What is to be done with a damaged operation nobody knows, so that nobody takes it up.
+        let taken_up = if column == "op" { 2 } else { 3 };
+        assert_eq!(uncertain.len(), taken_up, "{column}");
         clock.advance(LEASE);
         assert_eq!(
             store.lease_due(SEND, 10, LEASE).await.unwrap().len(),
@@ -95,7 +100,7 @@ async fn a_damaged_word_stops_no_start_and_no_parking() {
             "{column}"
         );
         clock.advance(Duration::from_secs(100_000));
-        assert_eq!(store.park_overdue(10).await, Ok(3), "{column}");
+        assert_eq!(store.sweep(10).await.unwrap().parked, 3, "{column}");
         let tally = store.tally().await.unwrap();
         assert_eq!((tally.stored, tally.parked), (3, 3), "{column}");
         store.close().await;
@@ -117,7 +122,7 @@ async fn a_waiting_row_with_a_damaged_state_unbalances_the_equation_until_it_is_
     assert_eq!(document, Err(ReadError::Damaged));
     assert_eq!(lease_one(&store, SEND).await.id, ids[0]);
     clock.advance(Duration::from_secs(100_000));
-    assert_eq!(store.park_overdue(10).await, Ok(2), "one is leased");
+    assert_eq!(store.sweep(10).await.unwrap().parked, 2, "one is leased");
     let parked = store.get(practice(), ids[1]).await.unwrap().unwrap();
     assert_eq!(parked.state, State::Parked);
     assert!(store.tally().await.unwrap().balances());

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use engine::ports::{
-    AppendError, Appended, EntryId, Leased, NewEntry, Request, Settled, Settlement,
+    AppendError, Appended, EntryId, NewEntry, Renumber, Request, Settled, Settlement, Start, Swept,
+    Wanted,
 };
+use policies::delivery::{Fallback, NumberFate, Terms, lease_ended};
 use policies::failure::{Code, Opaque};
+use policies::family::{Look, Role, awaits_acknowledgement};
 use policies::state::{State, Tally};
 use policies::time::Timestamp;
 
-use crate::world::START;
+use crate::world::{START, UNDO};
+
+mod family;
 
 pub(crate) struct Reference {
     pub(crate) now: Timestamp,
@@ -19,24 +24,67 @@ pub(crate) struct Reference {
 }
 
 /// An entry of the model.
+#[derive(Debug, Clone)]
 pub(crate) struct Held {
-    pub(crate) id: EntryId,
+    /// Of a watch, what the store calls it: known once it was leased.
+    pub(crate) id: Option<EntryId>,
+    pub(crate) role: Role,
     pub(crate) state: State,
     pub(crate) reason: Option<Code>,
     pub(crate) accepted_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) events: Vec<(Timestamp, State, Option<Code>)>,
-    new: NewEntry,
+    pub(crate) acknowledged: bool,
+    pub(crate) paper_due: Option<Timestamp>,
+    pub(crate) answer: Option<Opaque>,
+    pub(crate) key: Option<(String, Opaque)>,
+    pub(crate) request: Request,
+    parent: Option<usize>,
+    /// Waits for its parent.
+    held: bool,
+    op: String,
+    order_key: Option<EntryId>,
+    /// The number that no other entry may have.
+    holds: Option<Opaque>,
+    identity: Opaque,
+    terms: Terms,
     due: Timestamp,
-    lease_until: Timestamp,
-    epoch: u64,
+    pub(crate) lease_until: Timestamp,
+    pub(crate) epoch: u64,
+    pub(crate) sends: u32,
+}
+
+/// Where an entry goes.
+struct To {
+    state: State,
+    reason: Option<Code>,
+    due: Timestamp,
     sends: u32,
+    acknowledged: bool,
+    watch: Option<Look>,
+    number: Option<Opaque>,
+}
+
+/// What a deliverer is told, in a form that can be compared.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) role: Role,
+    pub(crate) state: State,
+    pub(crate) reason: Option<Code>,
+    pub(crate) epoch: u64,
+    pub(crate) sends: u32,
+    pub(crate) accepted_at: Timestamp,
+    pub(crate) annul_consent: bool,
+    pub(crate) request: Request,
 }
 
 /// What an append did, in a form that can be compared.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Described {
-    Accepted(Timestamp, u64),
+    Accepted(Timestamp, State, u64, Option<Request>),
+    Moot(State),
+    NoParent,
+    OtherIdentity,
     Replay(EntryId, State),
     KeyReused,
     NumberOurs,
@@ -46,17 +94,21 @@ pub(crate) enum Described {
 
 pub(crate) fn describe(outcome: &Result<Appended, AppendError>) -> Described {
     match outcome {
-        Ok(Appended::Accepted { at, epoch }) => Described::Accepted(*at, *epoch),
+        Ok(Appended::Accepted {
+            at,
+            state,
+            epoch,
+            request,
+        }) => Described::Accepted(*at, *state, *epoch, request.as_deref().cloned()),
+        Ok(Appended::Moot(state)) => Described::Moot(*state),
+        Ok(Appended::NoParent) => Described::NoParent,
+        Ok(Appended::OtherIdentity) => Described::OtherIdentity,
         Ok(Appended::Replay(entry)) => Described::Replay(entry.id, entry.state),
         Ok(Appended::KeyReused) => Described::KeyReused,
         Ok(Appended::NumberOurs) => Described::NumberOurs,
         Ok(Appended::NumberUsed) => Described::NumberUsed,
         Err(error) => Described::Failed(*error),
     }
-}
-
-fn queued(state: State) -> bool {
-    state.is_pending() && state != State::Cancelling
 }
 
 fn heard(state: State) -> State {
@@ -68,14 +120,72 @@ fn heard(state: State) -> State {
 }
 
 impl Held {
-    fn go(&mut self, now: Timestamp, state: State, reason: Option<Code>) {
-        if (heard(self.state), self.reason) != (state, reason) {
-            self.events.push((now, state, reason));
-            self.updated_at = now;
+    fn of(new: &NewEntry, parent: Option<usize>, now: Timestamp) -> Held {
+        let number = new.number.number().cloned();
+        Held {
+            id: Some(new.id),
+            role: new.role,
+            state: State::Accepted,
+            reason: None,
+            accepted_at: now,
+            updated_at: now,
+            events: vec![(now, State::Accepted, None)],
+            acknowledged: false,
+            paper_due: None,
+            answer: None,
+            key: Some((new.key.clone(), new.fingerprint.clone())),
+            request: Request {
+                payload: new.payload.clone(),
+                number: number.clone().unwrap_or_default(),
+                authority: new.authority.clone(),
+                trace: new.trace.clone(),
+            },
+            parent,
+            held: false,
+            op: new.op.0.to_owned(),
+            order_key: Some(new.order_key),
+            holds: number,
+            identity: new.identity.clone(),
+            terms: new.terms,
+            due: now,
+            lease_until: now,
+            epoch: 0,
+            sends: 0,
         }
+    }
+
+    /// Whether the gateway is to do something about it by itself, or waits for what it depends on.
+    fn is_queued(&self) -> bool {
+        self.state.is_pending() && self.state != State::Cancelling
+    }
+
+    pub(crate) fn is_open_watch(&self) -> bool {
+        self.role == Role::Watch && self.is_queued()
+    }
+
+    /// Whether its prescriber must still take note of how it stands.
+    pub(crate) fn is_open(&self) -> bool {
+        awaits_acknowledgement(self.state, self.reason) && !self.acknowledged
+    }
+
+    fn lease(&mut self, state: State, until: Timestamp) {
         self.state = state;
-        self.reason = reason;
-        self.due = now;
+        self.epoch += 1;
+        self.sends += u32::from(state == State::Sending);
+        self.lease_until = until;
+    }
+
+    pub(crate) fn taken(&self) -> Taken {
+        Taken {
+            role: self.role,
+            state: self.state,
+            reason: self.reason,
+            epoch: self.epoch,
+            sends: self.sends,
+            accepted_at: self.accepted_at,
+            annul_consent: self.terms.annul_consent,
+            request: self.request.clone(),
+        }
     }
 }
 
@@ -88,91 +198,113 @@ impl Reference {
         }
     }
 
+    /// What a caller may speak of.
     pub(crate) fn names(&self) -> Vec<EntryId> {
-        self.entries.iter().map(|entry| entry.id).collect()
+        self.entries.iter().filter_map(|held| held.id).collect()
+    }
+
+    pub(crate) fn creates(&self) -> impl Iterator<Item = &Held> {
+        let create = |held: &&Held| held.role == Role::Create;
+        self.entries.iter().filter(create)
+    }
+
+    pub(crate) fn is_watched(&self, id: Option<EntryId>) -> bool {
+        let mut watches = self.entries.iter().filter(|held| held.is_open_watch());
+        watches.any(|watch| watch.parent.is_some_and(|at| self.entries[at].id == id))
+    }
+
+    fn place(&self, id: EntryId) -> Option<usize> {
+        self.entries.iter().position(|held| held.id == Some(id))
+    }
+
+    pub(crate) fn find(&self, id: EntryId) -> &Held {
+        &self.entries[self.place(id).expect("it is stored")]
     }
 
     pub(crate) fn append(&mut self, new: &NewEntry) -> Described {
-        if let Some(found) = self.entries.iter().find(|held| held.new.key == new.key) {
-            return if found.new.fingerprint == new.fingerprint {
-                Described::Replay(found.id, found.state)
-            } else {
-                Described::KeyReused
+        let key = Some((&new.key, &new.fingerprint));
+        let keyed = |held: &&Held| held.key.as_ref().is_some_and(|held| held.0 == new.key);
+        if let Some(found) = self.entries.iter().find(keyed) {
+            let same = found.key.as_ref().map(|(key, body)| (key, body)) == key;
+            return match found.id.filter(|_| same) {
+                Some(id) => Described::Replay(id, found.state),
+                None => Described::KeyReused,
             };
         }
-        let pending = self.entries.iter().filter(|held| held.state.is_pending());
-        if pending.count() as u64 >= self.entries_max {
+        let pending = self
+            .creates()
+            .filter(|held| held.state.is_pending())
+            .count();
+        if new.role == Role::Create && pending as u64 >= self.entries_max {
             return Described::Failed(AppendError::Full);
         }
-        let number = new.number.number();
-        if self
-            .entries
-            .iter()
-            .any(|held| held.new.number.number() == number)
-        {
+        if let Some(parent) = new.depends_on {
+            return self.append_about(new, parent);
+        }
+        if self.is_taken(new.number.number()) {
             return Described::NumberUsed;
         }
-        let free = !self.waits(self.entries.len(), new.order_key);
-        let lease = new.lease_for.filter(|_| free);
-        let epoch = u32::from(lease.is_some());
-        self.entries.push(Held {
-            id: new.id,
-            state: if lease.is_some() {
-                State::Sending
-            } else {
-                State::Accepted
-            },
-            reason: None,
-            accepted_at: self.now,
-            updated_at: self.now,
-            events: vec![(self.now, State::Accepted, None)],
-            new: new.clone(),
-            due: self.now,
-            lease_until: self.now + lease.unwrap_or_default(),
-            epoch: u64::from(epoch),
-            sends: epoch,
-        });
-        Described::Accepted(self.now, u64::from(epoch))
-    }
-
-    /// Whether an entry before place `index` under `order_key` is still to be moved.
-    fn waits(&self, index: usize, order_key: EntryId) -> bool {
-        self.entries[..index]
-            .iter()
-            .any(|held| held.new.order_key == order_key && queued(held.state))
-    }
-
-    /// What the deliverer that appended `id` leased holds.
-    pub(crate) fn as_leased(&self, id: EntryId) -> Leased {
-        let held = self.entries.iter().find(|held| held.id == id);
-        let held = held.expect("it was just stored");
-        Leased {
-            id,
-            op: "invio".to_owned(),
-            epoch: held.epoch,
-            lease_until: held.lease_until,
-            state: held.state,
-            sends: held.sends,
-            failures: 0,
-            reason: held.reason,
-            terms: held.new.terms,
-            request: Ok(Request {
-                payload: held.new.payload.clone(),
-                number: held.new.number.number().clone(),
-                authority: held.new.authority.clone(),
-                trace: held.new.trace.clone(),
-            }),
-            identity: Opaque::default(),
+        let at = self.push(Held::of(new, None, self.now));
+        self.begin(at, new.start);
+        if let Start::Withdrawn(code) = new.start {
+            let withdrawn = self.to(at, State::Withdrawn, Some(code));
+            self.take(at, withdrawn);
         }
+        self.accepted(at, None)
+    }
+
+    fn push(&mut self, held: Held) -> usize {
+        self.entries.push(held);
+        self.entries.len() - 1
+    }
+
+    /// Leased at once, if it is to be and nothing of its prescription is before it.
+    fn begin(&mut self, at: usize, start: Start) {
+        if let Start::Leased(span) = start
+            && !self.waits(at)
+        {
+            let until = self.now + span;
+            self.entries[at].lease(State::Sending, until);
+        }
+    }
+
+    fn accepted(&self, at: usize, request: Option<Request>) -> Described {
+        let held = &self.entries[at];
+        Described::Accepted(self.now, held.state, held.epoch, request)
+    }
+
+    fn is_taken(&self, number: Option<&Opaque>) -> bool {
+        number.is_some_and(|number| {
+            let holds = |held: &Held| held.holds.as_ref() == Some(number);
+            self.entries.iter().any(holds)
+        })
+    }
+
+    /// Whether an entry before place `at` under its order key is still to be moved.
+    fn waits(&self, at: usize) -> bool {
+        let key = self.entries[at].order_key;
+        key.is_some()
+            && self.entries[..at]
+                .iter()
+                .any(|held| held.order_key == key && held.is_queued())
     }
 
     fn end_leases(&mut self, now: Timestamp, all: bool) {
-        for held in &mut self.entries {
-            if held.state.is_leased() && (all || held.lease_until <= now) {
-                // Asking changes nothing: a reason from before a lost verify is kept.
-                let before = held.reason.filter(|_| held.state == State::Verifying);
-                held.go(now, State::Uncertain, before.or(Some(Code::LeaseExpired)));
-            }
+        let mut ended: Vec<_> = (0..self.entries.len())
+            .filter(|at| self.entries[*at].state.is_leased())
+            .filter(|at| all || self.entries[*at].lease_until <= now)
+            .collect();
+        ended.sort_by_key(|at| self.entries[*at].lease_until);
+        for at in ended {
+            let held = &self.entries[at];
+            let fallback = match held.role {
+                Role::Create => held.terms.fallback,
+                _ => Fallback::Hold,
+            };
+            let (state, reason, number) = lease_ended(held.state, held.reason, fallback);
+            let mut to = self.to(at, state, Some(reason));
+            to.watch = (number == NumberFate::Watched).then_some(Look::Scheduled);
+            self.take(at, to);
         }
     }
 
@@ -180,116 +312,160 @@ impl Reference {
         self.end_leases(self.now, true);
     }
 
-    fn leasable(&self, verify: bool) -> Vec<usize> {
-        let source = if verify {
-            State::Uncertain
-        } else {
-            State::Accepted
+    fn leasable(&self, wanted: Wanted) -> Vec<usize> {
+        let source = match wanted.verify {
+            true => State::Uncertain,
+            false => State::Accepted,
         };
         (0..self.entries.len())
-            .filter(|index| {
-                let held = &self.entries[*index];
-                held.state == source && !self.waits(*index, held.new.order_key)
+            .filter(|at| {
+                let held = &self.entries[*at];
+                let theirs = held.op == wanted.op.0 && held.state == source && !held.held;
+                theirs && !self.waits(*at)
             })
             .collect()
     }
 
+    /// The places of what is leased.
     pub(crate) fn lease(
         &mut self,
-        verify: bool,
+        wanted: Wanted,
         entries_max: usize,
         span: Duration,
-    ) -> Vec<(EntryId, State, u64, u32)> {
+    ) -> Vec<usize> {
         self.end_leases(self.now, false);
-        let mut due = self.leasable(verify);
-        due.retain(|index| self.entries[*index].due <= self.now);
-        due.sort_by_key(|index| self.entries[*index].new.terms.deadline);
+        let mut due = self.leasable(wanted);
+        due.retain(|at| self.entries[*at].due <= self.now);
+        due.sort_by_key(|at| self.entries[*at].terms.deadline);
         due.truncate(entries_max);
-        due.into_iter()
-            .map(|index| {
-                let held = &mut self.entries[index];
-                held.state = if verify {
-                    State::Verifying
-                } else {
-                    State::Sending
-                };
-                held.sends += u32::from(!verify);
-                held.epoch += 1;
-                held.lease_until = self.now + span;
-                (held.id, held.state, held.epoch, held.sends)
-            })
-            .collect()
+        let state = match wanted.verify {
+            true => State::Verifying,
+            false => State::Sending,
+        };
+        for at in &due {
+            self.entries[*at].lease(state, self.now + span);
+        }
+        due
     }
 
     pub(crate) fn settle(&mut self, settlement: &Settlement) -> Settled {
-        let held = self
-            .entries
-            .iter_mut()
-            .find(|held| held.id == settlement.id);
-        let held = held.expect("only leased entries are settled");
+        let at = self.place(settlement.id).expect("it was leased");
+        let held = &self.entries[at];
         if !held.state.is_leased() || held.epoch != settlement.epoch {
-            return Settled::Stale(held.state);
+            let state = held.state;
+            if settlement.state == State::Registered {
+                self.hasten(Some(at), self.now);
+            }
+            return Settled::Stale(state);
         }
-        held.go(self.now, settlement.state, settlement.reason);
-        held.sends = settlement.sends;
-        held.due = settlement.due.unwrap_or(self.now);
+        let number = match &settlement.number {
+            Renumber::Replaced(number) => number.number().cloned(),
+            Renumber::Kept | Renumber::Watched => None,
+        };
+        if self.is_taken(number.as_ref()) {
+            return Settled::NumberUsed;
+        }
+        let mut to = self.to(at, settlement.state, settlement.reason);
+        to.sends = settlement.sends;
+        to.due = settlement.due.unwrap_or(self.now);
+        to.watch = (settlement.number != Renumber::Kept).then_some(Look::Scheduled);
+        to.number = number;
+        self.take(at, to);
         Settled::Settled
     }
 
-    pub(crate) fn park(&mut self, entries_max: usize) -> usize {
-        let mut overdue: Vec<_> = self
-            .entries
-            .iter_mut()
-            .filter(|held| {
-                matches!(
-                    held.state,
-                    State::Accepted | State::Uncertain | State::NeedsAuthorization
-                )
-            })
-            .filter(|held| held.new.terms.deadline < self.now)
-            .collect();
-        overdue.sort_by_key(|held| held.new.terms.deadline);
-        overdue.truncate(entries_max);
-        for held in &mut overdue {
-            held.go(self.now, State::Parked, Some(Code::DeadlinePassed));
+    /// Lets watches, of one prescription or of all, look at `at`, unless they do before; how many.
+    pub(crate) fn hasten(&mut self, parent: Option<usize>, look: Timestamp) -> usize {
+        let mut hastened = 0;
+        for held in &mut self.entries {
+            let theirs = parent.is_none() || held.parent == parent;
+            let waits = held.role == Role::Watch && held.state == State::Uncertain;
+            if theirs && waits && held.due > look {
+                held.due = look;
+                hastened += 1;
+            }
         }
-        overdue.len()
+        hastened
     }
 
-    pub(crate) fn reauthorize(&mut self) -> usize {
+    pub(crate) fn sweep(&mut self, entries_max: usize) -> Swept {
+        let parked = self.give_up(
+            entries_max,
+            |held| held.is_overdue().then_some(held.terms.deadline),
+            (State::Parked, Code::DeadlinePassed),
+        );
+        let papers_missing = self.give_up(
+            entries_max,
+            |held| held.paper_due,
+            (State::Withdrawn, Code::PaperMissing),
+        );
+        Swept {
+            parked,
+            papers_missing,
+        }
+    }
+
+    fn give_up(
+        &mut self,
+        entries_max: usize,
+        until: impl Fn(&Held) -> Option<Timestamp>,
+        (state, reason): (State, Code),
+    ) -> usize {
+        let late = |held: &Held| until(held).filter(|until| *until < self.now);
+        let mut overdue: Vec<_> = (0..self.entries.len())
+            .filter_map(|at| Some((late(&self.entries[at])?, at)))
+            .collect();
+        overdue.sort_unstable();
+        overdue.truncate(entries_max);
+        let mut moved = 0;
+        for (_, at) in overdue {
+            // What was taken along by the one before it is not late any more.
+            if until(&self.entries[at]).is_some() {
+                let to = self.to(at, state, Some(reason));
+                self.take(at, to);
+                moved += 1;
+            }
+        }
+        moved
+    }
+
+    pub(crate) fn reauthorize(&mut self, identity: &Opaque, authority: &Opaque) -> usize {
         let mut count = 0;
-        for held in &mut self.entries {
-            if held.state == State::NeedsAuthorization {
-                let state = if held.sends == 0 {
-                    State::Accepted
-                } else {
-                    State::Uncertain
+        for at in 0..self.entries.len() {
+            let held = &mut self.entries[at];
+            if held.state == State::NeedsAuthorization && held.identity == *identity {
+                held.request.authority = authority.clone();
+                let state = match held.sends {
+                    0 => State::Accepted,
+                    _ => State::Uncertain,
                 };
-                held.go(self.now, state, None);
+                let to = self.to(at, state, None);
+                self.take(at, to);
                 count += 1;
             }
         }
         count
     }
 
-    pub(crate) fn next_due(&self, verify: bool) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self, wanted: Wanted) -> Option<Timestamp> {
         let due = self
-            .leasable(verify)
+            .leasable(wanted)
             .into_iter()
-            .map(|index| self.entries[index].due.max(self.now));
+            .map(|at| self.entries[at].due.max(self.now));
         let leases = self.entries.iter().filter_map(|held| {
-            let matters = held.state == State::Sending || (verify && held.state.is_leased());
-            matters.then_some(held.lease_until.max(self.now))
+            let state = held.state;
+            let matters = state == State::Sending || (wanted.verify && state.is_leased());
+            (matters && held.op == wanted.op.0).then_some(held.lease_until.max(self.now))
         });
         due.chain(leases).min()
     }
 
     pub(crate) fn tally(&self) -> Tally {
         let mut tally = Tally {
-            stored: self.entries.len() as u64,
+            stored: self.creates().count() as u64,
             ..Tally::default()
         };
-        for held in &self.entries {
+        for held in self.creates() {
             tally.add(held.state, 1);
         }
         tally

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use engine::ports::{Clock, NumberRange, Store};
 use futures_util::future::BoxFuture;
+use policies::operation::OpName;
 use policies::time::Timestamp;
 use tempfile::TempDir;
 
@@ -33,7 +34,12 @@ fn open(directory: &Path) -> Result<Sqlite, OpenError> {
     let file = directory.join("key");
     fs::write(&file, "01".repeat(32)).unwrap();
     let key = Key::from_file(&file).unwrap();
-    Sqlite::open(&Settings::new(directory.to_owned(), key, Arc::new(Still)))
+    Sqlite::open(&Settings::new(
+        directory.to_owned(),
+        key,
+        Arc::new(Still),
+        OpName("annulla"),
+    ))
 }
 
 fn image(of: &Path) -> TempDir {

@@ -5,11 +5,13 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use engine::ports::{
-    AppendError, Appended, Clock, EntryId, NewEntry, NumberUse, Organization, ReadError, Store,
+    AppendError, Appended, Clock, EntryId, NewEntry, NumberUse, Organization, ReadError, Start,
+    Store,
 };
 use futures_util::future::BoxFuture;
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::Opaque;
+use policies::family::Role;
 use policies::operation::{LaneName, OpName};
 use policies::time::Timestamp;
 use rusqlite::ffi;
@@ -41,7 +43,9 @@ fn entry(key: &str) -> NewEntry {
         id,
         lane: LaneName("sac.prescriptions"),
         op: OpName("invio"),
+        role: Role::Create,
         order_key: id,
+        depends_on: None,
         organization: practice(),
         key: key.to_owned(),
         fingerprint: Opaque::default(),
@@ -55,8 +59,11 @@ fn entry(key: &str) -> NewEntry {
             uncertain: Uncertain::Verify,
             deadline: Timestamp(1_800_000_000_000),
             answer_within: Duration::from_secs(8),
+            paper_within: Duration::from_secs(7_200),
+            look_after: Duration::from_secs(60),
+            annul_consent: false,
         },
-        lease_for: None,
+        start: Start::Due,
         trace: None,
     }
 }
@@ -69,7 +76,12 @@ fn open(
     let file = directory.join("key");
     std::fs::write(&file, "01".repeat(32)).unwrap();
     let key = Key::from_file(&file).unwrap();
-    let mut settings = Settings::new(directory.to_owned(), key, Arc::new(Still));
+    let mut settings = Settings::new(
+        directory.to_owned(),
+        key,
+        Arc::new(Still),
+        OpName("annulla"),
+    );
     let poisoned = Arc::clone(poisoned);
     settings.on_poison = Some(Arc::new(move || {
         poisoned.fetch_add(1, Ordering::SeqCst);
