@@ -27,7 +27,7 @@ pub(crate) enum Heard {
     /// Nobody knows.
     Unknown,
     /// Surely not stored by this request.
-    NotStored(Refusal),
+    NotStored,
 }
 
 /// What a request is about.
@@ -99,7 +99,7 @@ impl Asks {
         let heard = match told {
             Ok(submitted) => Heard::Stored(Box::new(submitted.entry.clone())),
             Err(Refusal::Unknown) => Heard::Unknown,
-            Err(refusal) => Heard::NotStored(*refusal),
+            Err(_) => Heard::NotStored,
         };
         let (payload, about) = {
             let mut asks = self.all();

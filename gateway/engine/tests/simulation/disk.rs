@@ -317,9 +317,10 @@ impl Disk {
         held.trouble || held.poisoned
     }
 
-    /// Whether anything is in the hands of a deliverer.
+    /// Whether anything is in the hands of a deliverer whose lease still runs.
     pub(crate) fn is_any_leased(&self) -> bool {
-        self.look(|rows| rows.entries.iter().any(|row| row.state.is_leased()))
+        let now = self.journal.now();
+        self.look(|rows| rows.entries.iter().any(|row| is_leased(row, now)))
     }
 
     /// The numbers of which a late answer was heard while they were watched.

@@ -25,7 +25,7 @@ pub(super) fn answers(world: &World, rows: &Rows) {
         let request = ask.payload.request;
         let is_true = match &ask.heard {
             Heard::Stored(entry) => is_so(world, rows, ask, entry),
-            Heard::NotStored(_) => !stored_by.contains_key(&request),
+            Heard::NotStored => !stored_by.contains_key(&request),
             Heard::Waits => false,
             Heard::Left | Heard::Unknown => true,
         };
