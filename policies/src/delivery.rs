@@ -13,7 +13,8 @@
 //!    already there is not public (sac.md §1.7).
 //! 3. A send that surely had no effect is not counted.
 //! 4. Nothing is dropped: what the gateway cannot settle waits for a person, with its reason.
-//! 5. A number that may be applied after its entry was given up is watched from the settlement on.
+//! 5. A number that may be applied after its entry was given up, or parked, is watched from the
+//!    settlement on.
 
 mod cancel;
 mod create;
@@ -236,18 +237,34 @@ pub fn step(
 
 /// What becomes of an entry whose lease has ended: nobody knows what the upstream has seen of it.
 pub fn lease_ended(
+    role: Role,
     state: State,
     reason: Option<Code>,
     fallback: Fallback,
 ) -> (State, Code, NumberFate) {
-    match (fallback, state) {
-        (Fallback::RedRecipe, _) => (State::Withdrawn, Code::LeaseExpired, NumberFate::Watched),
+    match (role, fallback, state) {
+        (Role::Create, Fallback::RedRecipe, _) => {
+            (State::Withdrawn, Code::LeaseExpired, NumberFate::Watched)
+        }
         // Asking changes nothing: what a lost reader held is as uncertain as it was, for its reason.
-        (Fallback::Hold, State::Verifying) => {
+        (_, _, State::Verifying) => {
             let reason = reason.unwrap_or(Code::LeaseExpired);
             (State::Uncertain, reason, NumberFate::Kept)
         }
-        (Fallback::Hold, _) => (State::Uncertain, Code::LeaseExpired, NumberFate::Kept),
+        _ => (State::Uncertain, Code::LeaseExpired, NumberFate::Kept),
+    }
+}
+
+/// What becomes of the number of an entry that is parked after `sends` sends.
+///
+/// Its prescriber is told that it is not registered, and may write it anew: what may have been sent is
+/// watched. Of every parking but one over a number that is closed at the upstream, or a row that cannot
+/// be read; also of those that a passed deadline parks unleased.
+pub fn parked(role: Role, sends: u32) -> NumberFate {
+    if role == Role::Create && sends > 0 {
+        NumberFate::Watched
+    } else {
+        NumberFate::Kept
     }
 }
 

@@ -158,14 +158,18 @@ fn cancel(parent: Parent) -> Turn {
     let withdrawn = Change::giving_up(State::Withdrawn, Some(Code::CancelRequested), parent.sends);
     match parent.state {
         // Never sent, or shown absent: it is not sent again.
-        State::Accepted | State::Parked => done(withdrawn),
+        State::Accepted => done(withdrawn),
+        // What was sent of it is watched already.
+        State::Parked => done(Change::to(State::Withdrawn, Some(Code::CancelRequested))),
         State::NeedsAuthorization if parent.sends == 0 => done(withdrawn),
         State::Sending | State::Uncertain | State::Verifying | State::NeedsAuthorization => {
             Turn::Held
         }
         State::Registered => Turn::Due(Some(Change::to(State::Cancelling, None))),
         // The number holds another prescription, which is not ours to annul.
-        State::Conflict if parent.reason == Some(Code::NumberTaken) => {
+        // One that was never sent has nothing to annul: the double is of an earlier number, which its
+        // watch annuls now ([`looks_again`]).
+        State::Conflict if parent.reason == Some(Code::NumberTaken) || parent.sends == 0 => {
             done(Change::to(State::Withdrawn, Some(Code::CancelRequested)))
         }
         // The reason stays: an annul that is refused leaves the conflict that it was.
@@ -189,10 +193,9 @@ fn paper(parent: Parent) -> Turn {
         | State::Sending
         | State::Uncertain
         | State::Verifying
-        | State::NeedsAuthorization
-        | State::Parked => written(parent.sends),
+        | State::NeedsAuthorization => written(parent.sends),
         // Whatever was sent of these is watched already, or was never there.
-        State::Withdrawn | State::Rejected => written(0),
+        State::Withdrawn | State::Rejected | State::Parked => written(0),
         State::Registered if parent.annul_consent => Turn::Done(Some(Change {
             watch: Some(Look::Now),
             ..Change::to(State::RedRecipe, Some(Code::PaperIssued))
@@ -218,6 +221,14 @@ fn acknowledge(parent: Parent) -> Turn {
 /// it is stored: of the parent, and of every number of it that is watched.
 pub fn consents(role: Role) -> bool {
     role == Role::Cancel
+}
+
+/// Whether a watch that ended in conflict for `reason` looks again once its prescriber consents.
+///
+/// It does, at once and with that consent, if the number it found live is not the prescription's
+/// present one: a cancel of the prescription would leave it there.
+pub fn looks_again(reason: Option<Code>, is_present_number: bool) -> bool {
+    reason == Some(Code::LateCommit) && !is_present_number
 }
 
 /// Whether an entry that stands so must have reached its prescriber.
@@ -264,37 +275,43 @@ pub fn followed(role: Role, state: State, reason: Option<Code>, parent: Parent) 
             Some(before) => Change::to(State::Conflict, Some(before)),
             None => Change::to(State::Registered, Some(Code::CancelRefused)),
         }),
-        (Role::Cancel, State::Parked | State::Conflict) => Some(Change::to(State::Parked, reason)),
-        // The number that is watched is another one than the parent has now, or the parent was
-        // given up: only a double is news to it, and that it was undone.
-        (Role::Watch, State::Conflict) => Some(Change::giving_up(
-            State::Conflict,
-            reason,
-            if may_still_be_sent(parent.state) {
-                parent.sends
-            } else {
-                0
-            },
-        )),
-        (Role::Watch, State::Cancelled) => matches!(
-            parent.state,
-            State::Withdrawn | State::RedRecipe | State::Rejected
-        )
-        .then(|| Change::to(parent.state, Some(Code::Annulled))),
+        // It is still registered, and nothing moves it any more.
+        (Role::Cancel, State::Parked | State::Conflict) => {
+            Some(Change::to(State::Conflict, reason))
+        }
+        (Role::Watch, State::Conflict) => Some(doubled(reason, parent)),
+        (Role::Watch, State::Cancelled) => undone(parent),
+        // It was registered, and is not to be found: nobody can say that it was undone.
+        (Role::Watch, State::Withdrawn)
+            if (parent.state, parent.reason) == (State::RedRecipe, Some(Code::PaperIssued)) =>
+        {
+            Some(Change::to(State::Conflict, Some(Code::PossibleDouble)))
+        }
         _ => None,
     }
 }
 
-/// Whether the gateway has not given up its present number, which nobody else looks after then.
-fn may_still_be_sent(state: State) -> bool {
-    matches!(
-        state,
-        State::Accepted
-            | State::Sending
-            | State::Uncertain
-            | State::Verifying
-            | State::NeedsAuthorization
-    )
+/// A watch found what it may not or cannot undo. Its number may be another one than the parent has
+/// now; a parent that the gateway would still have moved is given up with it.
+fn doubled(reason: Option<Code>, parent: Parent) -> Change {
+    let is_under_way = parent.state != State::Cancelling
+        && (parent.state.is_pending() || parent.state == State::NeedsAuthorization);
+    let sends = if is_under_way { parent.sends } else { 0 };
+    Change::giving_up(State::Conflict, reason, sends)
+}
+
+/// A watch undid what was applied late: news to whoever gave it up, and to nobody else. It neither
+/// calls for a paper form nor takes back the alarm that one is missing.
+fn undone(parent: Parent) -> Option<Change> {
+    let is_news = match parent.state {
+        State::Withdrawn => !matches!(
+            parent.reason,
+            Some(Code::CancelRequested | Code::PaperMissing)
+        ),
+        State::RedRecipe | State::Rejected | State::Parked => true,
+        _ => false,
+    };
+    is_news.then(|| Change::to(parent.state, Some(Code::Annulled)))
 }
 
 #[cfg(test)]

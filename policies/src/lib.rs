@@ -3,12 +3,15 @@
 //! Nothing here reads a clock, draws a random number or touches a socket: the instant and the
 //! jitter are arguments, so every rule can be tried as a table of cases and replayed from a seed.
 
+pub mod admission;
+pub mod budget;
 pub mod delivery;
 pub mod duration;
 pub mod failure;
 pub mod family;
 pub mod gate;
 pub mod operation;
+pub mod pace;
 pub mod rules;
 pub mod schedule;
 pub mod state;

@@ -3,7 +3,9 @@
 //! Defaults are compiled in from `rules/*.toml`; what an operator's file says is laid over them
 //! before these structures are read, so that every value has exactly one origin.
 
+mod calls;
 mod desk;
+mod gate;
 
 use std::time::Duration;
 
@@ -11,7 +13,10 @@ use serde::Deserialize;
 
 use crate::delivery::Uncertain;
 use crate::duration;
+use crate::gate::Mode;
+pub use calls::{AdmissionKind, CallRules};
 pub use desk::{AuthnAgeRules, FallbackRules, LegalBasis, WatchRules};
+pub use gate::GateRules;
 
 /// The defaults for the lanes of the SAC, every key commented.
 pub const SAC_DEFAULTS: &str = include_str!("../rules/sac.toml");
@@ -34,6 +39,8 @@ pub struct SacRules {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WriteBehindRules {
+    /// Who decides whether its calls pass.
+    pub mode: Mode,
     /// How long a caller is made to wait for the upstream's answer.
     #[serde(deserialize_with = "duration::text")]
     pub answer_within: Duration,
@@ -58,24 +65,6 @@ pub struct WriteBehindRules {
     pub gate: GateRules,
 }
 
-/// Limits on calls to the upstream.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CallRules {
-    /// Calls at the same time.
-    pub calls_max: usize,
-    /// Of these, how many delivery leaves free for live requests.
-    pub live_reserve: usize,
-    /// Requests that may wait for their turn.
-    pub queue_max: usize,
-    /// The whole time one write may take.
-    #[serde(deserialize_with = "duration::text")]
-    pub write_within: Duration,
-    /// The whole time one read may take.
-    #[serde(deserialize_with = "duration::text")]
-    pub read_within: Duration,
-}
-
 /// The pace of delivery.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,38 +82,18 @@ pub struct DeliveryRules {
     pub verify_after: Vec<Duration>,
     /// Share by which every wait is spread to either side.
     pub jitter_share: f64,
-}
-
-/// When a gate opens, and for how long.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GateRules {
-    /// Failures in a row that open it.
-    pub failures_in_row: u32,
-    /// Share of failures among the calls of the window that opens it.
-    pub failure_share: f64,
-    /// Share of slow answers among the calls of the window that opens it.
-    pub slow_share: f64,
-    /// An answer that takes longer is slow.
-    #[serde(deserialize_with = "duration::text")]
-    pub slow_after: Duration,
-    /// The window.
-    #[serde(deserialize_with = "duration::text")]
-    pub window: Duration,
-    /// Calls the window needs to give a verdict.
-    pub calls_min: u32,
-    /// How long an open gate refuses, the first time.
-    #[serde(deserialize_with = "duration::text")]
-    pub open_for: Duration,
-    /// How long at most, doubling.
-    #[serde(deserialize_with = "duration::text")]
-    pub open_for_max: Duration,
+    /// Tries again, as a share of the lane's calls.
+    pub retry_share: f64,
+    /// Tries again per second that are always allowed.
+    pub retry_floor_per_second: u32,
 }
 
 /// A lane that keeps numbers in stock.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LotRules {
+    /// Who decides whether its calls pass.
+    pub mode: Mode,
     /// Kind of lot asked for (IdentificativoLotto).
     pub kind: u8,
     /// Fewer numbers left than this: another lot is asked for.
@@ -139,6 +108,34 @@ pub struct LotRules {
     pub retry_after: Vec<Duration>,
 }
 
+/// What the calls of one lane are governed by, whatever the lane does with them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaneRules {
+    /// Who decides whether they pass.
+    pub mode: Mode,
+    /// Limits on them.
+    pub calls: CallRules,
+    /// When its gates open.
+    pub gate: GateRules,
+    /// Tries again, as a share of them.
+    pub retry_share: f64,
+    /// Tries again per second that are always allowed.
+    pub retry_floor_per_second: u32,
+}
+
+impl WriteBehindRules {
+    /// The rules of its calls.
+    pub fn lane(&self) -> LaneRules {
+        LaneRules {
+            mode: self.mode,
+            calls: self.calls.clone(),
+            gate: self.gate.clone(),
+            retry_share: self.delivery.retry_share,
+            retry_floor_per_second: self.delivery.retry_floor_per_second,
+        }
+    }
+}
+
 /// A value that contradicts another, or itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {rule}")]
@@ -150,6 +147,25 @@ pub struct RuleError {
 }
 
 impl SacRules {
+    /// The rules of the calls of lane `sac.lots`: one at a time, under gates like those of
+    /// `sac.prescriptions`.
+    pub fn lots_lane(&self) -> LaneRules {
+        let within = self.lots.request_within;
+        LaneRules {
+            mode: self.lots.mode,
+            calls: CallRules {
+                calls_max: 1,
+                calls_min: 1,
+                admission: AdmissionKind::Fixed,
+                live_reserve: 0,
+                queue_max: 1,
+                write_within: within,
+                read_within: within,
+            },
+            ..self.prescriptions.lane()
+        }
+    }
+
     /// Everything that is wrong with these values; empty if nothing is.
     pub fn problems(&self) -> Vec<RuleError> {
         let prescriptions = &self.prescriptions;
@@ -171,43 +187,6 @@ impl SacRules {
         problems.extend(prescriptions.gate.problems());
         problems.extend(self.lots.problems());
         problems
-    }
-}
-
-impl CallRules {
-    /// The longest one attempt may take: a read, the write or an annul, and every read after it.
-    fn attempt_longest(&self) -> Duration {
-        self.write_within + self.read_within * 3 + CALL_OVERTIME * 4
-    }
-
-    fn problems(&self) -> Vec<RuleError> {
-        broken(&[
-            (
-                self.calls_max > 0,
-                "prescriptions.calls.calls_max",
-                "must be at least 1",
-            ),
-            (
-                self.live_reserve < self.calls_max,
-                "prescriptions.calls.live_reserve",
-                "must be less than calls_max, or delivery never gets a turn",
-            ),
-            (
-                self.queue_max > 0,
-                "prescriptions.calls.queue_max",
-                "must be at least 1",
-            ),
-            (
-                !self.write_within.is_zero(),
-                "prescriptions.calls.write_within",
-                "must be longer than zero",
-            ),
-            (
-                !self.read_within.is_zero(),
-                "prescriptions.calls.read_within",
-                "must be longer than zero",
-            ),
-        ])
     }
 }
 
@@ -239,43 +218,15 @@ impl DeliveryRules {
                 "prescriptions.delivery.jitter_share",
                 "must lie between 0 and 1",
             ),
-        ])
-    }
-}
-
-impl GateRules {
-    fn problems(&self) -> Vec<RuleError> {
-        let share = |share: f64| share > 0.0 && share <= 1.0;
-        broken(&[
             (
-                self.failures_in_row > 0,
-                "prescriptions.gate.failures_in_row",
-                "must be at least 1",
+                (0.0..=1.0).contains(&self.retry_share),
+                "prescriptions.delivery.retry_share",
+                "must lie between 0 and 1",
             ),
             (
-                share(self.failure_share),
-                "prescriptions.gate.failure_share",
-                "must lie above 0 and at most at 1",
-            ),
-            (
-                share(self.slow_share),
-                "prescriptions.gate.slow_share",
-                "must lie above 0 and at most at 1",
-            ),
-            (
-                self.window >= Duration::from_millis(10),
-                "prescriptions.gate.window",
-                "must be at least 10ms: ten buckets of a millisecond",
-            ),
-            (
-                self.calls_min > 0,
-                "prescriptions.gate.calls_min",
-                "must be at least 1",
-            ),
-            (
-                !self.open_for.is_zero() && self.open_for <= self.open_for_max,
-                "prescriptions.gate.open_for",
-                "must be longer than zero and at most open_for_max",
+                (1..=10_000).contains(&self.retry_floor_per_second),
+                "prescriptions.delivery.retry_floor_per_second",
+                "must lie between 1 and 10000, or a quiet lane never tries again",
             ),
         ])
     }

@@ -3,6 +3,7 @@
 mod authentication;
 mod bad_input;
 mod bad_requests;
+mod bench;
 mod callers;
 mod cancelling;
 mod concurrency;
@@ -15,6 +16,7 @@ mod crash_points;
 mod crash_starts;
 mod disk;
 mod faults;
+mod half_open;
 mod power_cut;
 mod prescribing;
 mod privacy;

@@ -92,6 +92,8 @@ fn policy() -> Keys {
         ("prescriptions.gate.window", json!("2s")),
         ("prescriptions.gate.open_for", json!("100ms")),
         ("prescriptions.gate.open_for_max", json!("400ms")),
+        ("prescriptions.gate.ramp", json!("300ms")),
+        ("prescriptions.delivery.retry_floor_per_second", json!(200)),
         ("lots.request_within", json!("2s")),
         ("lots.retry_after", json!(["50ms", "200ms"])),
     ])

@@ -4,8 +4,9 @@ mod settle;
 
 use std::time::Duration;
 
-use policies::delivery::{Case, Command, Event, Standing, step};
+use policies::delivery::{Case, Command, Event, Fallback, Standing, step};
 use policies::failure::{Code, Failure, Opaque, Outcome, Retry, Stops};
+use policies::family::Role;
 use policies::operation::{OpName, Operation};
 use policies::rules::CALL_OVERTIME;
 use policies::state::State;
@@ -46,6 +47,23 @@ impl Heard {
     }
 }
 
+impl Heard {
+    /// Whether an entry that is let go of into `state` has been tried in vain. A send that may have
+    /// been applied is asked for the first time, and what never left was not tried.
+    fn asks_for_retry(&self, state: State) -> bool {
+        match self {
+            Heard::SendFailed(failure) | Heard::AskFailed(failure)
+                if matches!(failure.code, Code::GateOpen | Code::ShuttingDown) =>
+            {
+                false
+            }
+            Heard::SendFailed(_) => state == State::Accepted,
+            Heard::AskFailed(_) | Heard::Absent => true,
+            _ => false,
+        }
+    }
+}
+
 /// An attempt under way.
 pub struct Attempt<'a> {
     core: &'a Core,
@@ -54,6 +72,8 @@ pub struct Attempt<'a> {
     id: EntryId,
     epoch: u64,
     lease_until: Timestamp,
+    /// Until when it may be sent, where that is only inside its own request.
+    send_until: Option<Timestamp>,
     /// The permit the entry was leased with: of the write, or of the first read.
     permit: Option<Permit>,
     answer: Option<Opaque>,
@@ -77,9 +97,11 @@ impl<'a> Attempt<'a> {
             reason: leased.reason,
             terms: leased.terms,
             accepted_at: leased.accepted_at,
-            recovered_at: core.recovered_at(),
+            recovered_at: core.settled_since(),
             absences: 0,
         };
+        let is_at_desk = (case.role, case.terms.fallback) == (Role::Create, Fallback::RedRecipe);
+        let send_until = is_at_desk.then(|| core.clock.now() + case.terms.answer_within);
         let probe = permit.is_probe() && leased.state == State::Sending;
         let (request, heard) = match leased.request {
             Ok(request) if known.is_some() => (request, Heard::Leased { probe }),
@@ -92,6 +114,7 @@ impl<'a> Attempt<'a> {
             id: leased.id,
             epoch: leased.epoch,
             lease_until: leased.lease_until,
+            send_until,
             permit: Some(permit),
             answer: None,
             refusal: None,
@@ -105,7 +128,7 @@ impl<'a> Attempt<'a> {
             let (now, chance) = (self.core.clock.now(), self.core.rng.unit());
             let rules = &self.core.rules;
             let (next, command) = step(&self.operation, rules, case, heard.event(), now, chance);
-            case = next;
+            let before = std::mem::replace(&mut case, next);
             heard = match command {
                 Command::Send => self.send(case.state).await,
                 Command::Ask(read) => self.ask(read, case.state).await,
@@ -116,8 +139,9 @@ impl<'a> Attempt<'a> {
                     reason,
                     number,
                 } => {
+                    let due = due.map(|due| self.within_budget(due, &heard, state));
                     let settlement = self.settlement(case, state, due, reason);
-                    return self.settle(settlement, number).await;
+                    return self.settle(settlement, number, before).await;
                 }
             };
         }
@@ -154,11 +178,16 @@ impl<'a> Attempt<'a> {
         if let Some(refused) = self.refused_authority() {
             return Err(refused);
         }
+        let now = self.core.clock.now();
+        // The desk was told to write a paper form while the probe's read was under way.
+        if self.send_until.is_some_and(|until| now > until) {
+            return Err(handed_back(Code::UpstreamTimeout));
+        }
         let within = self.core.rules.calls.write_within;
         // A process that was frozen wakes up with a lease that others have taken for lost.
-        let outlasts_lease = self.core.clock.now() + within + CALL_OVERTIME > self.lease_until;
+        let outlasts_lease = now + within + CALL_OVERTIME > self.lease_until;
         if outlasts_lease || self.core.stop.is_draining() {
-            return Err(handed_back());
+            return Err(handed_back(Code::ShuttingDown));
         }
         let calls = &self.core.calls;
         let permit = permit.map_or_else(|| calls.try_enter(op).map_err(gate_open), Ok)?;
@@ -212,6 +241,15 @@ impl<'a> Attempt<'a> {
         heard
     }
 
+    /// A retry waits for the lane's budget; a first verify does not.
+    fn within_budget(&self, due: Timestamp, heard: &Heard, state: State) -> Timestamp {
+        if heard.asks_for_retry(state) {
+            due.max(self.core.calls.reserve_retry())
+        } else {
+            due
+        }
+    }
+
     fn refused_authority(&self) -> Option<Failure> {
         self.core
             .traffic
@@ -239,10 +277,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn handed_back() -> Failure {
-    Failure::gateway(
-        Code::ShuttingDown,
-        Outcome::NotDone,
-        Retry::After(Duration::ZERO),
-    )
+/// It was not put on the wire.
+fn handed_back(code: Code) -> Failure {
+    Failure::gateway(code, Outcome::NotDone, Retry::After(Duration::ZERO))
 }

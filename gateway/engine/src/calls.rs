@@ -1,35 +1,43 @@
 //! The one way a lane calls its upstream: through the gate of the operation, within a deadline,
-//! with the outcome told to the gate.
+//! with the outcome told to the gate, and how it was borne to the limit on calls.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use policies::admission::{Load, Turn};
+use policies::budget::RetryBudget;
 use policies::failure::{Code, Failure, Outcome, Retry, Stops};
-use policies::operation::{OpName, Operation};
-use policies::rules::{CALL_OVERTIME, GateRules};
+use policies::gate::{Mode, Passing};
+use policies::operation::{OpName, Operation, Strategy};
+use policies::rules::{CALL_OVERTIME, CallRules, LaneRules};
 use policies::time::Timestamp;
 
 use crate::door::GateView;
 use crate::gate::{Gate, Permit};
 use crate::ports::{Answer, Clock, Request, Rng, Upstream};
+use crate::slots::{Slot, Slots};
 use crate::stop::Stop;
 
-/// The calls of one lane, a gate an operation.
+/// The calls of one lane: room for them, a gate an operation, and the budget of those that are
+/// tried again.
 pub struct Calls {
     upstream: Arc<dyn Upstream>,
     gates: BTreeMap<OpName, (Operation, Arc<Gate>)>,
+    slots: Arc<Slots>,
+    retries: Mutex<RetryBudget>,
+    slow_after: Duration,
     clock: Arc<dyn Clock>,
     stop: Stop,
 }
 
 impl Calls {
-    /// Closed gates for every one of `operations`.
+    /// Closed gates for every one of `operations`, in the mode of the policy.
     pub fn new(
         upstream: Arc<dyn Upstream>,
         operations: &[Operation],
-        rules: &GateRules,
+        rules: &LaneRules,
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
         stop: Stop,
@@ -37,13 +45,24 @@ impl Calls {
         let gates = operations
             .iter()
             .map(|row| {
-                let gate = Gate::new(rules, Arc::clone(&clock), Arc::clone(&rng));
+                let passing = Passing {
+                    calls_max: rules.calls.calls_max,
+                    call_within: call_within(row, &rules.calls),
+                };
+                let (clock, rng) = (Arc::clone(&clock), Arc::clone(&rng));
+                let gate = Gate::new(&rules.gate, passing, rules.mode, clock, rng);
                 (row.op, (*row, Arc::new(gate)))
             })
             .collect();
         Calls {
             upstream,
             gates,
+            slots: Arc::new(Slots::new(&rules.calls, Arc::clone(&clock))),
+            retries: Mutex::new(RetryBudget::new(
+                rules.retry_share,
+                rules.retry_floor_per_second,
+            )),
+            slow_after: rules.gate.slow_after,
             clock,
             stop,
         }
@@ -59,7 +78,49 @@ impl Calls {
 
     /// Leave to call `op` now; refused, says how long to wait at least.
     pub fn try_enter(&self, op: OpName) -> Result<Permit, Duration> {
-        self.gate(op).try_enter()
+        self.try_enter_as(op, Turn::Live)
+    }
+
+    /// As [`Calls::try_enter`], for delivery to leave a ramping gate's room to live requests.
+    pub(crate) fn try_enter_as(&self, op: OpName, turn: Turn) -> Result<Permit, Duration> {
+        self.gate(op).try_enter(turn)
+    }
+
+    /// Room for one call now, if there is some. It is not leave of a gate.
+    pub(crate) fn try_slot(&self, turn: Turn) -> Option<Slot> {
+        self.slots.try_take(turn)
+    }
+
+    /// Calls that may be under way at present, and those that are.
+    pub fn room(&self) -> (usize, usize) {
+        self.slots.view()
+    }
+
+    /// When the next retry of this lane may begin; that instant is given to nobody else.
+    pub(crate) fn reserve_retry(&self) -> Timestamp {
+        let now = self.clock.now();
+        self.retries().reserve(now)
+    }
+
+    /// How long until a call of `op` may be admitted, a probe's time included; `None` if one would be
+    /// now, as far as the gate is concerned.
+    pub fn retry_after(&self, op: OpName) -> Option<Duration> {
+        self.gate(op).view().retry_after
+    }
+
+    /// Who decides whether calls pass.
+    pub fn mode(&self) -> Mode {
+        let gate = self.gates.values().next();
+        gate.map_or(Mode::Auto, |(_, gate)| gate.view().mode)
+    }
+
+    /// Overrules every gate of the lane, or lets them decide again. What is under way goes on; what
+    /// has leave and has not begun asks again.
+    pub fn set_mode(&self, mode: Mode) {
+        tracing::warn!(mode = mode.as_str(), "the mode of a lane was set");
+        self.gates
+            .values()
+            .for_each(|(_, gate)| gate.set_mode(mode));
     }
 
     /// When the gate of `op` last closed after it had been open.
@@ -71,14 +132,10 @@ impl Calls {
     pub fn view(&self) -> Vec<GateView> {
         self.gates
             .values()
-            .map(|(row, gate)| {
-                let (state, retry_after) = gate.view();
-                GateView {
-                    lane: row.lane,
-                    op: row.op,
-                    state,
-                    retry_after,
-                }
+            .map(|(row, gate)| GateView {
+                lane: row.lane,
+                op: row.op,
+                view: gate.view(),
             })
             .collect()
     }
@@ -92,6 +149,8 @@ impl Calls {
         within: Duration,
     ) -> Result<Answer, Failure> {
         permit.begin().map_err(gate_open)?;
+        let begun = self.clock.now();
+        self.retries().note_call(begun);
         let result = tokio::select! {
             biased;
             result = self.upstream.call(op, request, within) => result,
@@ -103,8 +162,29 @@ impl Calls {
                 Err(Failure::gateway(Code::ShuttingDown, Outcome::Unknown, retry))
             }
         };
+        if let Some(load) = self.load(&result, begun) {
+            self.slots.learn(load, begun);
+        }
         self.tell_gate(permit, &result);
         result
+    }
+
+    /// What a call shows of the upstream's load; nothing, if it never got as far.
+    fn load(&self, result: &Result<Answer, Failure>, begun: Timestamp) -> Option<Load> {
+        let took = self.clock.now().since(begun);
+        let is_answered = match result {
+            Ok(_) => true,
+            Err(failure) => match failure.code {
+                Code::UpstreamTimeout | Code::UpstreamUnavailable => return Some(Load::Strained),
+                Code::ShuttingDown => false,
+                _ => failure.stops == Stops::Nothing,
+            },
+        };
+        is_answered.then_some(if took > self.slow_after {
+            Load::Strained
+        } else {
+            Load::Borne
+        })
     }
 
     fn tell_gate(&self, permit: Permit, result: &Result<Answer, Failure>) {
@@ -124,12 +204,26 @@ impl Calls {
         }
     }
 
+    /// A panic under this lock can only be arithmetic on plain values: it is used on.
+    fn retries(&self) -> MutexGuard<'_, RetryBudget> {
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn gate(&self, op: OpName) -> &Arc<Gate> {
         let (_, gate) = self
             .gates
             .get(&op)
             .expect("a lane calls only operations of its table");
         gate
+    }
+}
+
+/// How long a call of `row` may take; a write may have to wait for the read ahead of it.
+fn call_within(row: &Operation, rules: &CallRules) -> Duration {
+    let read = rules.read_within + CALL_OVERTIME;
+    match row.strategy {
+        Strategy::WriteBehind => rules.write_within + CALL_OVERTIME + read,
+        _ => read,
     }
 }
 
@@ -145,3 +239,6 @@ impl fmt::Debug for Calls {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

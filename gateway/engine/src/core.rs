@@ -4,18 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use policies::gate::GateState;
 use policies::operation::{LaneName, Operation};
 use policies::rules::WriteBehindRules;
 use policies::time::Timestamp;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::authority::RefusedAuthorities;
 use crate::calls::Calls;
-use crate::door::{Refusal, Submitted, Write};
+use crate::door::{GateView, Refusal, Submitted, Write};
 use crate::entry::Recall;
 use crate::numbers::Numbers;
 use crate::ports::{Clock, Rng, Store};
 use crate::stop::Stop;
+use crate::waits::Paces;
 
 /// The lane's one place for what its requests and its delivery loop both need.
 pub struct Core {
@@ -45,24 +47,40 @@ pub struct Core {
 
 /// What is going on in a lane.
 pub struct Traffic {
-    /// Calls under way, live and delivered together.
-    pub(crate) slots: Arc<Semaphore>,
+    /// How fast it gets on.
+    pub(crate) paces: Paces,
     /// Authorities that were refused.
     pub(crate) refused: RefusedAuthorities,
     /// Rung when the delivery loop should look again.
     pub(crate) wake: Notify,
     authority_awaited: AtomicBool,
+    /// Whether delivery found no call free when it looked last.
+    room_awaited: AtomicBool,
 }
 
 impl Traffic {
-    /// A lane in which nothing goes on, with room for `calls_max` calls.
-    pub fn new(calls_max: usize) -> Traffic {
+    /// A lane in which nothing goes on.
+    pub fn new() -> Traffic {
         Traffic {
-            slots: Arc::new(Semaphore::new(calls_max)),
+            paces: Paces::default(),
             refused: RefusedAuthorities::default(),
             wake: Notify::new(),
             // Until a look at the store says otherwise: entries may have been left from before.
             authority_awaited: AtomicBool::new(true),
+            room_awaited: AtomicBool::new(false),
+        }
+    }
+
+    /// Delivery found no call free.
+    pub(crate) fn await_room(&self) {
+        self.room_awaited.store(true, Ordering::Relaxed);
+    }
+
+    /// A live call has ended, and left something to be delivered or not. Delivery is rung only for a
+    /// reason: each look costs the store a read for every queue.
+    pub(crate) fn live_call_ended(&self, leaves_work: bool) {
+        if self.room_awaited.swap(false, Ordering::Relaxed) || leaves_work {
+            self.wake.notify_one();
         }
     }
 
@@ -77,6 +95,12 @@ impl Traffic {
     }
 }
 
+impl Default for Traffic {
+    fn default() -> Traffic {
+        Traffic::new()
+    }
+}
+
 impl Core {
     /// The operations whose entries are delivered: the write, and what undoes it.
     pub(crate) fn delivered(&self) -> impl Iterator<Item = Operation> {
@@ -88,6 +112,18 @@ impl Core {
     pub(crate) fn recovered_at(&self) -> Timestamp {
         let recovered = self.calls.recovered_at(self.write.op);
         recovered.map_or(self.started_at, |at| at.max(self.started_at))
+    }
+
+    /// From when the horizon of a watch runs: while the gate of the write is not closed, its upstream
+    /// has yet to recover.
+    pub(crate) fn settled_since(&self) -> Timestamp {
+        let is_closed =
+            |gate: GateView| gate.op != self.write.op || gate.view.state == GateState::Closed;
+        if self.calls.view().into_iter().all(is_closed) {
+            self.recovered_at()
+        } else {
+            self.clock.now()
+        }
     }
 
     /// Refuses `write`, unless an earlier request with its key is on disk: "nothing was stored"

@@ -3,15 +3,15 @@
 //!
 //! # Limits
 //!
-//! Never more than `rate_per_second` deliveries begun in any second, never more than
-//! `calls_max − live_reserve` under way.
+//! Never more than `rate_per_second` deliveries begun in any second, never more under way than
+//! `policies::admission` leaves to it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use policies::admission::Turn;
 use policies::operation::{OpName, Operation};
 use policies::time::Timestamp;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use crate::attempt::Attempt;
@@ -19,6 +19,7 @@ use crate::core::Core;
 use crate::entry::{Leased, Swept, Wanted};
 use crate::gate::Permit;
 use crate::lane::write_behind::report;
+use crate::slots::Slot;
 
 /// The loop looks at least this often, whatever else it waits for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -82,6 +83,14 @@ impl Delivery {
             op: operation.op,
             verify,
         };
+        let op = match (verify, operation.settle_by.first()) {
+            (true, Some(read)) => *read,
+            _ => operation.op,
+        };
+        // Nothing is looked for that could not be sent: an outage costs the store no reads.
+        if let Some(wait) = core.calls.retry_after(op) {
+            return wait.min(LOOK_EVERY);
+        }
         let due = match core.store.next_due(wanted).await {
             Ok(due) => due,
             Err(error) => {
@@ -95,10 +104,6 @@ impl Delivery {
             Some(due) if due > now => return due.since(now).min(LOOK_EVERY),
             Some(_) => {}
         }
-        let op = match (verify, operation.settle_by.first()) {
-            (true, Some(read)) => *read,
-            _ => operation.op,
-        };
         match self.passages(op, now) {
             Err(wait) => wait,
             Ok(passages) => self.begin(wanted, passages).await,
@@ -114,13 +119,12 @@ impl Delivery {
         }
         let mut passages = Vec::new();
         let mut wait = LOOK_EVERY;
-        while passages.len() < wanted_max
-            && core.traffic.slots.available_permits() > core.rules.calls.live_reserve
-        {
-            let Ok(slot) = Arc::clone(&core.traffic.slots).try_acquire_owned() else {
+        while passages.len() < wanted_max {
+            let Some(slot) = core.calls.try_slot(Turn::Delivery) else {
+                core.traffic.await_room();
                 break;
             };
-            match core.calls.try_enter(op) {
+            match core.calls.try_enter_as(op, Turn::Delivery) {
                 Ok(permit) => passages.push(Passage { slot, permit }),
                 Err(gate_wait) => {
                     wait = gate_wait.min(LOOK_EVERY);
@@ -215,7 +219,7 @@ impl Delivery {
 
 /// Leave to make one delivery: a free call and a permit.
 struct Passage {
-    slot: OwnedSemaphorePermit,
+    slot: Slot,
     permit: Permit,
 }
 

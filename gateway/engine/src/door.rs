@@ -5,7 +5,7 @@ use std::time::Duration;
 use policies::delivery::Fallback;
 use policies::failure::Opaque;
 use policies::family::Role;
-use policies::gate::GateState;
+use policies::gate::View;
 use policies::operation::{LaneName, OpName};
 use policies::state::State;
 
@@ -107,6 +107,9 @@ pub enum Refusal {
     /// Nobody knows whether it is on disk: repeat it with the same key.
     #[error("the store does not know whether the write is on disk")]
     Unknown,
+    /// The lane is disabled; nothing is on disk.
+    #[error("the lane is disabled")]
+    Disabled,
     /// The gateway is shutting down; nothing is on disk.
     #[error("the gateway is shutting down")]
     Stopping,
@@ -119,8 +122,6 @@ pub struct GateView {
     pub lane: LaneName,
     /// The operation.
     pub op: OpName,
-    /// Open, closed, half-open.
-    pub state: GateState,
-    /// How long until it lets a probe through, where it is open.
-    pub retry_after: Option<Duration>,
+    /// How it stands.
+    pub view: View,
 }

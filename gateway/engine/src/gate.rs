@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use policies::gate::{Admission, Breaker, CallOutcome, GateState};
+use policies::admission::Turn;
+use policies::gate::{Admission, Breaker, CallOutcome, GateState, Mode, Passing, View};
 use policies::rules::GateRules;
 use policies::time::Timestamp;
 
@@ -27,9 +28,15 @@ pub struct Gate {
 
 impl Gate {
     /// A closed gate.
-    pub fn new(rules: &GateRules, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Gate {
+    pub fn new(
+        rules: &GateRules,
+        passing: Passing,
+        mode: Mode,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+    ) -> Gate {
         Gate {
-            breaker: Mutex::new(Breaker::new(rules.clone())),
+            breaker: Mutex::new(Breaker::new(rules.clone(), passing, mode)),
             recovered_at: AtomicU64::new(0),
             clock,
             rng,
@@ -37,9 +44,9 @@ impl Gate {
     }
 
     /// Leave to make one call now; refused, says how long to wait at least.
-    pub fn try_enter(self: &Arc<Self>) -> Result<Permit, Duration> {
+    pub fn try_enter(self: &Arc<Self>, turn: Turn) -> Result<Permit, Duration> {
         let entered = self.clock.now();
-        let admission = self.breaker().admit(entered)?;
+        let admission = self.breaker().admit(turn, entered)?;
         Ok(Permit {
             gate: Arc::clone(self),
             admission: Some(admission),
@@ -47,8 +54,8 @@ impl Gate {
         })
     }
 
-    /// How it stands, and how long until it may admit a call; looking changes nothing.
-    pub fn view(&self) -> (GateState, Option<Duration>) {
+    /// How it stands; looking changes nothing.
+    pub fn view(&self) -> View {
         self.breaker().view(self.clock.now())
     }
 
@@ -58,6 +65,11 @@ impl Gate {
             0 => None,
             at => Some(Timestamp(at)),
         }
+    }
+
+    /// Overrules it, or lets it decide again.
+    pub fn set_mode(&self, mode: Mode) {
+        self.breaker().set_mode(mode, self.clock.now());
     }
 
     /// Opens it at once.
@@ -125,7 +137,7 @@ impl Permit {
             let (now, chance) = (self.gate.clock.now(), self.gate.rng.unit());
             let mut breaker = self.gate.breaker();
             breaker.finish(admission, outcome, now, chance);
-            if admission.probe && breaker.view(now).0 == GateState::Closed {
+            if admission.probe && breaker.view(now).state == GateState::Closed {
                 self.gate.recovered_at.store(now.0, Ordering::Relaxed);
             }
         }

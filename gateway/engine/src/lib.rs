@@ -20,4 +20,6 @@ pub mod numbers;
 pub mod clock;
 pub mod entry;
 pub mod ports;
+mod slots;
 pub mod stop;
+mod waits;

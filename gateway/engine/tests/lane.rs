@@ -1,7 +1,12 @@
 //! What a write-behind lane promises, against an upstream that misbehaves on cue.
 
+mod cancels;
+mod desk;
+mod gates;
+mod numbers;
 mod refusals;
 mod rig;
+mod watches;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,7 +141,7 @@ async fn an_outage_opens_the_gate_and_everything_is_registered_after_it() {
         .into_iter()
         .find(|gate| gate.op == SEND)
         .unwrap();
-    assert_eq!(open.state, GateState::Open);
+    assert_eq!(open.view.state, GateState::Open);
     tokio::time::sleep(Duration::from_secs(600)).await;
     rig.upstream.book().always.clear();
     for id in ids {
@@ -212,7 +217,7 @@ async fn equal_keys_at_once_store_one_entry_under_one_number() {
         }
     }
     assert_eq!((answered, in_flight), (1, 49));
-    assert_eq!(rig.store.rows().entries.len(), 1);
+    assert_eq!(rig.store.disk().rows.entries.len(), 1);
     assert_eq!(rig.upstream.book().count(SEND), 1);
     let replay = rig.submit("the same").await.unwrap();
     assert!(replay.replayed);
@@ -262,10 +267,10 @@ async fn what_the_store_says_is_what_the_caller_hears() {
         (AppendError::Unknown, Refusal::Unknown),
     ];
     for (error, refusal) in cases {
-        rig.store.rows().refuse_appends = Some(error);
+        rig.store.disk().refuse_appends = Some(error);
         assert_eq!(rig.submit("a").await, Err(refusal));
     }
-    rig.store.rows().refuse_appends = None;
+    rig.store.disk().refuse_appends = None;
     assert_eq!(
         rig.upstream.book().count(SEND),
         0,
@@ -316,9 +321,9 @@ async fn a_lost_lease_is_uncertain_never_due() {
     let id = rig.submit("a").await.unwrap().entry.id;
     // As if its deliverer had died in mid-call: leased, and nobody there to settle it.
     {
-        let mut rows = rig.store.rows();
-        let row = rows.entries.get_mut(&id).unwrap();
-        row.lose_deliverer(rig.clock.now() + Duration::from_secs(60));
+        let mut disk = rig.store.disk();
+        let until = rig.clock.now() + Duration::from_secs(60);
+        disk.row_mut(id).lose_deliverer(until);
     }
     rig.until(id, State::Registered).await;
     assert_eq!(
@@ -346,7 +351,7 @@ async fn a_deliverer_frozen_past_its_lease_sends_nothing() {
     let door = rig.door.clone();
     let asking = tokio::spawn(async move { door.submit(Rig::write("a")).await });
     // The write to the disk has begun; the process sleeps through it and through the lease.
-    while rig.store.rows().appends_begun == 0 {
+    while rig.store.disk().appends_begun == 0 {
         tokio::task::yield_now().await;
     }
     tokio::time::advance(Duration::from_secs(3600)).await;

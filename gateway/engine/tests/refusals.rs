@@ -14,7 +14,7 @@ async fn nothing_was_stored_is_said_only_when_it_is_true() {
     let mut rig = Rig::start().await;
     let first = rig.submit("a").await.unwrap().entry;
     // Whatever keeps a new write out, a repetition hears what it is a repetition of.
-    rig.store.rows().refuse_appends = Some(AppendError::Refused);
+    rig.store.disk().refuse_appends = Some(AppendError::Refused);
     let repeated = rig.submit("a").await.unwrap();
     assert_eq!((repeated.replayed, repeated.entry.id), (true, first.id));
     assert_eq!(rig.submit("b").await, Err(Refusal::Refused));
@@ -24,7 +24,7 @@ async fn nothing_was_stored_is_said_only_when_it_is_true() {
     rig.stop(Duration::from_secs(30)).await;
     assert!(rig.submit("a").await.unwrap().replayed);
     assert_eq!(rig.submit("b").await, Err(Refusal::Stopping));
-    rig.store.rows().refuse_appends = Some(AppendError::Unknown);
+    rig.store.disk().refuse_appends = Some(AppendError::Unknown);
     assert_eq!(rig.submit("a").await, Err(Refusal::Unknown));
 }
 

@@ -1,5 +1,6 @@
 //! A whole lane over a store and an upstream in memory, under paused time.
 
+pub(crate) mod rows;
 pub(crate) mod store;
 pub(crate) mod upstream;
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 use engine::calls::Calls;
 use engine::core::{Core, Traffic};
 use engine::delivery::Delivery;
-use engine::door::{Refusal, Submitted, Write};
+use engine::door::{Matter, Refusal, Submitted, Write};
 use engine::entry::{EntryId, Organization};
 use engine::lane::write_behind::{self, Door};
 use engine::lots::Lots;
@@ -18,9 +19,14 @@ use engine::ports::{Clock, Rng};
 use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use policies::failure::Opaque;
+use policies::delivery::{Fallback, Uncertain};
+use policies::failure::{Code, Opaque};
+use policies::family::Role;
+use policies::gate::Mode;
 use policies::operation::{LaneName, Late, OpName, Operation, Resend, Strategy};
-use policies::rules::{GateRules, LotRules, WriteBehindRules};
+use policies::rules::{
+    AuthnAgeRules, FallbackRules, GateRules, LotRules, WatchRules, WriteBehindRules,
+};
 use policies::state::State;
 use policies::time::Timestamp;
 use tokio::task::JoinSet;
@@ -28,6 +34,7 @@ use tokio::task::JoinSet;
 pub(crate) const SEND: OpName = OpName("send");
 pub(crate) const LOOK: OpName = OpName("look");
 pub(crate) const LIST: OpName = OpName("list");
+pub(crate) const UNDO: OpName = OpName("undo");
 pub(crate) const LOT: OpName = OpName("lot");
 
 const LANE: LaneName = LaneName("model.writes");
@@ -45,9 +52,13 @@ const fn row(op: OpName, strategy: Strategy, settle_by: &'static [OpName]) -> Op
     }
 }
 
-const WRITE: Operation = row(SEND, Strategy::WriteBehind, &[LOOK, LIST]);
+const WRITE: Operation = Operation {
+    undo_by: Some(UNDO),
+    ..row(SEND, Strategy::WriteBehind, &[LOOK, LIST])
+};
 const OPERATIONS: &[Operation] = &[
     WRITE,
+    row(UNDO, Strategy::WriteBehind, &[LOOK]),
     row(LOOK, Strategy::PassThrough, &[]),
     row(LIST, Strategy::PassThrough, &[]),
     row(LOT, Strategy::PassThrough, &[]),
@@ -76,11 +87,32 @@ impl Rng for Middle {
 pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
     let seconds = Duration::from_secs;
     let writes = WriteBehindRules {
+        mode: Mode::Auto,
         answer_within: seconds(8),
         entry_deadline: seconds(72 * 3600),
+        uncertain: Uncertain::Verify,
         checks_off: Vec::new(),
+        fallback: FallbackRules {
+            patient_waiting: "red-recipe".to_owned(),
+            otherwise: "hold".to_owned(),
+            allowed: vec!["red-recipe".to_owned(), "hold".to_owned()],
+            paper_within: seconds(2 * 3600),
+            legal_basis: None,
+        },
+        watch: WatchRules {
+            look_after: vec![seconds(60), seconds(300)],
+            look_after_recovery: seconds(1800),
+            horizon: seconds(48 * 3600),
+        },
+        authn_age_max: AuthnAgeRules {
+            send: seconds(72 * 3600),
+            annul: seconds(168 * 3600),
+            read: seconds(168 * 3600),
+        },
         calls: policies::rules::CallRules {
             calls_max: 8,
+            calls_min: 2,
+            admission: policies::rules::AdmissionKind::Adaptive,
             live_reserve: 2,
             queue_max: 64,
             write_within: seconds(10),
@@ -92,6 +124,8 @@ pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
             resend_after: vec![seconds(2), seconds(5)],
             verify_after: vec![seconds(1), seconds(5)],
             jitter_share: 0.0,
+            retry_share: 0.1,
+            retry_floor_per_second: 10,
         },
         gate: GateRules {
             failures_in_row: 5,
@@ -102,9 +136,11 @@ pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
             calls_min: 20,
             open_for: seconds(2),
             open_for_max: seconds(60),
+            ramp: seconds(5),
         },
     };
     let lots = LotRules {
+        mode: Mode::Auto,
         kind: 3,
         low_water: 500,
         block: 100,
@@ -118,6 +154,7 @@ pub(crate) struct Rig {
     pub store: Arc<store::ModelStore>,
     pub upstream: Arc<upstream::ModelUpstream>,
     pub door: Door,
+    pub(crate) calls: Arc<Calls>,
     pub clock: Arc<dyn Clock>,
     pub(crate) numbers: Arc<Numbers>,
     switch: StopSwitch,
@@ -126,16 +163,26 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start() -> Rig {
+        Rig::start_under(|_| {}).await
+    }
+
+    /// Under rules that `edit` has changed.
+    pub(crate) async fn start_under(edit: impl FnOnce(&mut WriteBehindRules)) -> Rig {
+        let (mut writes, lots) = rules();
+        edit(&mut writes);
+        Rig::start_with((writes, lots)).await
+    }
+
+    pub(crate) async fn start_with((rules, lot_rules): (WriteBehindRules, LotRules)) -> Rig {
         let clock: Arc<dyn Clock> = Arc::new(PausedClock(tokio::time::Instant::now()));
         let rng: Arc<dyn Rng> = Arc::new(Middle);
         let store = Arc::new(store::ModelStore::new(Arc::clone(&clock)));
         let upstream = Arc::new(upstream::ModelUpstream::new(Arc::clone(&clock)));
         let (switch, stop) = StopSwitch::new();
-        let (rules, lot_rules) = rules();
         let calls = Arc::new(Calls::new(
             Arc::clone(&upstream) as _,
             OPERATIONS,
-            &rules.gate,
+            &rules.lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
             stop.clone(),
@@ -154,12 +201,13 @@ impl Rig {
         let core = Arc::new(Core {
             lane: LANE,
             write: WRITE,
+            started_at: clock.now(),
             calls: Arc::clone(&calls),
             store: Arc::clone(&store) as _,
             numbers: Arc::clone(&numbers),
             clock: Arc::clone(&clock),
             rng,
-            traffic: Traffic::new(rules.calls.calls_max),
+            traffic: Traffic::new(),
             rules,
             stop,
         });
@@ -173,6 +221,7 @@ impl Rig {
             store,
             upstream,
             door,
+            calls,
             clock,
             numbers,
             switch,
@@ -181,17 +230,50 @@ impl Rig {
     }
 
     pub(crate) fn write(key: &str) -> Write {
+        let matter = Matter::New {
+            payload: Opaque(key.as_bytes().to_vec()),
+            person: None,
+            own_number: None,
+            fallback: Fallback::Hold,
+            annul_consent: false,
+        };
         Write {
             organization: Organization("practice-a".to_owned()),
             key: key.to_owned(),
             fingerprint: Opaque(key.as_bytes().to_vec()),
-            person: None,
-            own_number: None,
             identity: Opaque(b"doctor".to_vec()),
             authority: Opaque(b"authenticated at eight".to_vec()),
-            payload: Opaque(key.as_bytes().to_vec()),
+            matter,
             wait_max: None,
             trace: None,
+        }
+    }
+
+    /// A prescription whose patient waits at the desk.
+    pub(crate) fn at_the_desk(key: &str, annul_consent: bool) -> Write {
+        let matter = Matter::New {
+            payload: Opaque(key.as_bytes().to_vec()),
+            person: None,
+            own_number: None,
+            fallback: Fallback::RedRecipe,
+            annul_consent,
+        };
+        Write {
+            matter,
+            ..Rig::write(key)
+        }
+    }
+
+    /// What is written about a prescription that is on disk.
+    pub(crate) fn about(key: &str, parent: EntryId, role: Role) -> Write {
+        let payload = Opaque(key.as_bytes().to_vec());
+        Write {
+            matter: Matter::About {
+                parent,
+                role,
+                payload,
+            },
+            ..Rig::write(key)
         }
     }
 
@@ -200,7 +282,30 @@ impl Rig {
     }
 
     pub(crate) fn state(&self, id: EntryId) -> State {
-        self.store.rows().entries[&id].state
+        self.store.disk().row(id).state
+    }
+
+    /// Where a prescription stands, and why.
+    pub(crate) fn stands(&self, id: EntryId) -> (State, Option<Code>) {
+        let disk = self.store.disk();
+        let row = disk.row(id);
+        (row.state, row.reason)
+    }
+
+    /// Where the watches over its numbers stand, the oldest first.
+    pub(crate) fn watches(&self, id: EntryId) -> Vec<State> {
+        let disk = self.store.disk();
+        disk.rows.watches(id).map(|watch| watch.state).collect()
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    pub(crate) async fn cancel(&self, key: &str, parent: EntryId) -> Result<Submitted, Refusal> {
+        let write = Rig::about(key, parent, Role::Cancel);
+        self.door.submit(write).await
     }
 
     /// Waits, in paused time, until the entry stands there.

@@ -13,7 +13,7 @@ use engine::numbers::Numbers;
 use engine::ports::{Clock, Rng, Store};
 use engine::stop::{Stop, StopSwitch};
 use policies::operation::{LaneName, Operation};
-use policies::rules::SacRules;
+use policies::rules::{LaneRules, SacRules};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -56,8 +56,12 @@ impl Lanes {
     ) -> Lanes {
         let rng: Arc<dyn Rng> = Arc::new(ThreadRng);
         let (switch, stop) = StopSwitch::new();
-        let [prescriptions_calls, lots_calls] = [PRESCRIPTIONS, LOTS]
-            .map(|lane| Arc::new(calls(lane, &sac, rules, clock, &rng, &stop)));
+        let lanes = [
+            (PRESCRIPTIONS, rules.prescriptions.lane()),
+            (LOTS, rules.lots_lane()),
+        ];
+        let [prescriptions_calls, lots_calls] =
+            lanes.map(|(lane, rules)| Arc::new(calls(lane, &sac, &rules, clock, &rng, &stop)));
         let numbers = Arc::new(Numbers::default());
         let lots = Lots {
             numbers: Arc::clone(&numbers),
@@ -69,7 +73,6 @@ impl Lanes {
             rules: rules.lots.clone(),
             stop: stop.clone(),
         };
-        let calls_max = rules.prescriptions.calls.calls_max;
         let core = Arc::new(Core {
             lane: PRESCRIPTIONS,
             write: *operation(INVIO.0),
@@ -81,7 +84,7 @@ impl Lanes {
             rng,
             rules: rules.prescriptions.clone(),
             stop: stop.clone(),
-            traffic: Traffic::new(calls_max),
+            traffic: Traffic::new(),
         });
         let (prescriptions, lane) = write_behind::open(Arc::clone(&core));
         let mut tasks = JoinSet::new();
@@ -155,7 +158,7 @@ async fn all(tasks: &mut JoinSet<()>) {
 fn calls(
     lane: LaneName,
     sac: &Arc<Sac>,
-    rules: &SacRules,
+    rules: &LaneRules,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
     stop: &Stop,
@@ -166,14 +169,7 @@ fn calls(
         .copied()
         .collect();
     let (upstream, clock, rng) = (Arc::clone(sac) as _, Arc::clone(clock), Arc::clone(rng));
-    Calls::new(
-        upstream,
-        &rows,
-        &rules.prescriptions.gate,
-        clock,
-        rng,
-        stop.clone(),
-    )
+    Calls::new(upstream, &rows, rules, clock, rng, stop.clone())
 }
 
 fn operation(name: &str) -> &'static Operation {

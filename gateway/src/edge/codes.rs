@@ -293,6 +293,10 @@ codes! {
         "No NRE is left", "Non ci sono più NRE",
         "Nothing was stored. Send an NRE of the prescriber's own lot, or use the paper form.",
         "Nulla è stato registrato. Inviare un NRE del medico o usare la ricetta rossa.";
+    LANE_DISABLED = 503 "lane-disabled" Gateway NotDone Later(MINUTE),
+        "Prescriptions are switched off here", "L'invio delle ricette è disattivato",
+        "Nothing was stored. Use the paper form if the patient cannot wait.",
+        "Nulla è stato registrato. Se il paziente non può attendere, usare la ricetta rossa.";
     STOPPING = 503 "stopping" Gateway NotDone Later(SHORTLY),
         "The gateway is restarting", "Il gateway si sta riavviando",
         "Nothing was stored. Try again after Retry-After.",

@@ -156,6 +156,7 @@ impl From<Refusal> for Problem {
             Refusal::Full => Problem::from(&codes::STORE_FULL),
             Refusal::Refused => Problem::from(&codes::STORE_REFUSED),
             Refusal::Unknown => Problem::from(&codes::OUTCOME_UNKNOWN),
+            Refusal::Disabled => Problem::from(&codes::LANE_DISABLED),
             Refusal::Stopping => Problem::from(&codes::STOPPING),
         }
     }

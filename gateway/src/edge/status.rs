@@ -4,10 +4,11 @@
 //! down. Needs a certificate of ours and no token, so that a probe needs no doctor.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
-use policies::gate::GateState;
+use policies::gate::{GateState, Mode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -68,10 +69,23 @@ pub(crate) struct GateBody {
     /// `closed` (calls pass), `open` (they are not made) or `half-open` (one is tried).
     #[schema(value_type = String, max_length = 16)]
     state: &'static str,
-    /// Seconds until one is tried, where it is open.
+    /// Who decides whether calls pass: `auto` (the gate), or an operator: `forced-open`,
+    /// `forced-closed`, `disabled`.
+    #[schema(value_type = String, max_length = 16)]
+    mode: &'static str,
+    /// The share of calls that pass while it comes back to full load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 100, format = Int32, nullable = false)]
+    ramp_percent: Option<u8>,
+    /// Seconds until a call may pass, where none does now.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 1_000_000, format = Int64, nullable = false)]
     retry_after_s: Option<u64>,
+}
+
+/// Rounded up: whoever waits that long has waited long enough.
+fn whole_seconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
 /// Whether the gateway serves.
@@ -96,11 +110,18 @@ pub(crate) async fn status(edge: Data<Edge>) -> Result<HttpResponse, Problem> {
     let mut is_degraded = false;
     let calls = edge.gateway.calls.iter();
     for gate in calls.flat_map(|calls| calls.view()) {
-        is_degraded |= gate.state != GateState::Closed;
+        let view = gate.view;
+        is_degraded |= match view.mode {
+            Mode::Auto => view.state != GateState::Closed,
+            Mode::ForcedClosed => false,
+            Mode::ForcedOpen | Mode::Disabled => true,
+        };
         lanes.entry(gate.lane.0).or_default().push(GateBody {
             operation: gate.op.0,
-            state: gate.state.as_str(),
-            retry_after_s: gate.retry_after.map(|after| after.as_secs()),
+            state: view.state.as_str(),
+            mode: view.mode.as_str(),
+            ramp_percent: view.ramp_percent,
+            retry_after_s: view.retry_after.map(whole_seconds),
         });
     }
     let body = StatusBody {

@@ -17,13 +17,13 @@ pub(super) fn step(next: Next<'_>, event: Event<'_>) -> (Case, Command) {
         Event::Leased { probe } => next.leased_to_cancel(probe),
         Event::Done => next.settled(State::Registered, None),
         Event::Found(standing) => next.found_to_cancel(standing),
-        // Registered, and gone: not for us to explain.
+        // Registered, and gone or another's: not for us to explain.
         Event::Absent => next.wait_for_a_person(State::Parked, Code::UpstreamMismatch),
         Event::AskFailed(failure) if failure.code == Code::NumberTaken => {
-            next.wait_for_a_person(State::Parked, Code::NumberTaken)
+            next.wait_for_a_person(State::Parked, Code::UpstreamMismatch)
         }
         Event::SendFailed(failure) => next.cancel_failed(failure),
-        Event::AskFailed(failure) if next.is_probing() => next.unsent().cancel_not_done(failure),
+        Event::AskFailed(failure) if next.is_probing() => next.cancel_probe_failed(failure),
         Event::AskFailed(failure) => next.look_failed(failure),
         Event::Undone | Event::UndoFailed(_) => unreachable!("a cancel is sent, not undone"),
     }
@@ -87,6 +87,14 @@ impl Next<'_> {
                 self.settle(State::Uncertain, Some(due), Some(failure.code))
             }
         }
+    }
+
+    /// A read that was answered and refused shows that the upstream is up.
+    fn cancel_probe_failed(self, failure: &Failure) -> (Case, Command) {
+        if failure.retry == Retry::No && failure.stops == Stops::Nothing {
+            return (self.case, Command::Send);
+        }
+        self.unsent().cancel_not_done(failure)
     }
 
     /// The annul surely did not happen.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::next::Next;
-use super::{Case, Command, Event, Fallback, NumberFate, Standing, Uncertain};
+use super::{Case, Command, Event, Fallback, NumberFate, Standing, Uncertain, parked};
 use crate::failure::{Code, Failure, Outcome, Retry, Stops};
 use crate::operation::{OpName, Resend};
 use crate::state::State;
@@ -41,12 +41,30 @@ impl Next<'_> {
     /// The operation by which an uncertain number is annulled before another is taken.
     fn supersedes(&self) -> Option<OpName> {
         let annuls = self.case.state == State::Verifying
-            && self.case.terms.uncertain == Uncertain::AnnulAndResend;
+            && self.case.terms.uncertain == Uncertain::AnnulAndResend
+            && !self.is_given_up_at_once();
         self.operation.undo_by.filter(|_| annuls)
     }
 
     fn is_given_up_at_once(&self) -> bool {
         self.case.terms.fallback == Fallback::RedRecipe
+    }
+
+    /// A red recipe that was not registered within its own request.
+    fn give_up(mut self, reason: Code) -> (Case, Command) {
+        self.case.failures = 0;
+        let number = if self.case.sends > 0 {
+            NumberFate::Watched
+        } else {
+            NumberFate::Kept
+        };
+        self.settle_number(State::Withdrawn, None, Some(reason), number)
+    }
+
+    /// Raised, and looked after: whoever is told that it is not registered may write it anew.
+    fn park(self, reason: Code) -> (Case, Command) {
+        let number = parked(self.case.role, self.case.sends);
+        self.settle_number(State::Parked, None, Some(reason), number)
     }
 
     fn leased(self, probe: bool) -> (Case, Command) {
@@ -55,12 +73,17 @@ impl Next<'_> {
         }
         match self.case.state {
             State::Verifying => self.look(),
-            _ if self.is_overdue() => self
-                .unsent()
-                .wait_for_a_person(State::Parked, Code::DeadlinePassed),
+            _ if self.is_overdue() => self.unsent().overdue(),
             _ if probe && self.first_read().is_some() => self.look(),
             _ => (self.case, Command::Send),
         }
+    }
+
+    fn overdue(self) -> (Case, Command) {
+        if self.is_given_up_at_once() {
+            return self.give_up(Code::DeadlinePassed);
+        }
+        self.park(Code::DeadlinePassed)
     }
 
     fn absent(mut self) -> (Case, Command) {
@@ -81,15 +104,16 @@ impl Next<'_> {
         if self.supersedes().is_some() {
             return self.superseded();
         }
+        let reason = self.case.reason.unwrap_or(Code::UpstreamTimeout);
+        if self.is_given_up_at_once() {
+            return self.give_up(reason);
+        }
         if self.is_overdue() {
-            return self.wait_for_a_person(State::Parked, Code::DeadlinePassed);
+            return self.park(Code::DeadlinePassed);
         }
         match self.operation.resend {
             Resend::Same => self.settle(State::Accepted, Some(self.once_more_due()), None),
-            Resend::Never => {
-                let reason = self.case.reason.unwrap_or(Code::UpstreamTimeout);
-                self.wait_for_a_person(State::Parked, reason)
-            }
+            Resend::Never => self.park(reason),
         }
     }
 
@@ -97,12 +121,11 @@ impl Next<'_> {
     /// yet. The old one may still be applied.
     fn superseded(mut self) -> (Case, Command) {
         if self.is_overdue() {
-            let reason = Some(Code::DeadlinePassed);
-            return self.settle_number(State::Parked, None, reason, NumberFate::Watched);
+            return self.park(Code::DeadlinePassed);
         }
-        let due = Some(self.once_more_due());
+        // The failures go on counting, so that it does not go through numbers at full speed.
+        let due = Some(self.resend_due(Duration::ZERO));
         self.case.sends = 0;
-        self.case.failures = 0;
         let reason = Some(Code::Superseded);
         self.settle_number(State::Accepted, due, reason, NumberFate::Replaced)
     }
@@ -129,7 +152,7 @@ impl Next<'_> {
     /// A send, or a probe's read before it, that surely had no effect.
     fn not_done(self, failure: &Failure) -> (Case, Command) {
         if self.is_given_up_at_once() {
-            return self.settled(State::Withdrawn, Some(failure.code));
+            return self.give_up(failure.code);
         }
         if failure.stops == Stops::Identity {
             return self.settle(State::NeedsAuthorization, None, Some(failure.code));
@@ -138,7 +161,7 @@ impl Next<'_> {
             return self.settle(State::Accepted, Some(self.now), None);
         }
         let Retry::After(at_least) = failure.retry else {
-            return self.wait_for_a_person(State::Parked, failure.code);
+            return self.park(failure.code);
         };
         let failed = self.failed();
         let due = failed.resend_due(at_least);
@@ -147,10 +170,12 @@ impl Next<'_> {
 
     fn uncertain(mut self, code: Code) -> (Case, Command) {
         if self.is_given_up_at_once() {
-            self.case.failures = 0;
-            return self.settle_number(State::Withdrawn, None, Some(code), NumberFate::Watched);
+            return self.give_up(code);
         }
-        self.case.failures = 1;
+        self.case.failures = match self.case.terms.uncertain {
+            Uncertain::Verify => 1,
+            Uncertain::AnnulAndResend => self.case.failures.saturating_add(1),
+        };
         let due = if code == Code::ShuttingDown {
             self.now
         } else {
@@ -163,6 +188,9 @@ impl Next<'_> {
     /// so is kept.
     fn read_failed(self, failure: &Failure) -> (Case, Command) {
         let reason = self.case.reason;
+        if self.is_given_up_at_once() {
+            return self.give_up(reason.unwrap_or(failure.code));
+        }
         if failure.stops == Stops::Identity {
             return self.settle(State::NeedsAuthorization, None, Some(failure.code));
         }
@@ -170,10 +198,10 @@ impl Next<'_> {
             return self.settle(State::Uncertain, Some(self.now), reason);
         }
         let Retry::After(at_least) = failure.retry else {
-            return self.wait_for_a_person(State::Parked, failure.code);
+            return self.park(failure.code);
         };
         if self.is_overdue() {
-            return self.wait_for_a_person(State::Parked, Code::DeadlinePassed);
+            return self.park(Code::DeadlinePassed);
         }
         let failed = self.failed();
         let due = failed.verify_due(at_least);

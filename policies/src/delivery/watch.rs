@@ -18,15 +18,15 @@ use crate::time::Timestamp;
 pub(super) fn step(next: Next<'_>, event: Event<'_>) -> (Case, Command) {
     match event {
         Event::Unreadable => next.raise(Code::Unreadable),
-        Event::Leased { .. } => next.look(),
+        Event::Leased { .. } => next.look_for_it(),
         Event::Done => next.settled(State::Cancelled, None),
         Event::Absent => next.nothing_there(),
         Event::Found(Standing::Closed) => next.settled(State::Cancelled, None),
         Event::Found(Standing::Taken) => next.raise(Code::Dispensed),
         Event::Found(Standing::Live) => next.found_live(),
-        // What is there is another prescription: ours never was.
+        // A number that was ours holds another prescription: not for us to explain.
         Event::AskFailed(failure) if failure.code == Code::NumberTaken => {
-            next.settled(State::Withdrawn, None)
+            next.raise(Code::PossibleDouble)
         }
         Event::SendFailed(failure) if failure.outcome == Outcome::Rejected => next.refused(),
         Event::SendFailed(failure) | Event::AskFailed(failure) => next.not_seen(failure),
@@ -58,6 +58,13 @@ impl Next<'_> {
         self.wait_for_a_person(State::Conflict, reason)
     }
 
+    fn look_for_it(self) -> (Case, Command) {
+        match self.first_read() {
+            Some(read) => (self.case, Command::Ask(read)),
+            None => self.raise(Code::PossibleDouble),
+        }
+    }
+
     fn nothing_there(mut self) -> (Case, Command) {
         self.case.failures = 0;
         match next_look(&self) {
@@ -81,7 +88,7 @@ impl Next<'_> {
     /// The annul was refused: it may have been dispensed since the look, or cancelled.
     fn refused(mut self) -> (Case, Command) {
         self.case.reason = Some(Code::UpstreamRejected);
-        self.look()
+        self.look_for_it()
     }
 
     /// A look or an annul that brought nothing stays due, unless none can be made any more.

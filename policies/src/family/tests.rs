@@ -1,14 +1,30 @@
-//! Every role × every standing of its parent as a table.
+//! Every role × every standing of its parent as tables, and what no table may break.
+
+mod followed;
+mod promises;
+mod turn;
 
 use super::*;
 
-fn parent(state: State, sends: u32) -> Parent {
+fn parent(state: State, reason: Option<Code>, sends: u32) -> Parent {
     Parent {
         state,
-        reason: None,
+        reason,
         sends,
         fallback: Fallback::Hold,
         annul_consent: false,
+    }
+}
+
+fn to(state: State, reason: Code) -> Change {
+    Change::to(state, Some(reason))
+}
+
+/// To `state`, its number watched by the schedule.
+fn watched(state: State, reason: Option<Code>) -> Change {
+    Change {
+        watch: Some(Look::Scheduled),
+        ..Change::to(state, reason)
     }
 }
 
@@ -17,35 +33,67 @@ fn every_role_reads_back_from_its_word() {
     for role in Role::ALL {
         assert_eq!(Role::parse(role.as_str()), Some(role));
     }
+    assert_eq!(Role::parse("no-such-role"), None);
 }
 
 #[test]
-fn what_was_never_sent_is_withdrawn_and_not_watched() {
-    let withdrawn = Change::to(State::Withdrawn, Some(Code::CancelRequested));
-    let turn = turn(Role::Cancel, parent(State::Accepted, 0));
-    assert_eq!(turn, Turn::Done(Some(withdrawn)));
+fn only_a_cancel_is_consent() {
+    for role in Role::ALL {
+        assert_eq!(consents(role), role == Role::Cancel);
+    }
 }
 
-/// Its old number turned out to be a double while its new one was on its way: that may be there too.
 #[test]
-fn a_double_gives_up_and_watches_a_number_that_is_on_its_way() {
-    let conflict = |state, sends| {
-        let reason = Some(Code::LateCommit);
-        followed(Role::Watch, State::Conflict, reason, parent(state, sends))
-    };
+fn consent_makes_a_watch_look_again_only_for_a_number_that_a_cancel_leaves_there() {
+    assert!(looks_again(Some(Code::LateCommit), false));
+    assert!(!looks_again(Some(Code::LateCommit), true));
+    for reason in [None, Some(Code::Dispensed), Some(Code::PossibleDouble)] {
+        assert!(!looks_again(reason, false));
+    }
+}
+
+#[test]
+fn what_must_have_reached_its_prescriber() {
+    let always = [State::Rejected, State::Conflict, State::Parked];
+    let reasons = Code::ALL.into_iter().map(Some).chain([None]);
+    for reason in reasons {
+        for state in State::ALL {
+            let expected = always.contains(&state)
+                || (state, reason) == (State::Withdrawn, Some(Code::PaperMissing))
+                || (state, reason) == (State::Registered, Some(Code::CancelRefused));
+            assert_eq!(awaits_acknowledgement(state, reason), expected);
+        }
+    }
+}
+
+#[test]
+fn a_paper_form_is_waited_for_until_it_is_missing_or_not_wanted() {
     for state in State::ALL {
-        let on_its_way = matches!(
-            state,
-            State::Accepted
-                | State::Sending
-                | State::Uncertain
-                | State::Verifying
-                | State::NeedsAuthorization
-        );
-        let change = conflict(state, 1).expect("a double is always news");
-        assert_eq!(change.state, State::Conflict, "{state:?}");
-        let watch = on_its_way.then_some(Look::Scheduled);
-        assert_eq!(change.watch, watch, "{state:?}");
-        assert_eq!(conflict(state, 0).unwrap().watch, None, "{state:?}");
+        for reason in Code::ALL {
+            let waits = state == State::Withdrawn
+                && ![Code::CancelRequested, Code::PaperMissing].contains(&reason);
+            assert_eq!(
+                awaits_paper(state, Some(reason), Fallback::RedRecipe),
+                waits
+            );
+            assert!(!awaits_paper(state, Some(reason), Fallback::Hold));
+        }
+    }
+}
+
+#[test]
+fn a_dependent_whose_turn_never_comes_says_why() {
+    let reasons = [
+        (State::Rejected, Code::DependencyRejected),
+        (State::Withdrawn, Code::DependencyWithdrawn),
+        (State::RedRecipe, Code::DependencyRedRecipe),
+        (State::Cancelling, Code::DependencyCancelled),
+        (State::Cancelled, Code::DependencyCancelled),
+        (State::Conflict, Code::DependencyConflict),
+        (State::Parked, Code::DependencyParked),
+    ];
+    for (parent, reason) in reasons {
+        assert_eq!(moot(Role::Create, parent), (State::Parked, reason));
+        assert_eq!(moot(Role::Cancel, parent), (State::Withdrawn, reason));
     }
 }

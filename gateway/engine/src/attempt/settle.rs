@@ -48,16 +48,18 @@ impl Attempt<'_> {
         }
     }
 
-    /// Writes it down, under another number where it is to go on under one.
+    /// Writes it down, under another number where it is to go on under one; `before` is how the entry
+    /// stood when that was decided.
     pub(super) async fn settle(
         &self,
         mut settlement: Settlement,
         number: NumberFate,
+        before: Case,
     ) -> Option<Settlement> {
         match number {
             NumberFate::Kept => {}
             NumberFate::Watched => settlement.number = Renumber::Watched,
-            NumberFate::Replaced => return self.settle_replaced(settlement).await,
+            NumberFate::Replaced => return self.settle_replaced(settlement, before).await,
         }
         match self.write_down(&settlement).await? {
             Settled::Settled => Some(settlement),
@@ -66,8 +68,13 @@ impl Attempt<'_> {
     }
 
     /// A number of ours that turns out to be held, because a caller brought it before its range was
-    /// ours, is passed over. While there is none, the entry stays as uncertain as it was.
-    async fn settle_replaced(&self, mut settlement: Settlement) -> Option<Settlement> {
+    /// ours, is passed over. While there is none, the entry stays as uncertain as it was, its sends
+    /// still those of the number that it keeps.
+    async fn settle_replaced(
+        &self,
+        mut settlement: Settlement,
+        before: Case,
+    ) -> Option<Settlement> {
         let core = self.core;
         // What was read of the old number says nothing of the new one.
         settlement.answer = None;
@@ -88,6 +95,8 @@ impl Attempt<'_> {
         let waiting = Settlement {
             state: State::Uncertain,
             due: Some(core.clock.now() + NUMBER_AGAIN_AFTER),
+            sends: before.sends,
+            reason: before.reason,
             number: Renumber::Kept,
             ..settlement
         };
@@ -128,6 +137,9 @@ fn report(core: &Core, settlement: &Settlement, settled: Settled) {
     if settled != Settled::Settled {
         tracing::warn!(entry.id = %settlement.id, "the entry has moved on under another lease");
         return;
+    }
+    if !settlement.state.is_pending() {
+        core.traffic.paces.settled(core.clock.now());
     }
     let reason = settlement.reason.map_or("", Code::as_str);
     let (lane, state) = (core.lane.0, settlement.state.as_str());

@@ -16,6 +16,7 @@
 mod accept;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -61,6 +62,12 @@ impl Door {
         }
     }
 
+    /// How long whoever was refused so should wait; `None` where waiting changes nothing, or nobody
+    /// can say.
+    pub fn retry_after(&self, refusal: Refusal) -> Option<Duration> {
+        self.core.retry_after(refusal)
+    }
+
     /// How the lane's gates stand; looking changes nothing.
     pub fn gates(&self) -> Vec<GateView> {
         self.core.calls.view()
@@ -102,7 +109,10 @@ impl Lane {
             tokio::select! {
                 biased;
                 () = self.core.stop.draining() => break,
-                Some(ended) = begun.join_next() => report(ended),
+                Some(ended) = begun.join_next() => {
+                    self.core.traffic.paces.served(self.core.clock.now());
+                    report(ended);
+                }
                 Some(job) = self.jobs.recv(), if room => {
                     begun.spawn(Arc::clone(&accepting).serve(job));
                 }

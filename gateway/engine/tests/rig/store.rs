@@ -1,158 +1,84 @@
 //! A store in memory that keeps the contract and nothing else: no disk, no sealing.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use engine::ports::*;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use policies::failure::{Code, Opaque};
+use policies::failure::Opaque;
+use policies::family::Role;
+use policies::operation::LaneName;
 use policies::state::{State, Tally};
 use policies::time::Timestamp;
+
+use super::UNDO;
+use super::rows::{Row, Rows};
 
 /// What one write to the disk takes; others come in meanwhile.
 pub(crate) const DISK: Duration = Duration::from_millis(1);
 
 pub(crate) struct ModelStore {
     clock: Arc<dyn Clock>,
-    rows: Mutex<Rows>,
+    disk: Mutex<Disk>,
 }
 
-#[derive(Default)]
-pub(crate) struct Rows {
-    pub entries: BTreeMap<EntryId, Row>,
-    pub refuse_appends: Option<AppendError>,
-    pub appends_begun: usize,
+pub(crate) struct Disk {
+    pub(crate) rows: Rows,
+    pub(crate) refuse_appends: Option<AppendError>,
+    pub(crate) refuse_settles: Option<WriteError>,
+    pub(crate) appends_begun: usize,
+    /// No block of numbers is to be had.
+    pub(crate) no_blocks: bool,
     ranges: Vec<(NumberRange, u64)>,
     blocks: u64,
 }
 
-#[derive(Clone)]
-pub(crate) struct Row {
-    pub new: NewEntry,
-    pub state: State,
-    pub sends: u32,
-    pub reason: Option<Code>,
-    pub answer: Option<Opaque>,
-    failures: u32,
-    due: Option<Timestamp>,
-    lease_until: Option<Timestamp>,
-    epoch: u64,
-    at: Timestamp,
-}
-
-impl Row {
-    /// Leased until `until` by a deliverer that will never settle it.
-    pub(crate) fn lose_deliverer(&mut self, until: Timestamp) {
-        self.state = State::Sending;
-        self.epoch += 1;
-        self.lease_until = Some(until);
+impl Disk {
+    pub(crate) fn row(&self, id: EntryId) -> &Row {
+        let place = self
+            .rows
+            .place(id)
+            .expect("only stored entries are asked for");
+        &self.rows.entries[place]
     }
 
-    fn entry(&self) -> Entry {
-        Entry {
-            id: self.new.id,
-            op: self.new.op.0.to_owned(),
-            state: self.state,
-            reason: self.reason,
-            accepted_at: self.at,
-            updated_at: self.at,
-            terms: self.new.terms,
-            number: self.new.number.number().clone(),
-            answer: self.answer.clone(),
-        }
+    pub(crate) fn row_mut(&mut self, id: EntryId) -> &mut Row {
+        let place = self
+            .rows
+            .place(id)
+            .expect("only stored entries are asked for");
+        &mut self.rows.entries[place]
     }
 }
 
 impl ModelStore {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> ModelStore {
+        let disk = Disk {
+            rows: Rows::new(UNDO),
+            refuse_appends: None,
+            refuse_settles: None,
+            appends_begun: 0,
+            no_blocks: false,
+            ranges: Vec::new(),
+            blocks: 0,
+        };
         ModelStore {
             clock,
-            rows: Mutex::default(),
+            disk: Mutex::new(disk),
         }
     }
 
-    pub(crate) fn rows(&self) -> MutexGuard<'_, Rows> {
-        self.rows.lock().expect("no test panics under this lock")
-    }
-
-    fn earlier(rows: &Rows, organization: &Organization, key: &str, body: &Opaque) -> Recall {
-        let same_key = |row: &&Row| row.new.organization == *organization && row.new.key == key;
-        match rows.entries.values().find(same_key) {
-            None => Recall::Nothing,
-            Some(row) if row.new.fingerprint == *body => Recall::Replay(Box::new(row.entry())),
-            Some(_) => Recall::KeyReused,
-        }
+    pub(crate) fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().expect("no test panics under this lock")
     }
 
     fn append_one(&self, new: NewEntry, at: Timestamp) -> Result<Appended, AppendError> {
-        let mut rows = self.rows();
-        if let Some(error) = rows.refuse_appends {
-            return Err(error);
+        let mut disk = self.disk();
+        match disk.refuse_appends {
+            Some(error) => Err(error),
+            None => Ok(disk.rows.append(at, new)),
         }
-        match Self::earlier(&rows, &new.organization, &new.key, &new.fingerprint) {
-            Recall::Nothing => {}
-            Recall::Replay(entry) => return Ok(Appended::Replay(entry)),
-            Recall::KeyReused => return Ok(Appended::KeyReused),
-        }
-        let epoch = u64::from(new.lease_for.is_some());
-        let row = Row {
-            state: if epoch == 1 {
-                State::Sending
-            } else {
-                State::Accepted
-            },
-            sends: u32::from(epoch == 1),
-            reason: None,
-            answer: None,
-            failures: 0,
-            due: (epoch == 0).then_some(at),
-            lease_until: new.lease_for.map(|span| at + span),
-            epoch,
-            at,
-            new,
-        };
-        rows.entries.insert(row.new.id, row);
-        Ok(Appended::Accepted { at, epoch })
-    }
-
-    fn expire_leases(rows: &mut Rows, now: Timestamp) {
-        for row in rows.entries.values_mut() {
-            if row.lease_until.is_some_and(|until| until <= now) {
-                row.lease_until = None;
-                row.state = State::Uncertain;
-                row.reason = row.reason.or(Some(Code::LeaseExpired));
-                row.due = Some(now);
-            }
-        }
-    }
-
-    fn settle_one(&self, settlement: Settlement) -> Settled {
-        let mut rows = self.rows();
-        let row = rows
-            .entries
-            .get_mut(&settlement.id)
-            .expect("only stored entries are leased");
-        if row.epoch != settlement.epoch || !row.state.is_leased() {
-            return Settled::Stale(row.state);
-        }
-        row.state = settlement.state;
-        row.due = settlement.due;
-        row.sends = settlement.sends;
-        row.failures = settlement.failures;
-        row.reason = settlement.reason;
-        row.answer = settlement.answer.or(row.answer.take());
-        row.lease_until = None;
-        Settled::Settled
-    }
-}
-
-fn queue(wanted: Wanted) -> State {
-    if wanted.verify {
-        State::Uncertain
-    } else {
-        State::Accepted
     }
 }
 
@@ -160,7 +86,7 @@ impl Store for ModelStore {
     fn append(&self, entries: Vec<NewEntry>) -> BoxFuture<'_, Vec<Result<Appended, AppendError>>> {
         async move {
             let at = self.clock.now();
-            self.rows().appends_begun += 1;
+            self.disk().appends_begun += 1;
             self.clock.sleep(DISK).await;
             entries
                 .into_iter()
@@ -176,17 +102,17 @@ impl Store for ModelStore {
         key: String,
         fingerprint: Opaque,
     ) -> BoxFuture<'_, Result<Recall, ReadError>> {
-        let rows = self.rows();
-        let known = match rows.refuse_appends {
+        let disk = self.disk();
+        let known = match disk.refuse_appends {
             Some(AppendError::Unknown) => Err(ReadError::Unavailable),
-            _ => Ok(Self::earlier(&rows, &organization, &key, &fingerprint)),
+            _ => Ok(disk.rows.recall(&organization, &key, &fingerprint)),
         };
         std::future::ready(known).boxed()
     }
 
     fn authority_awaited(&self) -> BoxFuture<'_, Result<bool, ReadError>> {
         let waits = |row: &Row| row.state == State::NeedsAuthorization;
-        std::future::ready(Ok(self.rows().entries.values().any(waits))).boxed()
+        std::future::ready(Ok(self.disk().rows.entries.iter().any(waits))).boxed()
     }
 
     fn lease_due(
@@ -196,57 +122,37 @@ impl Store for ModelStore {
         lease_for: Duration,
     ) -> BoxFuture<'_, Result<Vec<Leased>, WriteError>> {
         let now = self.clock.now();
-        let mut rows = self.rows();
-        Self::expire_leases(&mut rows, now);
-        let due = rows
-            .entries
-            .values_mut()
-            .filter(|row| row.state == queue(wanted) && row.due.is_some_and(|due| due <= now));
-        let leased = due.take(entries_max).map(|row| {
-            row.epoch += 1;
-            row.state = if wanted.verify {
-                State::Verifying
-            } else {
-                State::Sending
-            };
-            row.sends += u32::from(!wanted.verify);
-            row.due = None;
-            row.lease_until = Some(now + lease_for);
-            Leased {
-                id: row.new.id,
-                op: row.new.op.0.to_owned(),
-                epoch: row.epoch,
-                lease_until: now + lease_for,
-                state: row.state,
-                sends: row.sends,
-                failures: row.failures,
-                reason: row.reason,
-                terms: row.new.terms,
-                request: Ok(Request {
-                    payload: row.new.payload.clone(),
-                    number: row.new.number.number().clone(),
-                    authority: row.new.authority.clone(),
-                    trace: None,
-                }),
-                identity: row.new.identity.clone(),
-            }
-        });
-        std::future::ready(Ok(leased.collect())).boxed()
+        let leased = self.disk().rows.lease(now, wanted, entries_max, lease_for);
+        std::future::ready(Ok(leased)).boxed()
     }
 
     fn settle(
         &self,
         settlements: Vec<Settlement>,
     ) -> BoxFuture<'_, Result<Vec<Settled>, WriteError>> {
-        let settled = settlements
-            .into_iter()
-            .map(|one| self.settle_one(one))
-            .collect();
-        std::future::ready(Ok(settled)).boxed()
+        let now = self.clock.now();
+        let mut disk = self.disk();
+        let settled = match disk.refuse_settles {
+            Some(error) => Err(error),
+            None => Ok(settlements
+                .into_iter()
+                .map(|one| disk.rows.settle(now, one))
+                .collect()),
+        };
+        std::future::ready(settled).boxed()
     }
 
-    fn park_overdue(&self, _: usize) -> BoxFuture<'_, Result<usize, WriteError>> {
-        std::future::ready(Ok(0)).boxed()
+    fn sweep(&self, entries_max: usize) -> BoxFuture<'_, Result<Swept, WriteError>> {
+        let now = self.clock.now();
+        std::future::ready(Ok(self.disk().rows.sweep(now, entries_max))).boxed()
+    }
+
+    fn hasten_watches(
+        &self,
+        lane: LaneName,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<usize, WriteError>> {
+        std::future::ready(Ok(self.disk().rows.hasten_watches(lane, at))).boxed()
     }
 
     fn reauthorize(
@@ -256,32 +162,15 @@ impl Store for ModelStore {
         authority: Opaque,
     ) -> BoxFuture<'_, Result<usize, WriteError>> {
         let now = self.clock.now();
-        let mut count = 0;
-        for row in self.rows().entries.values_mut() {
-            let theirs = row.new.organization == organization && row.new.identity == identity;
-            if theirs && row.state == State::NeedsAuthorization {
-                row.new.authority = authority.clone();
-                row.state = if row.sends == 0 {
-                    State::Accepted
-                } else {
-                    State::Uncertain
-                };
-                row.due = Some(now);
-                count += 1;
-            }
-        }
+        let mut disk = self.disk();
+        let count = disk
+            .rows
+            .reauthorize(now, &organization, &identity, &authority);
         std::future::ready(Ok(count)).boxed()
     }
 
     fn next_due(&self, wanted: Wanted) -> BoxFuture<'_, Result<Option<Timestamp>, ReadError>> {
-        let rows = self.rows();
-        let waiting = rows
-            .entries
-            .values()
-            .filter(|row| row.state == queue(wanted));
-        let leases = rows.entries.values().filter_map(|row| row.lease_until);
-        let next = waiting.filter_map(|row| row.due).chain(leases).min();
-        std::future::ready(Ok(next)).boxed()
+        std::future::ready(Ok(self.disk().rows.next_due(wanted))).boxed()
     }
 
     fn get(
@@ -289,12 +178,11 @@ impl Store for ModelStore {
         organization: Organization,
         id: EntryId,
     ) -> BoxFuture<'_, Result<Option<Entry>, ReadError>> {
-        let rows = self.rows();
-        let theirs = rows
-            .entries
-            .get(&id)
-            .filter(|row| row.new.organization == organization);
-        std::future::ready(Ok(theirs.map(Row::entry))).boxed()
+        let disk = self.disk();
+        let row = disk.rows.place(id).map(|place| &disk.rows.entries[place]);
+        let theirs =
+            row.filter(|row| row.new.role == Role::Create && row.new.organization == organization);
+        std::future::ready(Ok(theirs.map(|row| disk.rows.entry(row)))).boxed()
     }
 
     fn list(
@@ -328,22 +216,14 @@ impl Store for ModelStore {
     }
 
     fn tally(&self) -> BoxFuture<'_, Result<Tally, ReadError>> {
-        let rows = self.rows();
-        let mut tally = Tally {
-            stored: rows.entries.len() as u64,
-            ..Tally::default()
-        };
-        rows.entries
-            .values()
-            .for_each(|row| tally.add(row.state, 1));
-        std::future::ready(Ok(tally)).boxed()
+        std::future::ready(Ok(self.disk().rows.tally())).boxed()
     }
 
     fn add_range(&self, range: NumberRange) -> BoxFuture<'_, Result<bool, WriteError>> {
-        let mut rows = self.rows();
-        let known = rows.ranges.iter().any(|(held, _)| *held == range);
+        let mut disk = self.disk();
+        let known = disk.ranges.iter().any(|(held, _)| *held == range);
         if !known {
-            rows.ranges.push((range, 0));
+            disk.ranges.push((range, 0));
         }
         std::future::ready(Ok(!known)).boxed()
     }
@@ -352,10 +232,13 @@ impl Store for ModelStore {
         &self,
         numbers_max: u64,
     ) -> BoxFuture<'_, Result<Option<NumberBlock>, WriteError>> {
-        let mut rows = self.rows();
-        rows.blocks += 1;
-        let id = BlockId(rows.blocks);
-        let block = rows
+        let mut disk = self.disk();
+        if disk.no_blocks {
+            return std::future::ready(Ok(None)).boxed();
+        }
+        disk.blocks += 1;
+        let id = BlockId(disk.blocks);
+        let block = disk
             .ranges
             .iter_mut()
             .find(|(range, next)| *next < range.size())
@@ -374,7 +257,7 @@ impl Store for ModelStore {
 
     fn numbers_left(&self) -> BoxFuture<'_, Result<u64, ReadError>> {
         let left = self
-            .rows()
+            .disk()
             .ranges
             .iter()
             .map(|(range, next)| range.size() - next)

@@ -152,6 +152,7 @@ impl Asks {
                 .disk
                 .look(|rows| rows.pending() >= world.options.disk.entries_max),
             Refusal::Refused => world.disk.has_refused(request),
+            Refusal::Disabled => false,
             Refusal::NumbersExhausted | Refusal::Busy | Refusal::Stopping | Refusal::Unknown => {
                 true
             }

@@ -10,7 +10,10 @@
 
 use std::time::Duration;
 
-use policies::rules::{CallRules, DeliveryRules, GateRules, LotRules, WriteBehindRules};
+use policies::gate::Mode;
+use policies::rules::{
+    AdmissionKind, CallRules, DeliveryRules, GateRules, LotRules, WriteBehindRules,
+};
 
 use super::chance::Chance;
 
@@ -236,8 +239,15 @@ fn process(chance: &Chance) -> Process {
 }
 
 fn rules(chance: &Chance) -> (WriteBehindRules, LotRules) {
+    let calls_max = chance.between(2, 12);
     let calls = CallRules {
-        calls_max: chance.between(2, 12) as usize,
+        calls_max: calls_max as usize,
+        calls_min: chance.between(1, calls_max) as usize,
+        admission: if chance.hit(0.7) {
+            AdmissionKind::Adaptive
+        } else {
+            AdmissionKind::Fixed
+        },
         live_reserve: 1,
         queue_max: chance.between(4, 64) as usize,
         write_within: chance.span(seconds(2), seconds(10)),
@@ -251,6 +261,8 @@ fn rules(chance: &Chance) -> (WriteBehindRules, LotRules) {
         resend_after: vec![seconds(2), seconds(5), chance.span(seconds(5), seconds(60))],
         verify_after: vec![seconds(1), chance.span(seconds(2), seconds(60))],
         jitter_share: 0.2,
+        retry_share: chance.swarm(0.8, 0.02, 0.5),
+        retry_floor_per_second: chance.between(1, 10) as u32,
     };
     let gate = GateRules {
         failures_in_row: chance.between(2, 6) as u32,
@@ -261,8 +273,14 @@ fn rules(chance: &Chance) -> (WriteBehindRules, LotRules) {
         calls_min: chance.between(5, 20) as u32,
         open_for: seconds(2),
         open_for_max: chance.span(seconds(4), seconds(60)),
+        ramp: if chance.hit(0.8) {
+            chance.span(millis(100), seconds(60))
+        } else {
+            Duration::ZERO
+        },
     };
     let writes = WriteBehindRules {
+        mode: Mode::Auto,
         answer_within: chance.span(millis(500), seconds(8)),
         entry_deadline: if chance.hit(0.2) {
             chance.span(seconds(30), seconds(600))
@@ -275,6 +293,7 @@ fn rules(chance: &Chance) -> (WriteBehindRules, LotRules) {
         gate,
     };
     let lots = LotRules {
+        mode: Mode::Auto,
         kind: 3,
         low_water: chance.between(20, 80),
         block: chance.between(3, 20),

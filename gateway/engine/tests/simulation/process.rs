@@ -48,7 +48,7 @@ impl Process {
         let calls = Arc::new(Calls::new(
             Arc::new(near),
             OPERATIONS,
-            &options.writes.gate,
+            &options.writes.lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
             stop.clone(),
@@ -75,7 +75,7 @@ impl Process {
             rng,
             rules: options.writes.clone(),
             stop,
-            traffic: Traffic::new(options.writes.calls.calls_max),
+            traffic: Traffic::new(),
         });
         let (door, lane) = write_behind::open(Arc::clone(&core));
         let mut tasks = JoinSet::new();

@@ -141,7 +141,7 @@ impl Witness {
         let gates = calls.map_or_else(Vec::new, |calls| calls.view());
         gates
             .iter()
-            .any(|gate| gate.op == op && gate.state == GateState::HalfOpen)
+            .any(|gate| gate.op == op && gate.view.state == GateState::HalfOpen)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

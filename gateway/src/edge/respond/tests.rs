@@ -29,6 +29,7 @@ async fn every_refusal_of_a_lane_says_whose_fault_what_happened_and_whether_to_r
         (Refusal::Full, 503, "gateway", "not-done", "later"),
         (Refusal::Refused, 503, "gateway", "not-done", "later"),
         (Refusal::Unknown, 503, "gateway", "unknown", "same-key"),
+        (Refusal::Disabled, 503, "gateway", "not-done", "later"),
         (Refusal::Stopping, 503, "gateway", "not-done", "later"),
     ];
     for (refusal, status, fault, outcome, retry) in cases {

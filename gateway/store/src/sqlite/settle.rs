@@ -8,11 +8,13 @@
 //! 2. State, answer, document, number and event of a settlement are one transaction.
 
 use engine::ports::{NumberUse, Renumber, Settled, Settlement, Swept, WriteError};
+use policies::delivery::{NumberFate, parked};
 use policies::failure::{Code, Opaque};
 use policies::family::{Look, Role};
 use policies::state::State;
 use rusqlite::params;
 
+use super::lease;
 use super::row::{self, at, document_place, limit, place};
 use super::step::{self, NewNumber, Standing, Step, standing_columns};
 use super::tx::Tx;
@@ -167,6 +169,7 @@ fn is_held(tx: &Tx<'_>, number: &NewNumber) -> rusqlite::Result<bool> {
 /// Parks what nobody holds and whose deadline has passed, and raises paper forms that are missing:
 /// up to `entries_max` of each.
 pub(super) fn sweep(tx: &mut Tx<'_>, entries_max: usize) -> rusqlite::Result<Swept> {
+    lease::end_leases(tx, at(tx.now), lease::EXPIRED_MAX)?;
     let mut swept = Swept::default();
     for (from, before) in tx.fixed.drift.passed(tx.now) {
         let late = [at(from), at(before)];
@@ -194,7 +197,13 @@ fn give_up(
         if standing.has_moved(tx)? {
             continue;
         }
-        step::take(tx, standing, &standing.to(state, Some(reason)))?;
+        let is_watched =
+            state == State::Parked && parked(standing.role, standing.sends) == NumberFate::Watched;
+        let step = Step {
+            watch: is_watched.then_some(Look::Scheduled),
+            ..standing.to(state, Some(reason))
+        };
+        step::take(tx, standing, &step)?;
         moved += 1;
     }
     Ok(moved)

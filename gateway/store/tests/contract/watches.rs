@@ -214,6 +214,12 @@ pub(crate) async fn a_number_that_is_replaced_stays_taken_and_watched(place: &mu
     settle(&*store, &watch, State::Conflict, Some(Code::LateCommit)).await;
     let double = (State::Conflict, Some(Code::LateCommit));
     assert_eq!(stands(&*store, id).await, double);
+    // A cancel annuls the present number alone; its consent lets the watch look again, at once.
+    accept(&*store, about(id, Role::Cancel, "c")).await;
+    let again = lease_one(&*store, LOOK_UP).await;
+    assert_eq!((again.id, again.reason), (watch.id, None));
+    assert!(again.terms.annul_consent);
+    assert_eq!(again.request.unwrap().number, old);
 }
 
 /// The number that a watch took over is held for ever.

@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use policies::admission::Turn;
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::{Code, Opaque};
 use policies::family::Role;
+use policies::gate::Mode;
 use policies::operation::OpName;
 use tokio::sync::oneshot;
 
@@ -64,7 +66,11 @@ impl Accepting {
     pub(super) async fn serve(self: Arc<Self>, job: Job) {
         let answer_within = self.answer_within(&job.write);
         let organization = job.write.organization.clone();
-        match self.store(job.write, answer_within).await {
+        let began = self.core.clock.now();
+        let stored = self.store(job.write, answer_within).await;
+        let took = self.core.clock.now().since(began);
+        self.core.traffic.paces.stored(took);
+        match stored {
             Err(refusal) => drop(job.reply.send(Err(refusal))),
             Ok(Stored {
                 entry,
@@ -107,6 +113,7 @@ impl Accepting {
         }
         let terms = self.terms(&write.matter, answer_within);
         match &write.matter {
+            Matter::New { .. } if core.calls.mode() == Mode::Disabled => Err(Refusal::Disabled),
             Matter::New { fallback, .. } => {
                 let (passage, start) = match self.passage(core.write.op, &write.authority) {
                     Ok(passage) => (Some(passage), Start::Leased(core.rules.delivery.lease_for)),
@@ -253,9 +260,7 @@ impl Accepting {
         if core.traffic.refused.contains(authority) {
             return Err(Code::AuthorityRefused);
         }
-        let slot = Arc::clone(&core.traffic.slots)
-            .try_acquire_owned()
-            .map_err(|_| Code::LaneBusy)?;
+        let slot = core.calls.try_slot(Turn::Live).ok_or(Code::LaneBusy)?;
         let permit = core.calls.try_enter(op).map_err(|_| Code::GateOpen)?;
         Ok(Passage { slot, permit })
     }
@@ -274,15 +279,16 @@ impl Accepting {
         let Passage { slot, permit } = passage;
         let attempt = Attempt::run(&self.core, leased, permit);
         tokio::pin!(attempt);
-        tokio::select! {
+        let is_at_rest = tokio::select! {
             biased;
             settlement = &mut attempt => {
-                drop(slot);
+                let is_at_rest = at_rest(&settlement);
                 let answer = match settlement {
                     Some(settlement) => Ok(after(entry, settlement, self.core.clock.now())),
                     None => self.as_it_stands(organization, entry).await,
                 };
                 drop(reply.send(answer.map(first_answer)));
+                is_at_rest
             }
             () = self.core.clock.sleep(answer_within) => {
                 let answer = async {
@@ -292,11 +298,11 @@ impl Accepting {
                     };
                     drop(reply.send(answer.map(first_answer)));
                 };
-                tokio::join!(answer, attempt);
-                drop(slot);
+                at_rest(&tokio::join!(answer, attempt).1)
             }
-        }
-        self.core.traffic.wake.notify_one();
+        };
+        drop(slot);
+        self.core.traffic.live_call_ended(!is_at_rest);
     }
 
     /// The desk's time is up: withdrawn, unless the attempt was faster. Which of the two is decided
@@ -330,6 +336,13 @@ impl Accepting {
             Ok(None) | Err(_) => Err(Refusal::Unknown),
         }
     }
+}
+
+/// Whether nothing is left to deliver of what was just sent.
+fn at_rest(settlement: &Option<Settlement>) -> bool {
+    settlement
+        .as_ref()
+        .is_some_and(|settlement| !settlement.state.is_pending())
 }
 
 fn first_answer(entry: Entry) -> Submitted {

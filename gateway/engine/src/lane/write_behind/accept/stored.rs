@@ -5,7 +5,6 @@ use policies::family::{Role, awaits_paper};
 use policies::operation::{LaneName, OpName};
 use policies::state::State;
 use policies::time::Timestamp;
-use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::door::{Matter, Refusal, Write};
@@ -14,10 +13,11 @@ use crate::entry::{
     Settlement, Start,
 };
 use crate::gate::Permit;
+use crate::slots::Slot;
 
 /// Leave to send at once: a free call and the gate's permit.
 pub(super) struct Passage {
-    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) slot: Slot,
     pub(super) permit: Permit,
 }
 

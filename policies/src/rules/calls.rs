@@ -1,0 +1,82 @@
+//! Limits on calls to the upstream.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{CALL_OVERTIME, RuleError, broken};
+use crate::duration;
+
+/// Limits on calls to the upstream.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallRules {
+    /// Calls at the same time, at most.
+    pub calls_max: usize,
+    /// Calls at the same time that the limit never shrinks below.
+    pub calls_min: usize,
+    /// Whether the limit follows how the upstream bears it.
+    pub admission: AdmissionKind,
+    /// Of `calls_max`, how many delivery leaves free for live requests; fewer as the limit shrinks.
+    pub live_reserve: usize,
+    /// Requests that may wait for their turn.
+    pub queue_max: usize,
+    /// The whole time one write may take.
+    #[serde(deserialize_with = "duration::text")]
+    pub write_within: Duration,
+    /// The whole time one read may take.
+    #[serde(deserialize_with = "duration::text")]
+    pub read_within: Duration,
+}
+
+/// How the limit on calls at the same time is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdmissionKind {
+    /// Between `calls_min` and `calls_max`, by how the upstream bears it.
+    Adaptive,
+    /// Always `calls_max`.
+    Fixed,
+}
+
+impl CallRules {
+    /// The longest one attempt may take: a probe's read, the write, and every read of a verify.
+    pub fn attempt_longest(&self) -> Duration {
+        self.write_within + self.read_within * 3 + CALL_OVERTIME * 4
+    }
+
+    pub(super) fn problems(&self) -> Vec<RuleError> {
+        broken(&[
+            (
+                self.calls_max > 0,
+                "prescriptions.calls.calls_max",
+                "must be at least 1",
+            ),
+            (
+                (1..=self.calls_max).contains(&self.calls_min),
+                "prescriptions.calls.calls_min",
+                "must be at least 1 and at most calls_max",
+            ),
+            (
+                self.live_reserve < self.calls_max,
+                "prescriptions.calls.live_reserve",
+                "must be less than calls_max, or delivery never gets a turn",
+            ),
+            (
+                self.queue_max > 0,
+                "prescriptions.calls.queue_max",
+                "must be at least 1",
+            ),
+            (
+                !self.write_within.is_zero(),
+                "prescriptions.calls.write_within",
+                "must be longer than zero",
+            ),
+            (
+                !self.read_within.is_zero(),
+                "prescriptions.calls.read_within",
+                "must be longer than zero",
+            ),
+        ])
+    }
+}
