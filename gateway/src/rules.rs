@@ -97,11 +97,13 @@ fn in_force_on() -> String {
 /// before `today`. Dates of this form sort as text.
 fn legal_basis(rules: &SacRules, today: &str) -> Option<String> {
     let law = rules.prescriptions.fallback.legal_basis.as_ref()?;
-    let rule = match law.valid_until.parse::<jiff::civil::Date>() {
-        Ok(last) if last.to_string() != law.valid_until => "must be a date in the form YYYY-MM-DD",
-        Err(_) => "must be a date in the form YYYY-MM-DD",
-        Ok(_) if law.valid_until.as_str() < today => "has passed: the law is not in force any more",
-        Ok(_) => return None,
+    let date = law.valid_until.parse::<jiff::civil::Date>();
+    let rule = if date.is_err() || date.is_ok_and(|last| last.to_string() != law.valid_until) {
+        "must be a date in the form YYYY-MM-DD"
+    } else if law.valid_until.as_str() < today {
+        "has passed: the law is not in force any more"
+    } else {
+        return None;
     };
     Some(format!(
         "prescriptions.fallback.legal_basis.valid_until: {rule}"
@@ -135,6 +137,8 @@ fn lay_over(under: &mut Table, over: Table, depth: usize) {
 
 #[cfg(test)]
 mod tests {
+    use policies::rules::LegalBasis;
+
     use super::*;
 
     fn load_text(text: &str) -> Result<SacRules, Vec<String>> {
@@ -161,6 +165,33 @@ mod tests {
             error.problems[0].contains("listen.answer_within"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_law_is_leant_on_until_its_last_day() {
+        let rule = |until: &str, today: &str| {
+            let mut rules = compiled_in();
+            rules.prescriptions.fallback.legal_basis = Some(LegalBasis {
+                act: "DL 1/2026".to_owned(),
+                article: "3".to_owned(),
+                valid_until: until.to_owned(),
+            });
+            legal_basis(&rules, today)
+        };
+        assert_eq!(legal_basis(&compiled_in(), "2026-11-22"), None);
+        assert_eq!(rule("2026-11-22", "2026-11-22"), None);
+        let over = rule("2026-11-21", "2026-11-22").unwrap();
+        assert!(over.contains("has passed"), "{over}");
+        for wrong in [
+            "",
+            "2026-02-30",
+            "22/11/2999",
+            "2999-1-1",
+            "2999-01-01T00:00:00",
+        ] {
+            let refused = rule(wrong, "2026-11-22").unwrap();
+            assert!(refused.contains("YYYY-MM-DD"), "{wrong}: {refused}");
+        }
     }
 
     #[test]

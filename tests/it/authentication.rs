@@ -93,6 +93,33 @@ async fn what_is_too_old_to_send_is_still_looked_after() {
     assert_eq!(world.book().prescriptions[0].state, 4);
 }
 
+/// One that is too old to send was never presented: under it what was sent before is looked after.
+#[tokio::test]
+async fn one_that_is_too_old_to_send_is_not_a_refused_one() {
+    let short = Setup::default()
+        .watching()
+        .policy("prescriptions.watch.look_after", json!(["5s"]))
+        .policy("prescriptions.watch.horizon", "8s")
+        .policy("prescriptions.authn_age_max.send", "3s");
+    let world = World::with(short).await;
+    let caller = world.caller("practice-a");
+    let late = Fault::LateCommit {
+        after_ms: 300,
+        hang: false,
+    };
+    world.faults(vec![
+        Rule::on(Operation::Invio, late).times(1),
+        Rule::on(Operation::Invio, Fault::ResetBefore),
+    ]);
+    let mut body = waiting(drug());
+    body["annul_consent"] = json!(true);
+    let given_up = caller.prescribe(&key(), &body).await.expect(503).id();
+    let queued = caller.prescribe(&key(), &drug()).await.expect(202).id();
+    caller.until(&queued, "needs-authorization").await;
+    caller.until_reason(&given_up, "annulled").await;
+    assert_eq!(world.book().prescriptions[0].state, 4);
+}
+
 /// A number that may not be looked up any more is raised as what it may be: a double.
 #[tokio::test]
 async fn a_watch_without_authority_is_raised() {

@@ -124,9 +124,17 @@ fn document() -> Value {
         json!({"type": "string", "format": "binary"});
     for operation in operations(&mut document) {
         complete(operation);
+        if let Some(body) = operation.get_mut("requestBody")
+            && body["content"]["application/json"]["schema"]["$ref"] == NOTHING
+        {
+            body["required"] = json!(false);
+        }
     }
     document
 }
+
+/// The schema of a body that may be left out.
+const NOTHING: &str = "#/components/schemas/Nothing";
 
 /// A header of our answers: its name, what it says, and its schema.
 type Header = (&'static str, &'static str, fn() -> Value);

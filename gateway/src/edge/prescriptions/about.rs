@@ -212,6 +212,8 @@ pub(crate) async fn paper(
             description = "The body is too large."),
         (status = 415, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "The body is not plain JSON."),
+        (status = 422, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The key was used for another request."),
     ),
 )]
 pub(crate) async fn acknowledge(
