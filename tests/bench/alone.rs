@@ -12,8 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use engine::entry::{EntryId, NewEntry, NumberUse, Organization, Start};
-use engine::ports::{Appended, Clock, Store};
+use engine::ports::{Appended, Clock, EntryId, NewEntry, NumberUse, Organization, Start, Store};
 use futures_util::future::{BoxFuture, try_join_all};
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::Opaque;
@@ -175,12 +174,11 @@ fn entry(payload: &[u8], authority: &[u8]) -> NewEntry {
     let id = EntryId(Uuid::now_v7());
     NewEntry {
         id,
-        role: Role::Create,
-        depends_on: None,
-        start: Start::Due,
         lane: LaneName("sac.prescriptions"),
         op: OpName("invio"),
+        role: Role::Create,
         order_key: id,
+        depends_on: None,
         organization: Organization("practice-a".to_owned()),
         key: id.to_string(),
         fingerprint: Opaque(crate::fresh_key().to_vec()),
@@ -198,6 +196,7 @@ fn entry(payload: &[u8], authority: &[u8]) -> NewEntry {
             look_after: Duration::from_secs(60),
             annul_consent: false,
         },
+        start: Start::Due,
         trace: None,
     }
 }

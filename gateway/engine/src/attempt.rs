@@ -126,6 +126,8 @@ impl<'a> Attempt<'a> {
     async fn deliver(mut self, mut case: Case, mut heard: Heard) -> Option<Settlement> {
         loop {
             let (now, chance) = (self.core.clock.now(), self.core.rng.unit());
+            // It may have recovered while this entry was looked after.
+            case.recovered_at = self.core.settled_since();
             let rules = &self.core.rules;
             let (next, command) = step(&self.operation, rules, case, heard.event(), now, chance);
             let before = std::mem::replace(&mut case, next);
@@ -180,7 +182,7 @@ impl<'a> Attempt<'a> {
         }
         let now = self.core.clock.now();
         // The desk was told to write a paper form while the probe's read was under way.
-        if self.send_until.is_some_and(|until| now > until) {
+        if self.send_until.is_some_and(|until| now >= until) {
             return Err(handed_back(Code::UpstreamTimeout));
         }
         let within = self.core.rules.calls.write_within;

@@ -12,7 +12,7 @@ mod write;
 
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use engine::door::Write;
+use engine::door::{Refusal, Write};
 use engine::entry::Recall;
 use tokio::time::timeout;
 
@@ -111,8 +111,17 @@ pub(crate) async fn create(
         stored_before(&edge, &write).await?;
     }
     match timeout(edge.answer_within, edge.gateway.prescriptions.submit(write)).await {
-        Ok(submitted) => answer(submitted?.entry, warnings),
+        Ok(Ok(submitted)) => answer(submitted.entry, warnings),
+        Ok(Err(refusal)) => Err(refused(&edge, refusal)),
         Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
+    }
+}
+
+/// Why the lane took nothing, and when it may.
+fn refused(edge: &Edge, refusal: Refusal) -> Problem {
+    Problem {
+        retry_after: edge.gateway.prescriptions.retry_after(refusal),
+        ..Problem::from(refusal)
     }
 }
 
@@ -146,6 +155,14 @@ fn practice(edge: &Edge, request: &HttpRequest) -> Result<Caller, Problem> {
         return Err(Problem::from(&codes::PROFILE_NOT_ALLOWED));
     }
     Ok(caller)
+}
+
+/// Why the lane did not take a write, and how long until it may.
+fn refused(edge: &Edge, refusal: Refusal) -> Problem {
+    Problem {
+        retry_after: edge.gateway.prescriptions.retry_after(refusal),
+        ..Problem::from(refusal)
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::state::State;
 
 pub(super) fn step(next: Next<'_>, event: Event<'_>) -> (Case, Command) {
     match event {
-        Event::Unreadable => next.wait_for_a_person(State::Parked, Code::Unreadable),
+        Event::Unreadable => next.unreadable(),
         Event::Leased { probe } => next.leased(probe),
         Event::Done => next.settled(State::Registered, None),
         Event::Found(Standing::Live | Standing::Taken) => next.settled(State::Registered, None),
@@ -65,6 +65,15 @@ impl Next<'_> {
     fn park(self, reason: Code) -> (Case, Command) {
         let number = parked(self.case.role, self.case.sends);
         self.settle_number(State::Parked, None, Some(reason), number)
+    }
+
+    /// What was sent of it before is looked after, and raised there if it cannot be looked for.
+    fn unreadable(self) -> (Case, Command) {
+        let sent_before = match self.case.state {
+            State::Sending => self.unsent(),
+            _ => self,
+        };
+        sent_before.park(Code::Unreadable)
     }
 
     fn leased(self, probe: bool) -> (Case, Command) {

@@ -10,7 +10,7 @@
 //! 2. It annuls only with consent, and only what a look of the same lease found live.
 
 use super::next::Next;
-use super::{Case, Command, Event, Standing};
+use super::{Case, Command, Event, Standing, Uncertain};
 use crate::failure::{Code, Failure, Outcome, Retry, Stops};
 use crate::state::State;
 use crate::time::Timestamp;
@@ -24,10 +24,7 @@ pub(super) fn step(next: Next<'_>, event: Event<'_>) -> (Case, Command) {
         Event::Found(Standing::Closed) => next.settled(State::Cancelled, None),
         Event::Found(Standing::Taken) => next.raise(Code::Dispensed),
         Event::Found(Standing::Live) => next.found_live(),
-        // A number that was ours holds another prescription: not for us to explain.
-        Event::AskFailed(failure) if failure.code == Code::NumberTaken => {
-            next.raise(Code::PossibleDouble)
-        }
+        Event::AskFailed(failure) if failure.code == Code::NumberTaken => next.taken(),
         Event::SendFailed(failure) if failure.outcome == Outcome::Rejected => next.refused(),
         Event::SendFailed(failure) | Event::AskFailed(failure) => next.not_seen(failure),
         Event::Undone | Event::UndoFailed(_) => unreachable!("a watch sends its annul"),
@@ -62,6 +59,15 @@ impl Next<'_> {
         match self.first_read() {
             Some(read) => (self.case, Command::Ask(read)),
             None => self.raise(Code::PossibleDouble),
+        }
+    }
+
+    /// A number that was ours holds another prescription: not for us to explain. Where it is still the
+    /// number of its prescription, a cancel must not annul it: it is not what would be cancelled.
+    fn taken(self) -> (Case, Command) {
+        match self.case.terms.uncertain {
+            Uncertain::Verify => self.raise(Code::NumberTaken),
+            Uncertain::AnnulAndResend => self.raise(Code::PossibleDouble),
         }
     }
 

@@ -132,21 +132,6 @@ async fn the_answer_to_a_used_number_can_be_chosen() {
     assert_eq!(sac.simulator.book().prescriptions.len(), 1);
 }
 
-/// §4.2.2: the number of a cancelled prescription can never be used again, whatever the answer to one
-/// that stands.
-#[tokio::test]
-async fn a_cancelled_number_never_comes_back() {
-    let sac = Sac::start();
-    let number = sac.number();
-    sac.call(&drug(&number)).await.assert_done();
-    sac.call(&cancel(&number, DOCTOR)).await.assert_done();
-    for answer in [Duplicate::default(), Duplicate::AsNew] {
-        sac.simulator.configure(|live| live.duplicate = answer);
-        sac.call(&drug(&number)).await.assert_refused(&["1900"]);
-    }
-    assert_eq!(sac.simulator.book().prescriptions[0].state, 4);
-}
-
 /// sac.md §1.8: a refusal uses no number.
 #[tokio::test]
 async fn a_refused_prescription_may_be_sent_again_under_its_number() {

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::ports::*;
-use policies::failure::Opaque;
+use policies::delivery::Uncertain;
+use policies::failure::{Code, Opaque};
+use policies::family::Role;
+use policies::state::State;
 use policies::time::Timestamp;
 
 use super::chance::Chance;
@@ -15,6 +18,7 @@ use super::kill::Kill;
 use super::options::{self, millis, seconds};
 use super::payload::Payload;
 use super::rows::{Reply, Row, Rows, Write};
+use super::witness::Ledger;
 
 mod port;
 
@@ -25,6 +29,9 @@ pub(crate) struct Disk {
     writer: tokio::sync::Mutex<()>,
     chance: Chance,
     options: options::Disk,
+    /// How long a watch may not end in silence.
+    horizon: Duration,
+    ledger: Arc<Ledger>,
     journal: Arc<Journal>,
     kill: Arc<Kill>,
 }
@@ -40,6 +47,8 @@ struct Held {
     visible: Rows,
     /// Who was given which entry last, kept apart from the rows.
     holders: BTreeMap<EntryId, u64>,
+    /// The numbers of entries that were given up and then heard to be registered.
+    late_answers: BTreeSet<Opaque>,
     /// The requests whose write was refused.
     refused: BTreeSet<u64>,
     /// Whether space is short.
@@ -58,7 +67,8 @@ enum Refusal {
 impl Disk {
     pub(crate) fn new(
         seed: u64,
-        options: options::Disk,
+        options: &options::Options,
+        ledger: Arc<Ledger>,
         journal: Arc<Journal>,
         kill: Arc<Kill>,
     ) -> Disk {
@@ -66,7 +76,9 @@ impl Disk {
             held: Mutex::default(),
             writer: tokio::sync::Mutex::default(),
             chance: Chance::new(seed, "disk"),
-            options,
+            options: options.disk.clone(),
+            horizon: options.longest(|rules| rules.watch.horizon),
+            ledger,
             journal,
             kill,
         }
@@ -118,11 +130,16 @@ impl Disk {
         if !self.chance.hit(self.options.damages) {
             return;
         }
-        let mut waiting = rows.entries.iter_mut().enumerate();
-        if let Some((place, row)) = waiting.find(|(_, row)| row.state.is_pending()) {
-            row.damaged = true;
-            self.journal.note(format_args!("entry {place} is damaged"));
-        }
+        let waiting = |row: &Row| row.state.is_pending() && row.state != State::Cancelling;
+        let waiting: Vec<usize> = (0..rows.entries.len())
+            .filter(|place| waiting(&rows.entries[*place]))
+            .collect();
+        let Some(last) = waiting.len().checked_sub(1) else {
+            return;
+        };
+        let place = waiting[self.chance.between(0, last as u64) as usize];
+        rows.entries[place].damaged = true;
+        self.journal.note(format_args!("entry {place} is damaged"));
     }
 
     /// Whether the process has met a commit of unknown fate.
@@ -185,36 +202,70 @@ impl Disk {
             (Write::Append(new), Reply::Appended(Ok(Appended::Accepted { epoch, .. }))) => {
                 let place = state.visible.place(new.id).unwrap_or(usize::MAX);
                 state.holders.insert(new.id, *epoch);
-                self.journal
-                    .note(format_args!("entry {place} stored, lease {epoch}"));
+                let row = &state.visible.entries[place];
+                self.journal.note(format_args!(
+                    "entry {place} stored, {} of {:?}: {} {:?}, lease {epoch}",
+                    new.role.as_str(),
+                    row.parent,
+                    row.state.as_str(),
+                    row.reason,
+                ));
             }
             (Write::Lease(..), Reply::Leased(leased)) => {
                 for lease in leased {
                     let place = state.visible.place(lease.id).unwrap_or(usize::MAX);
                     state.holders.insert(lease.id, lease.epoch);
                     self.journal.note(format_args!(
-                        "entry {place} {}, lease {}",
+                        "entry {place} ({}) {}, lease {}",
+                        lease.role.as_str(),
                         lease.state.as_str(),
                         lease.epoch
                     ));
                 }
             }
             (Write::Settle(settlement), Reply::Settled(settled)) => {
-                let place = state.visible.place(settlement.id).unwrap_or(usize::MAX);
-                let holder = state.holders.get(&settlement.id).copied();
-                let name = settlement.state.as_str();
-                let (epoch, reason) = (settlement.epoch, settlement.reason);
-                self.journal.note(format_args!(
-                    "entry {place} to {name} {reason:?} under {epoch}: {settled:?}"
-                ));
-                self.journal.hold(
-                    *settled != Settled::Settled || holder == Some(epoch),
-                    format_args!("entry {place} settled under {epoch}, held under {holder:?}"),
-                );
+                self.follow_settled(state, settlement, *settled);
             }
-            (Write::Reauthorize(..) | Write::ParkOverdue(_), Reply::Count(count)) if *count > 0 => {
-                self.journal
-                    .note(format_args!("{count} entries parked or authorised again"));
+            (Write::Reauthorize(..) | Write::Hasten(_), Reply::Count(count)) if *count > 0 => {
+                self.journal.note(format_args!(
+                    "{count} entries authorised again, or hastened"
+                ));
+            }
+            (Write::Sweep(_), Reply::Swept(swept)) => {
+                self.journal.note(format_args!("{swept:?}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn follow_settled(&self, state: &mut Held, settlement: &Settlement, settled: Settled) {
+        let place = state.visible.place(settlement.id).unwrap_or(usize::MAX);
+        let holder = state.holders.get(&settlement.id).copied();
+        let name = settlement.state.as_str();
+        let (epoch, reason) = (settlement.epoch, settlement.reason);
+        let fate = match &settlement.number {
+            Renumber::Kept => "",
+            Renumber::Watched => ", watched",
+            Renumber::Replaced(_) => ", renumbered",
+        };
+        self.journal.note(format_args!(
+            "entry {place} to {name} {reason:?} under {epoch}{fate}: {settled:?}"
+        ));
+        self.journal.hold(
+            settled != Settled::Settled || holder == Some(epoch),
+            format_args!("entry {place} settled under {epoch}, held under {holder:?}"),
+        );
+        let row = &state.visible.entries[place];
+        match (row.role(), settled, settlement.state) {
+            (Role::Watch, Settled::Settled, State::Withdrawn) => {
+                self.ledger.closes(&self.journal, &row.number, self.horizon);
+            }
+            (Role::Create, Settled::Stale(_), State::Registered) => {
+                let watches = state.visible.entries.iter();
+                let given_up =
+                    watches.filter(|watch| watch.parent == Some(place) && watch.is_open_watch());
+                let numbers: Vec<Opaque> = given_up.map(|watch| watch.number.clone()).collect();
+                state.late_answers.extend(numbers);
             }
             _ => {}
         }
@@ -266,15 +317,82 @@ impl Disk {
         held.trouble || held.poisoned
     }
 
-    /// Whether anything is in the hands of a deliverer.
+    /// Whether anything is in the hands of a deliverer whose lease still runs.
     pub(crate) fn is_any_leased(&self) -> bool {
-        self.look(|rows| rows.entries.iter().any(|row| row.state.is_leased()))
+        let now = self.journal.now();
+        self.look(|rows| rows.entries.iter().any(|row| is_leased(row, now)))
     }
 
-    /// Whether the call of a deliverer is covered by a lease that still runs.
+    /// The numbers of which a late answer was heard while they were watched.
+    pub(crate) fn late_answers(&self) -> BTreeSet<Opaque> {
+        self.held().late_answers.clone()
+    }
+
+    /// Whether a send under `number` is covered by a lease that still runs.
     pub(crate) fn is_held(&self, number: &Opaque) -> bool {
         let now = self.journal.now();
-        let runs = |row: &Row| row.lease_until.is_some_and(|until| until > now);
+        let runs = |row: &Row| row.role() == Role::Create && is_leased(row, now);
         self.look(|rows| rows.of_number(number).is_some_and(runs))
     }
+
+    /// Numbers that the entry under `number` had before.
+    pub(crate) fn superseded(&self, number: &Opaque) -> Vec<Opaque> {
+        self.look(|rows| {
+            let row = rows.of_number(number);
+            let place = row.and_then(|row| rows.place(row.new.id));
+            let watches = rows.entries.iter().filter(|row| {
+                row.role() == Role::Watch && row.parent == place && row.number != *number
+            });
+            watches.map(|row| row.number.clone()).collect()
+        })
+    }
+
+    /// What lets the process annul `number` now.
+    pub(crate) fn grounds(&self, number: &Opaque) -> Option<Grounds> {
+        let now = self.journal.now();
+        self.look(|rows| {
+            let mut leased = rows
+                .entries
+                .iter()
+                .filter(|row| row.number == *number && is_leased(row, now));
+            leased.find_map(|row| {
+                let parent = row.parent.map(|place| &rows.entries[place]);
+                match row.role() {
+                    Role::Create => (row.state == State::Verifying
+                        && row.new.terms.uncertain == Uncertain::AnnulAndResend)
+                        .then_some(Grounds::Superseding),
+                    Role::Cancel => Some(Grounds::Cancel {
+                        is_known: parent.is_some_and(|parent| is_known(parent.state)),
+                        before: parent.and_then(|parent| parent.reason),
+                    }),
+                    Role::Watch => row.new.terms.annul_consent.then_some(Grounds::Consent),
+                    Role::Paper | Role::Acknowledge => None,
+                }
+            })
+        })
+    }
+}
+
+/// Why a number may be annulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grounds {
+    /// Its entry goes on under another.
+    Superseding,
+    /// Its prescriber asked for it.
+    Cancel {
+        /// Whether the outcome of the prescription is known.
+        is_known: bool,
+        /// Why it was in conflict before, if it was.
+        before: Option<Code>,
+    },
+    /// It was given up, and its prescriber agreed.
+    Consent,
+}
+
+fn is_leased(row: &Row, now: Timestamp) -> bool {
+    row.state.is_leased() && row.lease_until.is_some_and(|until| until > now)
+}
+
+fn is_known(state: State) -> bool {
+    state == State::Cancelling || !state.is_pending()
 }

@@ -25,6 +25,8 @@ mod world;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use world::{Ending, World};
 
@@ -82,6 +84,47 @@ fn kept_seeds() -> impl Iterator<Item = u64> {
     })
 }
 
+/// What came of many seeds.
+#[derive(Default)]
+struct Sum {
+    passed: u64,
+    failed: Vec<u64>,
+    entries: u64,
+    events: u64,
+}
+
+impl Sum {
+    fn add(&mut self, seed: u64, ending: &Ending) {
+        self.entries += ending.entries;
+        self.events += ending.events;
+        if ending.lies.is_empty() {
+            self.passed += 1;
+            return;
+        }
+        println!("seed {seed} failed; repeat it with ARGINE_SIMULATION_SEED={seed}");
+        ending.lies.iter().for_each(|lie| println!("    {lie}"));
+        self.failed.push(seed);
+    }
+}
+
+/// Lives through `seeds`, each on one thread from its beginning to its end.
+fn live_all(seeds: &[u64], told: bool) -> Sum {
+    let (next, sum) = (AtomicUsize::new(0), Mutex::new(Sum::default()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(seeds.len()) {
+            scope.spawn(|| {
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let ending = live(*seed, told);
+                    let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+                    sum.add(*seed, &ending);
+                }
+            });
+        }
+    });
+    sum.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn nothing_is_lost_doubled_or_lied_about_under_any_seed() {
     watch_panics();
@@ -91,24 +134,14 @@ fn nothing_is_lost_doubled_or_lied_about_under_any_seed() {
         Some(seed) => vec![seed],
         None => kept_seeds().chain(1..=count).collect(),
     };
-    let (mut passed, mut failed, mut entries, mut events) = (0, Vec::new(), 0, 0);
-    for seed in seeds {
-        let ending = live(seed, alone.is_some());
-        entries += ending.entries;
-        events += ending.events;
-        if ending.lies.is_empty() {
-            passed += 1;
-            continue;
-        }
-        println!("seed {seed} failed; repeat it with ARGINE_SIMULATION_SEED={seed}");
-        ending.lies.iter().for_each(|lie| println!("    {lie}"));
-        failed.push(seed);
-    }
-    println!("{entries} entries, {events} events");
-    println!("{passed} passed, {} failed", failed.len());
+    let mut sum = live_all(&seeds, alone.is_some());
+    sum.failed.sort_unstable();
+    println!("{} entries, {} events", sum.entries, sum.events);
+    println!("{} passed, {} failed", sum.passed, sum.failed.len());
     assert!(
-        failed.is_empty(),
-        "keep these in tests/seeds.txt: {failed:?}"
+        sum.failed.is_empty(),
+        "keep these in tests/seeds.txt: {:?}",
+        sum.failed
     );
 }
 

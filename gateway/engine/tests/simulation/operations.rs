@@ -3,6 +3,7 @@
 use policies::operation::{LaneName, Late, OpName, Operation, Resend, Strategy};
 
 pub(crate) const SEND: OpName = OpName("send");
+pub(crate) const ANNUL: OpName = OpName("annul");
 pub(crate) const LOOK: OpName = OpName("look");
 pub(crate) const LIST: OpName = OpName("list");
 pub(crate) const LOT: OpName = OpName("lot");
@@ -21,9 +22,13 @@ const fn row(op: OpName, strategy: Strategy, settle_by: &'static [OpName]) -> Op
     }
 }
 
-pub(crate) const WRITE: Operation = row(SEND, Strategy::WriteBehind, &[LOOK, LIST]);
+pub(crate) const WRITE: Operation = Operation {
+    undo_by: Some(ANNUL),
+    ..row(SEND, Strategy::WriteBehind, &[LOOK, LIST])
+};
 pub(crate) const OPERATIONS: &[Operation] = &[
     WRITE,
+    row(ANNUL, Strategy::WriteBehind, &[LOOK]),
     row(LOOK, Strategy::PassThrough, &[]),
     row(LIST, Strategy::PassThrough, &[]),
     row(LOT, Strategy::PassThrough, &[]),

@@ -10,15 +10,19 @@
 
 use std::time::Duration;
 
-use policies::gate::Mode;
-use policies::rules::{
-    AdmissionKind, CallRules, DeliveryRules, GateRules, LotRules, WriteBehindRules,
-};
+use policies::rules::{LotRules, WriteBehindRules};
 
 use super::chance::Chance;
+use policy::{edited, rules};
+
+mod policy;
 
 pub(crate) const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
+}
+
+pub(crate) const fn hours(count: u64) -> Duration {
+    Duration::from_secs(count * 3600)
 }
 
 pub(crate) const fn millis(count: u64) -> Duration {
@@ -34,7 +38,8 @@ pub(crate) struct Options {
     pub(crate) disk: Disk,
     pub(crate) upstream: Upstream,
     pub(crate) process: Process,
-    pub(crate) writes: WriteBehindRules,
+    /// The policy of each process in turn, round and round: edited between two of them.
+    pub(crate) writes: Vec<WriteBehindRules>,
     pub(crate) lots: LotRules,
     /// Decimal places of a lot: two make a lot of a hundred numbers.
     pub(crate) lot_digits: u8,
@@ -60,6 +65,20 @@ pub(crate) struct Callers {
     pub(crate) own_number: f64,
     /// Authenticates again before a write.
     pub(crate) authenticates: f64,
+    /// Its patient waits at the desk, and will be given a paper form.
+    pub(crate) at_the_desk: f64,
+    pub(crate) consents: f64,
+    /// Takes it back, sooner or later.
+    pub(crate) cancels: f64,
+    /// Writes the paper form that it was told to write.
+    pub(crate) obeys: f64,
+    /// Writes one without being told.
+    pub(crate) writes_paper: f64,
+    pub(crate) acknowledges: f64,
+    /// Does something about a prescription that is not its own.
+    pub(crate) meddles: f64,
+    /// How long after its answer it does such a thing, at most.
+    pub(crate) within: Duration,
 }
 
 /// What the disk does.
@@ -94,16 +113,26 @@ pub(crate) struct Air {
     pub(crate) hangs: f64,
     pub(crate) authority_refused: f64,
     pub(crate) certificate_refused: f64,
+    /// Refused, and nobody is told why.
+    pub(crate) refused: f64,
 }
 
 /// What the upstream does.
 #[derive(Debug, Clone)]
 pub(crate) struct Upstream {
     pub(crate) writes: Air,
+    pub(crate) annuls: Air,
     pub(crate) reads: Air,
     pub(crate) lots: Air,
     pub(crate) answers_in: Duration,
     pub(crate) late_max: Duration,
+    /// Somebody dispenses what is in the book.
+    pub(crate) dispensed: f64,
+    /// Somebody cancels what is in the book.
+    pub(crate) cancelled: f64,
+    pub(crate) handled_within: Duration,
+    /// Numbers that callers may bring and that hold another's prescription.
+    pub(crate) foreign: u64,
     /// Outages and half-dead spells, how many.
     pub(crate) spells: u64,
     pub(crate) spell_max: Duration,
@@ -129,22 +158,41 @@ impl Options {
     pub(crate) fn draw(seed: u64) -> Options {
         let chance = Chance::new(seed, "options");
         let (writes, lots) = rules(&chance);
+        let longest = writes.watch.horizon;
+        let upstream = upstream(&chance, writes.calls.read_within, longest);
+        let mut policies = vec![writes];
+        if chance.hit(0.3) {
+            for _ in 0..chance.between(1, 2) {
+                let edited = edited(&chance, &policies[0]);
+                policies.push(edited);
+            }
+        }
         Options {
-            faults_for: chance.span(seconds(20), seconds(400)),
+            faults_for: chance.span(seconds(20), seconds(300)),
             callers: callers(&chance),
             disk: disk(&chance),
-            upstream: upstream(&chance, writes.calls.read_within),
+            upstream,
             process: process(&chance),
-            writes,
+            writes: policies,
             lots,
             lot_digits: chance.between(2, 3) as u8,
         }
+    }
+
+    /// The policy that the process of this number runs under.
+    pub(crate) fn policy(&self, instance: u64) -> &WriteBehindRules {
+        &self.writes[(instance as usize).saturating_sub(1) % self.writes.len()]
+    }
+
+    /// The longest that any policy lets `span` be.
+    pub(crate) fn longest(&self, span: impl Fn(&WriteBehindRules) -> Duration) -> Duration {
+        self.writes.iter().map(span).max().unwrap_or_default()
     }
 }
 
 fn callers(chance: &Chance) -> Callers {
     Callers {
-        writes: chance.between(5, 60),
+        writes: chance.between(4, 40),
         organizations: chance.between(1, 3),
         doctors: chance.between(1, 6),
         repeats: chance.swarm(0.7, 0.05, 0.6),
@@ -155,6 +203,14 @@ fn callers(chance: &Chance) -> Callers {
         refusable: chance.swarm(0.5, 0.02, 0.3),
         own_number: chance.swarm(0.4, 0.02, 0.3),
         authenticates: chance.swarm(0.7, 0.05, 0.5),
+        at_the_desk: chance.swarm(0.7, 0.1, 1.0),
+        consents: chance.swarm(0.7, 0.2, 1.0),
+        cancels: chance.swarm(0.6, 0.05, 0.6),
+        obeys: chance.swarm(0.9, 0.5, 1.0),
+        writes_paper: chance.swarm(0.4, 0.02, 0.4),
+        acknowledges: chance.swarm(0.5, 0.1, 0.8),
+        meddles: chance.swarm(0.2, 0.05, 0.2),
+        within: chance.span(seconds(1), seconds(300)),
     }
 }
 
@@ -186,12 +242,17 @@ fn air(chance: &Chance) -> Air {
         hangs: chance.swarm(0.3, 0.02, 0.2),
         authority_refused: chance.swarm(0.3, 0.01, 0.1),
         certificate_refused: chance.swarm(0.1, 0.005, 0.03),
+        refused: 0.0,
     }
 }
 
-fn upstream(chance: &Chance, read_within: Duration) -> Upstream {
+fn upstream(chance: &Chance, read_within: Duration, horizon: Duration) -> Upstream {
     let reads = Air {
         late: 0.0,
+        ..air(chance)
+    };
+    let annuls = Air {
+        refused: chance.swarm(0.3, 0.05, 0.4),
         ..air(chance)
     };
     let lots = Air {
@@ -199,8 +260,19 @@ fn upstream(chance: &Chance, read_within: Duration) -> Upstream {
         certificate_refused: 0.0,
         ..air(chance)
     };
+    // What comes later than the horizon is beyond any promise.
+    let late_max = horizon.mul_f64(0.9).min(if chance.hit(0.3) {
+        hours(24)
+    } else {
+        seconds(600)
+    });
     Upstream {
         writes: air(chance),
+        annuls: if chance.hit(0.4) {
+            Air::default()
+        } else {
+            annuls
+        },
         reads: if chance.hit(0.4) {
             Air::default()
         } else {
@@ -213,7 +285,15 @@ fn upstream(chance: &Chance, read_within: Duration) -> Upstream {
         },
         // There and back within any deadline: what is slower than that is drawn apart.
         answers_in: chance.span(millis(10), read_within / 3),
-        late_max: chance.span(seconds(5), seconds(600)),
+        late_max: chance.span(seconds(5), late_max.max(seconds(10))),
+        dispensed: chance.swarm(0.4, 0.02, 0.5),
+        cancelled: chance.swarm(0.3, 0.02, 0.3),
+        handled_within: chance.span(seconds(5), seconds(600)),
+        foreign: if chance.hit(0.3) {
+            chance.between(1, 4)
+        } else {
+            0
+        },
         spells: if chance.hit(0.6) {
             chance.between(1, 4)
         } else {
@@ -236,69 +316,4 @@ fn process(chance: &Chance) -> Process {
         troubles: often(0.4, 3),
         down_max: chance.span(millis(50), seconds(60)),
     }
-}
-
-fn rules(chance: &Chance) -> (WriteBehindRules, LotRules) {
-    let calls_max = chance.between(2, 12);
-    let calls = CallRules {
-        calls_max: calls_max as usize,
-        calls_min: chance.between(1, calls_max) as usize,
-        admission: if chance.hit(0.7) {
-            AdmissionKind::Adaptive
-        } else {
-            AdmissionKind::Fixed
-        },
-        live_reserve: 1,
-        queue_max: chance.between(4, 64) as usize,
-        write_within: chance.span(seconds(2), seconds(10)),
-        read_within: chance.span(seconds(1), seconds(5)),
-    };
-    // As the policy demands: no lease ends in mid-call.
-    let attempt_longest = calls.write_within + calls.read_within * 3;
-    let delivery = DeliveryRules {
-        rate_per_second: chance.between(2, 100) as u32,
-        lease_for: attempt_longest + chance.span(seconds(1), seconds(30)),
-        resend_after: vec![seconds(2), seconds(5), chance.span(seconds(5), seconds(60))],
-        verify_after: vec![seconds(1), chance.span(seconds(2), seconds(60))],
-        jitter_share: 0.2,
-        retry_share: chance.swarm(0.8, 0.02, 0.5),
-        retry_floor_per_second: chance.between(1, 10) as u32,
-    };
-    let gate = GateRules {
-        failures_in_row: chance.between(2, 6) as u32,
-        failure_share: 0.5,
-        slow_share: 0.8,
-        slow_after: calls.write_within.mul_f64(0.9),
-        window: seconds(10),
-        calls_min: chance.between(5, 20) as u32,
-        open_for: seconds(2),
-        open_for_max: chance.span(seconds(4), seconds(60)),
-        ramp: if chance.hit(0.8) {
-            chance.span(millis(100), seconds(60))
-        } else {
-            Duration::ZERO
-        },
-    };
-    let writes = WriteBehindRules {
-        mode: Mode::Auto,
-        answer_within: chance.span(millis(500), seconds(8)),
-        entry_deadline: if chance.hit(0.2) {
-            chance.span(seconds(30), seconds(600))
-        } else {
-            seconds(72 * 3600)
-        },
-        checks_off: Vec::new(),
-        calls,
-        delivery,
-        gate,
-    };
-    let lots = LotRules {
-        mode: Mode::Auto,
-        kind: 3,
-        low_water: chance.between(20, 80),
-        block: chance.between(3, 20),
-        request_within: seconds(10),
-        retry_after: vec![seconds(2), seconds(10)],
-    };
-    (writes, lots)
 }

@@ -3,49 +3,146 @@
 //!
 //! # Invariants
 //!
-//! The equation; I1 every 2xx has its entry; I2 at most one live prescription a key, none under two
-//! numbers; I3 what was told is true, and nothing refused as not stored is stored.
+//! The equation; I1 every 2xx has its entry; I2 at most one effect a key, a paper form counted, or a
+//! conflict that its caller can read of; I3 what was told is true, and nothing refused as not stored
+//! is stored. That order and the horizon of watches are kept is the witness's to see.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use policies::failure::Code;
+use policies::family::Role;
 use policies::state::State;
+use policies::time::Timestamp;
 
-use super::asks::Heard;
-use super::callers::{self, organization};
+use super::callers;
 use super::options::seconds;
-use super::payload::Payload;
 use super::rows::{Row, Rows};
+use super::upstream::Held;
 use super::world::{Life, World};
+
+mod ends;
+mod told;
 
 /// Keys of those who authenticate only so that others go on; above every caller's.
 const LOGIN_KEYS: u64 = 1_000_000;
 
-/// Waits until nothing is pending; doctors whose entries wait for them come back.
+/// A late answer is followed up within this, faults off: gate, queue and every wait included.
+const FOLLOWED_UP_WITHIN: Duration = seconds(1_200);
+
+/// Nothing that happens sooner than this is worth leaping to.
+const LEAP_MIN: Duration = seconds(30);
+
+/// Restarts while nothing but watches is open, at most.
+const RESTARTS_MAX: u32 = 2;
+
+/// Waits until nothing is open; doctors whose entries wait for them come back. Where nothing at all
+/// happens for hours, the hours are leapt over.
 pub(crate) async fn drains(world: &Arc<World>, life: &mut Life, within: Duration) {
-    let give_up_at = world.journal.now() + within;
-    let mut key = LOGIN_KEYS;
+    let began_at = world.journal.now();
+    let horizon = world.options.longest(|rules| rules.watch.horizon);
+    let mut watched_until = began_at + within + horizon * (RESTARTS_MAX + 1);
+    // A paper form that nobody confirms is waited for, too.
+    let paper_within = world.options.longest(|rules| rules.fallback.paper_within);
+    watched_until = watched_until + world.options.upstream.late_max + paper_within;
+    let (mut key, mut is_followed_up) = (LOGIN_KEYS, false);
     loop {
-        let tally = world.disk.look(Rows::tally);
-        if tally.waiting + tally.uncertain + tally.needs_authorization == 0 {
-            world.journal.note(format_args!("drained"));
-            return;
-        }
+        let now = world.journal.now();
         if world.journal.is_broken() {
             return;
         }
-        if world.journal.now() >= give_up_at {
-            world.journal.lie(format_args!("not drained: {tally:?}"));
+        if !is_followed_up && now >= began_at + FOLLOWED_UP_WITHIN {
+            is_followed_up = true;
+            follows_up(world);
+        }
+        let is_over = is_followed_up && world.far.next_at().is_none();
+        if is_over && world.disk.look(is_at_rest) {
+            world.journal.note(format_args!("drained"));
+            return;
+        }
+        let waits = world.disk.look(Rows::next_step_of_others);
+        let give_up_at = if world.disk.look(is_delivered) {
+            watched_until
+        } else {
+            began_at + within + world.options.upstream.late_max
+        };
+        if now >= give_up_at {
+            world.disk.look(|rows| not_drained(world, rows));
             return;
         }
         for (organization, doctor) in waited_for(world) {
             key += 1;
             callers::log_in(world, organization, doctor, key).await;
         }
-        life.rest(seconds(10)).await;
+        leap(world, life, waits, began_at + FOLLOWED_UP_WITHIN).await;
     }
+}
+
+/// Lives on for a while; to the next thing that happens, if that is far away.
+async fn leap(world: &World, life: &mut Life, waits: Option<Timestamp>, follow_up: Timestamp) {
+    let now = world.journal.now();
+    let follow_up = (now < follow_up).then_some(follow_up);
+    let next = [waits, world.far.next_at(), follow_up]
+        .into_iter()
+        .flatten();
+    let at = next.min().unwrap_or(now);
+    if at.since(now) < LEAP_MIN || world.disk.is_any_leased() {
+        life.rest(seconds(5)).await;
+        return;
+    }
+    world
+        .journal
+        .note(format_args!("nothing happens until {}", at.0));
+    life.leap(at.since(now) - seconds(2), RESTARTS_MAX).await;
+}
+
+fn is_delivered(rows: &Rows) -> bool {
+    let is_open = |row: &Row| {
+        let waits = row.state.is_pending() || row.state == State::NeedsAuthorization;
+        waits && row.role() != Role::Watch
+    };
+    !rows.entries.iter().any(is_open)
+}
+
+/// Nothing is to be done any more, and nothing will be.
+fn is_at_rest(rows: &Rows) -> bool {
+    let rests = |row: &Row| !row.is_open_watch() && row.paper_due.is_none();
+    is_delivered(rows) && rows.entries.iter().all(rests)
+}
+
+fn not_drained(world: &World, rows: &Rows) {
+    for (place, row) in rows.entries.iter().enumerate() {
+        if row.state.is_pending() || row.state == State::NeedsAuthorization {
+            world.journal.lie(format_args!(
+                "entry {place}, {} of {:?}, is still {} {:?}, held: {}",
+                row.role().as_str(),
+                row.parent,
+                row.state.as_str(),
+                row.reason,
+                row.held,
+            ));
+        }
+    }
+    world.journal.lie(format_args!("not drained"));
+}
+
+/// What was heard too late was acted upon at once, and not when the next look would have found it.
+fn follows_up(world: &World) {
+    let late = world.disk.late_answers();
+    let book = world.far.book();
+    world.disk.look(|rows| {
+        for number in late {
+            let record = book.records.get(&number);
+            let is_live = record.is_some_and(|record| record.held == Held::Live);
+            let watches = rows.entries.iter().filter(|row| row.number == number);
+            let is_open = watches.filter(|row| row.is_open_watch()).count() > 0;
+            let text = String::from_utf8_lossy(&number.0);
+            world.journal.hold(
+                !(is_live && is_open),
+                format_args!("{text} was heard to be registered late, and nothing came of it"),
+            );
+        }
+    });
 }
 
 fn waited_for(world: &World) -> Vec<(u64, u64)> {
@@ -58,8 +155,9 @@ fn waited_for(world: &World) -> Vec<(u64, u64)> {
             .map(|row| {
                 let identity = row.new.identity.0.as_slice();
                 let doctor = identity.try_into().map(u64::from_be_bytes);
-                let payload = Payload::read(&row.new.payload);
-                (payload.organization, doctor.expect("eight bytes, as drawn"))
+                let name = row.new.organization.0.trim_start_matches("practice-");
+                let organization = name.parse().expect("a practice has a number");
+                (organization, doctor.expect("eight bytes, as drawn"))
             })
             .collect()
     });
@@ -72,13 +170,13 @@ fn waited_for(world: &World) -> Vec<(u64, u64)> {
 pub(crate) fn judge(world: &World) {
     world.disk.look(|rows| {
         equation(world, rows);
-        for (place, row) in rows.entries.iter().enumerate() {
-            ended_truly(world, place, row);
+        for (place, row) in rows.prescriptions() {
+            ends::truly(world, rows, place, row);
         }
         numbers(world, rows);
-        answers(world, rows);
+        told::answers(world, rows);
+        known(world, rows);
     });
-    one_effect(world);
 }
 
 fn equation(world: &World, rows: &Rows) {
@@ -90,91 +188,45 @@ fn equation(world: &World, rows: &Rows) {
     world
         .journal
         .hold(open == 0, format_args!("{open} entries are still pending"));
+    let held = rows.entries.iter().filter(|row| row.held).count();
+    world
+        .journal
+        .hold(held == 0, format_args!("{held} entries are held for ever"));
 }
 
-/// Each entry stands where the upstream's book says it should.
-fn ended_truly(world: &World, place: usize, row: &Row) {
-    let book = world.far.book();
-    let live = book.live.get(row.new.number.number());
-    let theirs = Payload::read(&row.new.payload);
-    let is_there = live == Some(&theirs);
-    let has_passed = row.new.terms.deadline < world.journal.now();
-    let is_true = match row.state {
-        State::Registered => is_there,
-        State::Rejected => live.is_none() && theirs.refusable,
-        State::Parked => match row.reason {
-            Some(Code::Unreadable) => row.damaged,
-            Some(Code::DeadlinePassed) => has_passed,
-            _ => false,
-        },
-        _ => false,
-    };
-    let (state, reason) = (row.state.as_str(), row.reason);
-    world.journal.hold(
-        is_true,
-        format_args!("entry {place} ended {state} {reason:?}; in the book: {is_there}"),
-    );
-}
-
-/// A number is held by one entry, for ever.
+/// A number is held by one prescription, for ever.
 fn numbers(world: &World, rows: &Rows) {
-    let mut holders = BTreeMap::new();
+    let mut holders: BTreeMap<_, usize> = BTreeMap::new();
     for (place, row) in rows.entries.iter().enumerate() {
-        if let Some(other) = holders.insert(row.new.number.number().clone(), place) {
-            world
-                .journal
-                .lie(format_args!("entries {other} and {place} share a number"));
+        let prescription = match row.role() {
+            Role::Create => place,
+            Role::Watch => row.parent.unwrap_or(place),
+            _ => continue,
+        };
+        if row.number.0.is_empty() {
+            continue;
         }
-    }
-}
-
-/// Every answer, against what is on disk at the end.
-fn answers(world: &World, rows: &Rows) {
-    let stored_by: BTreeMap<u64, &Row> = rows
-        .entries
-        .iter()
-        .map(|row| (Payload::read(&row.new.payload).request, row))
-        .collect();
-    for ask in world.asks.all().iter() {
-        let request = ask.payload.request;
-        let is_true = match ask.heard {
-            Heard::Stored(id) => rows.place(id).is_some_and(|place| {
-                let row = &rows.entries[place];
-                let stored = Payload::read(&row.new.payload);
-                row.new.organization == organization(ask.payload.organization)
-                    && (stored.key, stored.body) == (ask.payload.key, ask.payload.body)
-            }),
-            Heard::NotStored(_) => !stored_by.contains_key(&request),
-            Heard::Waits => false,
-            Heard::Left | Heard::Unknown => true,
-        };
-        let heard = match ask.heard {
-            Heard::Stored(_) => "stored".to_owned(),
-            other => format!("{other:?}"),
-        };
+        let other = holders.insert(row.number.clone(), prescription);
         world.journal.hold(
-            is_true,
-            format_args!("request {request} heard {heard}, and that is not so"),
+            other.is_none_or(|other| other == prescription),
+            format_args!("entries {other:?} and {prescription} share a number"),
         );
     }
 }
 
-/// In the upstream's book: one live prescription a key, and nothing that we do not know of.
-fn one_effect(world: &World) {
+/// In the upstream's book there is nothing that we do not know of.
+fn known(world: &World, rows: &Rows) {
     let book = world.far.book();
-    let mut keys = BTreeMap::new();
-    for (number, live) in &book.live {
+    for (number, record) in &book.records {
+        let is_known = rows.of_number(number).is_some() || book.is_foreign(number);
         let text = String::from_utf8_lossy(&number.0);
-        if let Some(other) = keys.insert((live.organization, live.key), text.clone()) {
-            world.journal.lie(format_args!(
-                "key {} is live under {other} and {text}",
-                live.key
-            ));
-        }
-        let is_known = world.disk.look(|rows| rows.of_number(number).is_some());
         world.journal.hold(
             is_known,
-            format_args!("{text} is live, and no entry holds it"),
+            format_args!("{text} is in the book, and no entry holds it"),
+        );
+        world.journal.hold(
+            !book.is_foreign(number) || record.held == Held::Live,
+            format_args!("{text} was another's, and is {:?}", record.held),
         );
     }
 }

@@ -31,11 +31,12 @@ impl Process {
     /// Starts on what the disk holds.
     pub(crate) async fn start(world: &World, instance: u64) -> Process {
         let options = &world.options;
+        let rules = options.policy(instance);
         let clock: Arc<dyn Clock> = Arc::new(PausedClock::at(&world.journal));
         let rng: Arc<dyn Rng> = Arc::new(Chance::new(world.seed, &format!("engine {instance}")));
         let store = world.disk.open().await;
         let witness = Arc::new(Witness::new(
-            options.writes.calls.calls_max,
+            rules.calls.calls_max,
             Arc::clone(&world.ledger),
             Arc::clone(&world.disk),
             Arc::clone(&world.journal),
@@ -48,11 +49,12 @@ impl Process {
         let calls = Arc::new(Calls::new(
             Arc::new(near),
             OPERATIONS,
-            &options.writes.lane(),
+            &rules.lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
             stop.clone(),
         ));
+        world.ledger.recovers(clock.now());
         drop(witness.calls.set(Arc::downgrade(&calls)));
         let numbers = Arc::new(Numbers::default());
         let lots = Lots {
@@ -68,12 +70,13 @@ impl Process {
         let core = Arc::new(Core {
             lane: LANE,
             write: WRITE,
+            started_at: clock.now(),
             calls,
             store,
             numbers,
             clock,
             rng,
-            rules: options.writes.clone(),
+            rules: rules.clone(),
             stop,
             traffic: Traffic::new(),
         });

@@ -8,10 +8,16 @@ use std::time::Duration;
 
 use engine::ports::*;
 use policies::failure::{Code, Opaque};
+use policies::family::{Look, Role};
 use policies::state::{State, Tally};
 use policies::time::Timestamp;
 
+pub(crate) use row::Row;
+
+mod append;
+mod family;
 mod numbers;
+mod row;
 
 /// One change of the disk.
 #[derive(Clone)]
@@ -21,7 +27,8 @@ pub(crate) enum Write {
     Append(Box<NewEntry>),
     Lease(Wanted, usize, Duration),
     Settle(Settlement),
-    ParkOverdue(usize),
+    Sweep(usize),
+    Hasten(Timestamp),
     Reauthorize(Organization, Opaque, Opaque),
     AddRange(NumberRange),
     LeaseBlock(u64),
@@ -34,121 +41,17 @@ pub(crate) enum Reply {
     Appended(Result<Appended, AppendError>),
     Leased(Vec<Leased>),
     Settled(Settled),
+    Swept(Swept),
     Count(usize),
     Block(Option<NumberBlock>),
-}
-
-/// One entry; its place among the rows is its name in the journal.
-#[derive(Clone)]
-pub(crate) struct Row {
-    pub(crate) new: NewEntry,
-    pub(crate) state: State,
-    pub(crate) reason: Option<Code>,
-    pub(crate) sends: u32,
-    pub(crate) epoch: u64,
-    pub(crate) lease_until: Option<Timestamp>,
-    pub(crate) damaged: bool,
-    failures: u32,
-    due: Option<Timestamp>,
-    answer: Option<Opaque>,
-    accepted_at: Timestamp,
-    updated_at: Timestamp,
-}
-
-impl Row {
-    fn new(new: NewEntry, at: Timestamp) -> Row {
-        let leased = new.lease_for.is_some();
-        Row {
-            state: if leased {
-                State::Sending
-            } else {
-                State::Accepted
-            },
-            reason: None,
-            sends: u32::from(leased),
-            epoch: u64::from(leased),
-            lease_until: new.lease_for.map(|span| at + span),
-            damaged: false,
-            failures: 0,
-            due: (!leased).then_some(at),
-            answer: None,
-            accepted_at: at,
-            updated_at: at,
-            new,
-        }
-    }
-
-    pub(crate) fn entry(&self) -> Entry {
-        Entry {
-            id: self.new.id,
-            op: self.new.op.0.to_owned(),
-            state: self.state,
-            reason: self.reason,
-            accepted_at: self.accepted_at,
-            updated_at: self.updated_at,
-            terms: self.new.terms,
-            number: self.new.number.number().clone(),
-            answer: self.answer.clone(),
-        }
-    }
-
-    fn stand(&mut self, state: State, due: Option<Timestamp>, reason: Option<Code>, at: Timestamp) {
-        self.state = state;
-        self.due = due;
-        self.reason = reason;
-        self.lease_until = None;
-        self.updated_at = at;
-    }
-
-    /// A lease that ran out leaves its entry uncertain: nobody knows what the upstream has seen.
-    fn end_lease(&mut self, now: Timestamp) {
-        let reason = match self.state {
-            State::Verifying => self.reason.or(Some(Code::LeaseExpired)),
-            _ => Some(Code::LeaseExpired),
-        };
-        self.stand(State::Uncertain, Some(now), reason, now);
-    }
-
-    fn lease(&mut self, wanted: Wanted, until: Timestamp) -> Leased {
-        self.epoch += 1;
-        self.sends += u32::from(!wanted.verify);
-        self.due = None;
-        self.lease_until = Some(until);
-        self.state = if wanted.verify {
-            State::Verifying
-        } else {
-            State::Sending
-        };
-        let request = Request {
-            payload: self.new.payload.clone(),
-            number: self.new.number.number().clone(),
-            authority: self.new.authority.clone(),
-            trace: None,
-        };
-        Leased {
-            id: self.new.id,
-            op: self.new.op.0.to_owned(),
-            epoch: self.epoch,
-            lease_until: until,
-            state: self.state,
-            sends: self.sends,
-            failures: self.failures,
-            reason: self.reason,
-            terms: self.new.terms,
-            request: if self.damaged {
-                Err(ReadError::Damaged)
-            } else {
-                Ok(request)
-            },
-            identity: self.new.identity.clone(),
-        }
-    }
 }
 
 /// All rows.
 #[derive(Clone, Default)]
 pub(crate) struct Rows {
     pub(crate) entries: Vec<Row>,
+    /// What callers may read, of prescriptions alone.
+    pub(crate) events: Vec<Event>,
     by_id: BTreeMap<EntryId, usize>,
     by_key: BTreeMap<(Organization, String), usize>,
     by_number: BTreeMap<Opaque, usize>,
@@ -160,6 +63,7 @@ impl Rows {
         self.by_id.get(&id).copied()
     }
 
+    /// The one entry that holds `number`.
     pub(crate) fn of_number(&self, number: &Opaque) -> Option<&Row> {
         Some(&self.entries[*self.by_number.get(number)?])
     }
@@ -167,6 +71,25 @@ impl Rows {
     pub(crate) fn of_key(&self, organization: &Organization, key: &str) -> Option<&Row> {
         let name = (organization.clone(), key.to_owned());
         Some(&self.entries[*self.by_key.get(&name)?])
+    }
+
+    /// The prescriptions, each with its place.
+    pub(crate) fn prescriptions(&self) -> impl Iterator<Item = (usize, &Row)> {
+        let rows = self.entries.iter().enumerate();
+        rows.filter(|(_, row)| row.role() == Role::Create)
+    }
+
+    /// What `organization` may read of the entry.
+    pub(crate) fn entry(&self, organization: &Organization, id: EntryId) -> Option<Entry> {
+        let place = self.place(id)?;
+        let row = &self.entries[place];
+        let is_theirs = row.role() == Role::Create && row.new.organization == *organization;
+        is_theirs.then(|| self.entry_at(place))
+    }
+
+    fn entry_at(&self, place: usize) -> Entry {
+        let watches = |row: &Row| row.parent == Some(place) && row.is_open_watch();
+        self.entries[place].entry(self.entries.iter().any(watches))
     }
 
     /// Whether `number` lies in a range that was ever ours.
@@ -178,24 +101,51 @@ impl Rows {
         self.numbers.left()
     }
 
+    /// Prescriptions that count against what the store may hold.
     pub(crate) fn pending(&self) -> usize {
-        let pending = |row: &&Row| row.state.is_pending();
-        self.entries.iter().filter(pending).count()
+        let pending = |(_, row): &(usize, &Row)| row.state.is_pending();
+        self.prescriptions().filter(pending).count()
     }
 
     pub(crate) fn tally(&self) -> Tally {
-        let mut tally = Tally {
-            stored: self.by_id.len() as u64,
-            ..Tally::default()
-        };
-        self.entries.iter().for_each(|row| tally.add(row.state, 1));
+        let mut tally = Tally::default();
+        for (_, row) in self.prescriptions() {
+            tally.stored += 1;
+            tally.add(row.state, 1);
+        }
         tally
     }
 
     pub(crate) fn next_due(&self, wanted: Wanted) -> Option<Timestamp> {
-        let waiting = self.entries.iter().filter(|row| row.state == from(wanted));
+        let waiting = self.entries.iter().filter(|row| is_of(row, wanted));
         let leases = self.entries.iter().filter_map(|row| row.lease_until);
         waiting.filter_map(|row| row.due).chain(leases).min()
+    }
+
+    /// Whether a sweep would find anything late.
+    pub(crate) fn is_any_late(&self, now: Timestamp) -> bool {
+        let late = |row: &Row| row.is_overdue(now) || row.paper_due.is_some_and(|due| due < now);
+        self.entries.iter().any(late)
+    }
+
+    /// Whether a watch would look later than at `at`.
+    pub(crate) fn is_any_watch_after(&self, at: Timestamp) -> bool {
+        let after = |row: &Row| row.is_open_watch() && row.due.is_some_and(|due| due > at);
+        self.entries.iter().any(after)
+    }
+
+    /// When something is due next without anybody's asking.
+    pub(crate) fn next_step_of_others(&self) -> Option<Timestamp> {
+        let of = |row: &Row| {
+            let deadline = row.has_deadline().then_some(row.new.terms.deadline);
+            [
+                row.due.filter(|_| !row.held),
+                row.lease_until,
+                row.paper_due,
+                deadline,
+            ]
+        };
+        self.entries.iter().flat_map(of).flatten().min()
     }
 
     /// Applies `write` as of `now`.
@@ -203,14 +153,14 @@ impl Rows {
         match write {
             Write::Open => {
                 self.numbers.open();
-                let held = self.entries.iter_mut().filter(|row| row.state.is_leased());
-                held.for_each(|row| row.end_lease(now));
+                self.end_leases(now, |_| true);
                 Reply::Done
             }
             Write::Append(new) => Reply::Appended(self.append(now, *new, entries_max)),
             Write::Lease(wanted, most, span) => Reply::Leased(self.lease(now, wanted, most, span)),
             Write::Settle(settlement) => Reply::Settled(self.settle(now, settlement)),
-            Write::ParkOverdue(most) => Reply::Count(self.park_overdue(now, most)),
+            Write::Sweep(most) => Reply::Swept(self.sweep(now, most)),
+            Write::Hasten(at) => Reply::Count(self.hasten(at)),
             Write::Reauthorize(organization, identity, authority) => {
                 Reply::Count(self.reauthorize(now, &organization, &identity, &authority))
             }
@@ -221,55 +171,56 @@ impl Rows {
 
     /// What an earlier write under this key stored.
     pub(crate) fn recall(&self, organization: &Organization, key: &str, body: &Opaque) -> Recall {
-        match self.of_key(organization, key) {
+        let name = (organization.clone(), key.to_owned());
+        match self.by_key.get(&name) {
             None => Recall::Nothing,
-            Some(row) if row.new.fingerprint == *body => Recall::Replay(Box::new(row.entry())),
+            Some(place) if self.entries[*place].new.fingerprint == *body => {
+                Recall::Replay(Box::new(self.entry_at(*place)))
+            }
             Some(_) => Recall::KeyReused,
         }
     }
 
-    fn append(
-        &mut self,
-        now: Timestamp,
-        new: NewEntry,
-        entries_max: usize,
-    ) -> Result<Appended, AppendError> {
-        match self.recall(&new.organization, &new.key, &new.fingerprint) {
-            Recall::Nothing => {}
-            Recall::Replay(entry) => return Ok(Appended::Replay(entry)),
-            Recall::KeyReused => return Ok(Appended::KeyReused),
-        }
-        match &new.number {
-            NumberUse::Callers(number) if self.is_ours(number) => return Ok(Appended::NumberOurs),
-            NumberUse::Ours {
-                block,
-                position,
-                number,
-            } if !self.numbers.is_given(*block, *position, number) => {
-                return Err(AppendError::Refused);
-            }
-            _ => {}
-        }
-        if self.pending() >= entries_max {
-            return Err(AppendError::Full);
-        }
-        if self.by_number.contains_key(new.number.number()) {
-            return Ok(Appended::NumberUsed);
-        }
-        if let NumberUse::Ours {
-            block, position, ..
-        } = new.number
-        {
-            self.numbers.mark(block, position + 1);
-        }
+    fn push(&mut self, row: Row) -> usize {
         let place = self.entries.len();
-        self.by_id.insert(new.id, place);
-        let name = (new.organization.clone(), new.key.clone());
-        self.by_key.insert(name, place);
-        self.by_number.insert(new.number.number().clone(), place);
-        self.entries.push(Row::new(new, now));
-        let epoch = self.entries[place].epoch;
-        Ok(Appended::Accepted { at: now, epoch })
+        self.by_id.insert(row.new.id, place);
+        self.entries.push(row);
+        self.tell(place);
+        place
+    }
+
+    /// Where the entry stands is an event that its caller reads.
+    fn tell(&mut self, place: usize) {
+        let row = &self.entries[place];
+        if row.role() == Role::Create {
+            self.events.push(Event {
+                seq: self.events.len() as u64 + 1,
+                at: row.updated_at,
+                entry: row.new.id,
+                state: row.state,
+                reason: row.reason,
+            });
+        }
+    }
+
+    fn stand(
+        &mut self,
+        place: usize,
+        state: State,
+        due: Option<Timestamp>,
+        reason: Option<Code>,
+        at: Timestamp,
+    ) {
+        self.entries[place].stand(state, due, reason, at);
+        self.tell(place);
+    }
+
+    fn end_leases(&mut self, now: Timestamp, is_over: impl Fn(Timestamp) -> bool) {
+        for place in 0..self.entries.len() {
+            if self.entries[place].lease_until.is_some_and(&is_over) {
+                self.end_lease(place, now);
+            }
+        }
     }
 
     fn lease(
@@ -279,44 +230,63 @@ impl Rows {
         most: usize,
         span: Duration,
     ) -> Vec<Leased> {
-        for row in &mut self.entries {
-            if row.lease_until.is_some_and(|until| until <= now) {
-                row.end_lease(now);
-            }
-        }
-        let is_due = |row: &Row| row.state == from(wanted) && row.due.is_some_and(|due| due <= now);
+        self.end_leases(now, |until| until <= now);
+        let is_due = |row: &Row| is_of(row, wanted) && row.due.is_some_and(|due| due <= now);
         let mut due: Vec<usize> = (0..self.entries.len())
             .filter(|place| is_due(&self.entries[*place]))
             .collect();
         due.sort_by_key(|place| (self.entries[*place].new.terms.deadline, *place));
         let chosen = due.into_iter().take(most);
         chosen
-            .map(|place| self.entries[place].lease(wanted, now + span))
+            .map(|place| self.entries[place].lease(wanted.verify, now + span))
             .collect()
     }
 
     fn settle(&mut self, now: Timestamp, settlement: Settlement) -> Settled {
         let place = self.place(settlement.id);
-        let row = &mut self.entries[place.expect("only stored entries are leased")];
+        let place = place.expect("only stored entries are leased");
+        let row = &self.entries[place];
         if row.epoch != settlement.epoch || !row.state.is_leased() {
-            return Settled::Stale(row.state);
+            let state = row.state;
+            if settlement.state == State::Registered {
+                self.late_answer(place, now);
+            }
+            return Settled::Stale(state);
         }
-        row.stand(settlement.state, settlement.due, settlement.reason, now);
+        match &settlement.number {
+            Renumber::Kept => {}
+            Renumber::Watched => {
+                self.watch(place, Look::Scheduled, now);
+            }
+            Renumber::Replaced(number) => {
+                let old = row.number.clone();
+                if !matches!(self.hold(number, place), Ok(true)) {
+                    return Settled::NumberUsed;
+                }
+                let watch = self.watch(place, Look::Scheduled, now);
+                self.by_number.insert(old, watch);
+                self.entries[place].number = number.number().cloned().unwrap_or_default();
+            }
+        }
+        let row = &mut self.entries[place];
         row.sends = settlement.sends;
         row.failures = settlement.failures;
         row.answer = settlement.answer.or(row.answer.take());
+        self.stand(
+            place,
+            settlement.state,
+            settlement.due,
+            settlement.reason,
+            now,
+        );
+        self.stepped(place, now);
         Settled::Settled
     }
 
-    fn park_overdue(&mut self, now: Timestamp, most: usize) -> usize {
-        let overdue = self.entries.iter_mut().filter(|row| {
-            let is_held = row.state.is_leased() || !row.state.is_pending();
-            !is_held && row.new.terms.deadline < now
-        });
-        let parked = overdue.take(most);
-        parked
-            .map(|row| row.stand(State::Parked, None, Some(Code::DeadlinePassed), now))
-            .count()
+    fn hasten(&mut self, at: Timestamp) -> usize {
+        let rows = self.entries.iter_mut();
+        let later = rows.filter(|row| row.is_open_watch() && row.due.is_some_and(|due| due > at));
+        later.map(|row| row.due = Some(at)).count()
     }
 
     fn reauthorize(
@@ -326,30 +296,35 @@ impl Rows {
         identity: &Opaque,
         authority: &Opaque,
     ) -> usize {
-        let waiting = self.entries.iter_mut().filter(|row| {
+        let waits = |row: &Row| {
             row.state == State::NeedsAuthorization
                 && row.new.organization == *organization
                 && row.new.identity == *identity
-        });
-        waiting
-            .map(|row| {
-                row.new.authority = authority.clone();
-                let state = if row.sends == 0 {
-                    State::Accepted
-                } else {
-                    State::Uncertain
-                };
-                row.stand(state, Some(now), None, now);
-            })
-            .count()
+        };
+        let waiting: Vec<usize> = (0..self.entries.len())
+            .filter(|place| waits(&self.entries[*place]))
+            .collect();
+        for place in &waiting {
+            let row = &mut self.entries[*place];
+            row.new.authority = authority.clone();
+            let state = if row.sends == 0 {
+                State::Accepted
+            } else {
+                State::Uncertain
+            };
+            self.stand(*place, state, Some(now), None, now);
+            self.stepped(*place, now);
+        }
+        waiting.len()
     }
 }
 
-/// The state that `wanted` leases from.
-fn from(wanted: Wanted) -> State {
-    if wanted.verify {
+/// Whether the entry stands in the queue that `wanted` leases from.
+fn is_of(row: &Row, wanted: Wanted) -> bool {
+    let state = if wanted.verify {
         State::Uncertain
     } else {
         State::Accepted
-    }
+    };
+    row.state == state && row.new.op == wanted.op && !row.held
 }

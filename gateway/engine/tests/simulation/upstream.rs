@@ -2,29 +2,32 @@
 //! given it applies on its own time, whether or not anybody still waits for the answer.
 //!
 //! Numbers are unique in the book for ever; a second insert of one is refused like any other fault
-//! of content, because the real answer to it is not public.
+//! of content, because the real answer to it is not public. What is in it may be dispensed, or
+//! cancelled by others, at any time.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine::ports::{Answer, Fact, NumberRange, Request, Upstream};
+use engine::ports::{Answer, NumberRange, Request, Upstream};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use policies::delivery::Standing;
 use policies::failure::{Code, Failure, Opaque, Outcome, Retry, Stops};
 use policies::operation::OpName;
+use policies::time::Timestamp;
 use tokio::sync::oneshot;
 
 use super::chance::Chance;
 use super::journal::Journal;
 use super::kill::Kill;
-use super::operations::{LOT, SEND};
+use super::operations::{ANNUL, LOT, SEND};
 use super::options::{self, Air, millis, seconds};
 use super::witness::Witness;
 
 mod book;
 
-pub(crate) use book::Book;
+use book::Said;
+pub(crate) use book::{Book, Closed, Held};
 
 /// What the upstream as a whole is up to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +60,16 @@ enum Turn {
     Hang,
     AuthorityRefused,
     CertificateRefused,
+    /// Refused for a reason that nobody is told.
+    Refused,
 }
 
 /// The far side: it outlives every process.
 pub(crate) struct Far {
     book: Mutex<Book>,
     spell: Mutex<Spell>,
+    /// What it has still to do, and until when, at most.
+    agenda: Mutex<BTreeMap<Timestamp, u64>>,
     chance: Chance,
     options: options::Upstream,
     journal: Arc<Journal>,
@@ -77,8 +84,9 @@ impl Far {
         kill: Arc<Kill>,
     ) -> Far {
         Far {
-            book: Mutex::new(Book::new(options.lot_digits)),
+            book: Mutex::new(Book::new(options.lot_digits, options.upstream.foreign)),
             spell: Mutex::new(Spell::Usual),
+            agenda: Mutex::default(),
             chance: Chance::new(seed, "upstream"),
             options: options.upstream.clone(),
             journal,
@@ -97,7 +105,7 @@ impl Far {
 
     fn turn(&self, op: OpName, authority: &Opaque) -> Turn {
         let spell = *self.spell.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_write = op == SEND;
+        let is_write = matches!(op, SEND | ANNUL);
         match spell {
             _ if self.book().is_authority_refused(authority) => Turn::AuthorityRefused,
             Spell::Fair => Turn::Fine,
@@ -125,6 +133,7 @@ impl Far {
     fn drawn(&self, op: OpName) -> Turn {
         let air = match op {
             SEND => &self.options.writes,
+            ANNUL => &self.options.annuls,
             LOT => &self.options.lots,
             _ => &self.options.reads,
         };
@@ -147,9 +156,54 @@ impl Far {
             (hangs, Turn::Hang),
             (air.authority_refused, Turn::AuthorityRefused),
             (air.certificate_refused, Turn::CertificateRefused),
+            (air.refused, Turn::Refused),
         ];
         let hit = turns.into_iter().find(|(share, _)| self.chance.hit(*share));
         hit.map_or(Turn::Fine, |(_, turn)| turn)
+    }
+
+    /// Ends after `span`, and has it on the agenda meanwhile.
+    async fn in_a_while(&self, span: Duration) {
+        let at = self.journal.now() + span;
+        *self.agenda().entry(at).or_default() += 1;
+        tokio::time::sleep(span).await;
+        let mut agenda = self.agenda();
+        if let Some(count) = agenda.get_mut(&at) {
+            *count -= 1;
+            if *count == 0 {
+                agenda.remove(&at);
+            }
+        }
+    }
+
+    /// When the first of what it has still to do will be done.
+    pub(crate) fn next_at(&self) -> Option<Timestamp> {
+        self.agenda().keys().next().copied()
+    }
+
+    fn agenda(&self) -> MutexGuard<'_, BTreeMap<Timestamp, u64>> {
+        self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What others do to a prescription once it is in the book: dispense it, or cancel it.
+    fn live_on(self: &Arc<Self>, number: &Opaque) {
+        let options = &self.options;
+        let drawn = [options.dispensed, options.cancelled].map(|share| self.chance.hit(share));
+        let after = self.chance.span(seconds(1), options.handled_within);
+        let held = match drawn {
+            [true, _] => Held::Taken,
+            [_, true] => Held::Closed(Closed::Elsewhere),
+            _ => return,
+        };
+        let (far, number) = (Arc::clone(self), number.clone());
+        drop(tokio::spawn(async move {
+            far.in_a_while(after).await;
+            let name = String::from_utf8_lossy(&number.0);
+            if far.book().handle(&number, held) {
+                far.journal
+                    .note(format_args!("upstream: {name} is {held:?}"));
+            }
+        }));
     }
 
     /// The far side's own work on one request; the answer goes where it is still awaited.
@@ -167,16 +221,16 @@ impl Far {
             retry: Retry::After(Duration::ZERO),
             ..Failure::upstream(code, Outcome::NotDone)
         };
-        tokio::time::sleep(there).await;
+        self.in_a_while(there).await;
         let answer = match turn {
             Turn::Fine => self.apply(op, &request).await,
             Turn::Slow(span) => {
-                tokio::time::sleep(span).await;
+                self.in_a_while(span).await;
                 self.apply(op, &request).await
             }
             Turn::Late(span) => {
                 drop(reply);
-                tokio::time::sleep(span).await;
+                self.in_a_while(span).await;
                 drop(self.apply(op, &request).await);
                 return;
             }
@@ -202,38 +256,43 @@ impl Far {
                 })
             }
             Turn::CertificateRefused => Err(refused(Code::OwnCertificate, Stops::Lane)),
+            Turn::Refused => Err(rejected(Code::UpstreamRejected)),
         };
         tokio::time::sleep(back).await;
         drop(reply.send(answer));
     }
 
-    async fn apply(&self, op: OpName, request: &Request) -> Result<Answer, Failure> {
-        let fact = self.book().apply(op, request);
-        let said = fact.as_ref().map_or("refused", |fact| match fact {
-            Fact::Done => "done",
-            Fact::Absent => "absent",
-            Fact::Found(_) => "found",
-            Fact::Range(_) => "a range",
-        });
+    async fn apply(self: &Arc<Self>, op: OpName, request: &Request) -> Result<Answer, Failure> {
+        let said = self.book().apply(op, request);
         let number = String::from_utf8_lossy(&request.number.0).into_owned();
         self.journal
-            .note(format_args!("upstream: {} {number}: {said}", op.0));
-        if op == SEND && fact.is_some() {
+            .note(format_args!("upstream: {} {number}: {said:?}", op.0));
+        if matches!(op, SEND | ANNUL) && matches!(said, Said::Fact(_)) {
             // Only the process stops here: the book keeps what it has.
             self.kill.tell_step("after the upstream applied a write");
         }
-        let rejected = Failure {
-            stops: Stops::Nothing,
-            retry: Retry::No,
-            detail: Opaque(b"9999".to_vec()),
-            ..Failure::upstream(Code::UpstreamRejected, Outcome::Rejected)
+        if op == SEND && matches!(said, Said::Fact(_)) {
+            self.live_on(&request.number);
+        }
+        let fact = match said {
+            Said::Fact(fact) => fact,
+            Said::Refused => return Err(rejected(Code::UpstreamRejected)),
+            Said::Others => return Err(rejected(Code::NumberTaken)),
         };
-        let fact = fact.ok_or(rejected)?;
         Ok(Answer {
             fact,
             body: Opaque(b"receipt".to_vec()),
             document: None,
         })
+    }
+}
+
+fn rejected(code: Code) -> Failure {
+    Failure {
+        stops: Stops::Nothing,
+        retry: Retry::No,
+        detail: Opaque(b"9999".to_vec()),
+        ..Failure::upstream(code, Outcome::Rejected)
     }
 }
 
@@ -267,9 +326,6 @@ impl Upstream for Near {
         .boxed()
     }
 }
-
-/// How the book holds what it has: nothing is cancelled or dispensed yet.
-const STANDING: Standing = Standing::Live;
 
 fn range(lot: u64, digits: u8) -> NumberRange {
     NumberRange {

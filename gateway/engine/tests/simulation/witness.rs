@@ -8,30 +8,58 @@
 //!    first send surely had no effect.
 //! 4. Nothing is sent by a deliverer whose lease has run out.
 //! 5. A refused authority is not presented again.
+//! 6. Nothing is annulled but for its prescriber's cancel, or because it was given up with consent and
+//!    shown to be there, or because its entry goes on under another number; and nothing before the
+//!    outcome of its prescription is known.
+//! 7. Nothing goes on under another number before the old one was annulled, closed or shown absent.
+//! 8. A watch ends in silence only after a look, a horizon after the last send and the last recovery.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use engine::calls::Calls;
 use engine::ports::{Answer, Fact, Request};
+use policies::delivery::Standing;
 use policies::failure::{Code, Failure, Opaque, Outcome, Stops};
 use policies::gate::GateState;
 use policies::operation::OpName;
+use policies::time::Timestamp;
 
-use super::disk::Disk;
+use super::disk::{Disk, Grounds};
 use super::journal::Journal;
-use super::operations::{LIST, LOOK, LOT, SEND};
+use super::operations::{ANNUL, LIST, LOOK, LOT, SEND};
 
 /// What is known of a number's sends. It outlives the process: so does the upstream's memory.
 #[derive(Default, Clone)]
 struct Known {
     may_be_there: bool,
     absent_by: BTreeSet<OpName>,
+    /// A read or a send has shown it there.
+    shown: bool,
+    /// A read or an annul has shown it closed.
+    closed: bool,
+    /// It holds another's prescription.
+    taken: bool,
+    sent_at: Option<Timestamp>,
+    absent_at: Option<Timestamp>,
+}
+
+impl Known {
+    fn is_shown_absent(&self) -> bool {
+        [LOOK, LIST]
+            .iter()
+            .all(|read| self.absent_by.contains(read))
+    }
 }
 
 /// What all processes together have shown of themselves.
 #[derive(Default)]
-pub(crate) struct Ledger(Mutex<BTreeMap<Opaque, Known>>);
+pub(crate) struct Ledger {
+    numbers: Mutex<BTreeMap<Opaque, Known>>,
+    /// When the upstream was seen to recover, or a process began to look; the newest last.
+    recoveries: Mutex<Vec<Timestamp>>,
+}
 
 /// The witness of one process.
 pub(crate) struct Witness {
@@ -79,6 +107,9 @@ impl Witness {
         let is_probe = self.is_half_open(op);
         let trips = self.count(op, &request.authority, is_probe);
         let before = (op == SEND).then(|| self.sends(&request.number));
+        if op == ANNUL {
+            self.annuls(&request.number);
+        }
         Call {
             witness: self,
             op,
@@ -117,12 +148,9 @@ impl Witness {
         let mut ledger = self.ledger.known();
         let known = ledger.entry(number.clone()).or_default();
         let before = known.clone();
-        let is_shown_absent = [LOOK, LIST]
-            .iter()
-            .all(|read| known.absent_by.contains(read));
         let text = String::from_utf8_lossy(&number.0);
         self.journal.hold(
-            !known.may_be_there || is_shown_absent,
+            !known.may_be_there || known.is_shown_absent(),
             format_args!("{text} is sent again unasked"),
         );
         self.journal.hold(
@@ -132,8 +160,42 @@ impl Witness {
         *known = Known {
             may_be_there: true,
             absent_by: BTreeSet::new(),
+            sent_at: Some(self.journal.now()),
+            ..before.clone()
         };
+        for old in self.disk.superseded(number) {
+            let is_let_go = ledger
+                .get(&old)
+                .is_none_or(|old| !old.may_be_there || old.closed || old.is_shown_absent());
+            self.journal.hold(
+                is_let_go,
+                format_args!("{text} is sent while {old:?} may be there"),
+            );
+        }
         before
+    }
+
+    /// The number is about to be annulled.
+    fn annuls(&self, number: &Opaque) {
+        let is_shown = self
+            .ledger
+            .known()
+            .get(number)
+            .is_some_and(|known| known.shown);
+        let grounds = self.disk.grounds(number);
+        let is_lawful = match grounds {
+            None => false,
+            Some(Grounds::Superseding) => true,
+            Some(Grounds::Consent) => is_shown,
+            Some(Grounds::Cancel { is_known, before }) => {
+                is_known && (is_shown || before.is_some())
+            }
+        };
+        let text = String::from_utf8_lossy(&number.0);
+        self.journal.hold(
+            is_lawful,
+            format_args!("{text} is annulled, shown there: {is_shown}, for {grounds:?}"),
+        );
     }
 
     fn is_half_open(&self, op: OpName) -> bool {
@@ -151,7 +213,40 @@ impl Witness {
 
 impl Ledger {
     fn known(&self) -> MutexGuard<'_, BTreeMap<Opaque, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recoveries(&self) -> MutexGuard<'_, Vec<Timestamp>> {
+        let recoveries = self.recoveries.lock();
+        recoveries.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the upstream kept back may be applied from now on.
+    pub(crate) fn recovers(&self, at: Timestamp) {
+        self.recoveries().push(at);
+    }
+
+    /// The watch over `number` ends, and nobody is told.
+    pub(crate) fn closes(&self, journal: &Journal, number: &Opaque, horizon: Duration) {
+        let known = self.known().get(number).cloned().unwrap_or_default();
+        let text = String::from_utf8_lossy(&number.0);
+        let Some(looked_at) = known.absent_at else {
+            journal.hold(
+                known.taken,
+                format_args!("the watch over {text} ended without a look"),
+            );
+            return;
+        };
+        let recovered_at = self
+            .recoveries()
+            .iter()
+            .copied()
+            .rfind(|at| *at < looked_at);
+        let begins = known.sent_at.max(recovered_at).unwrap_or_default();
+        journal.hold(
+            known.taken || looked_at >= begins + horizon,
+            format_args!("the watch over {text} ended before its horizon"),
+        );
     }
 }
 
@@ -165,7 +260,45 @@ pub(crate) struct Call<'a> {
     before: Option<Known>,
 }
 
+impl Known {
+    fn hears(&mut self, op: OpName, fact: &Fact, now: Timestamp) {
+        match fact {
+            Fact::Absent => {
+                self.absent_by.insert(op);
+                if op == LOOK {
+                    self.absent_at = Some(now);
+                }
+            }
+            Fact::Done if op == ANNUL => self.closed = true,
+            Fact::Found(Standing::Closed) => self.closed = true,
+            _ => self.shown = true,
+        }
+    }
+}
+
 impl Call<'_> {
+    /// A probe may have closed the gate: known once the gate has heard of it, too.
+    fn may_recover(&self, result: &Result<Answer, Failure>) {
+        let is_answered = match result {
+            Ok(_) => true,
+            Err(failure) => failure.stops == Stops::Nothing,
+        };
+        if self.op != SEND || !self.is_probe || !is_answered {
+            return;
+        }
+        let now = self.witness.journal.now();
+        let ledger = Arc::clone(&self.witness.ledger);
+        let calls = self.witness.calls.get().cloned();
+        drop(tokio::spawn(async move {
+            let calls = calls.and_then(|calls| calls.upgrade());
+            let gates = calls.map_or_else(Vec::new, |calls| calls.view());
+            let mut gates = gates.iter().filter(|gate| gate.op == SEND);
+            if gates.any(|gate| gate.view.state == GateState::Closed) {
+                ledger.recovers(now);
+            }
+        }));
+    }
+
     /// The process has heard.
     pub(crate) fn ends(self, result: &Result<Answer, Failure>) {
         let number = &self.request.number;
@@ -182,12 +315,18 @@ impl Call<'_> {
                     ledger.insert(number.clone(), before.clone());
                 }
             }
-            Ok(answer) if answer.fact == Fact::Absent => {
+            Err(failure) => {
                 let known = ledger.entry(number.clone()).or_default();
-                known.absent_by.insert(self.op);
+                known.taken |= failure.code == Code::NumberTaken;
             }
-            _ => {}
+            Ok(answer) if self.op != LOT => {
+                let known = ledger.entry(number.clone()).or_default();
+                known.hears(self.op, &answer.fact, self.witness.journal.now());
+            }
+            Ok(_) => {}
         }
+        drop(ledger);
+        self.may_recover(result);
         let mut seen = self.witness.seen();
         match result.as_ref().map_err(|failure| failure.stops) {
             Err(Stops::Identity) => {

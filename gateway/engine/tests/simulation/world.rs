@@ -34,7 +34,7 @@ pub(crate) struct World {
     pub(crate) asks: Asks,
     pub(crate) logins: Logins,
     kill: Arc<Kill>,
-    door: Mutex<Option<Door>>,
+    door: Mutex<Option<(Door, u64)>>,
 }
 
 /// What is done to the process or the upstream at one instant.
@@ -66,9 +66,11 @@ impl World {
         let options = Options::draw(seed);
         let journal = Arc::new(Journal::new(told));
         let kill = Arc::new(Kill::new(Arc::clone(&journal)));
+        let ledger = Arc::new(Ledger::default());
         let disk = Disk::new(
             seed,
-            options.disk.clone(),
+            &options,
+            Arc::clone(&ledger),
             Arc::clone(&journal),
             Arc::clone(&kill),
         );
@@ -78,7 +80,7 @@ impl World {
             options,
             disk: Arc::new(disk),
             far: Arc::new(far),
-            ledger: Arc::default(),
+            ledger,
             asks: Asks::new(Arc::clone(&journal)),
             logins: Logins::default(),
             journal,
@@ -96,13 +98,13 @@ impl World {
         }
     }
 
-    /// The way in, while there is a process.
-    pub(crate) fn door(&self) -> Option<Door> {
+    /// The way in, while there is a process, and which process it is.
+    pub(crate) fn door(&self) -> Option<(Door, u64)> {
         let door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
         door.clone()
     }
 
-    fn set_door(&self, door: Option<Door>) {
+    fn set_door(&self, door: Option<(Door, u64)>) {
         *self.door.lock().unwrap_or_else(PoisonError::into_inner) = door;
     }
 
@@ -113,6 +115,7 @@ impl World {
             chance: Chance::new(self.seed, "life"),
             process: None,
             instance: 0,
+            restarts: 0,
         };
         life.begin().await;
         let mut callers = JoinSet::new();
@@ -127,8 +130,6 @@ impl World {
         self.kill.after(None);
         life.until_all(&mut callers).await;
         oracle::drains(self, &mut life, DRAINED_WITHIN).await;
-        // What was sent and is still on its way arrives, and changes nothing.
-        tokio::time::sleep(self.options.upstream.late_max + seconds(90)).await;
         oracle::judge(self);
         life.end().await;
     }
@@ -148,7 +149,7 @@ impl World {
             Blow::KillAfter(chance.between(1, 40))
         });
         at_random(process.stops, &|| Blow::Stop);
-        let lease = self.options.writes.delivery.lease_for.as_millis() as u64;
+        let lease = self.options.writes[0].delivery.lease_for.as_millis() as u64;
         at_random(process.freezes, &|| {
             Blow::Freeze(chance.between(1_000, 2 * lease))
         });
@@ -185,6 +186,8 @@ pub(crate) struct Life {
     chance: Chance,
     process: Option<Process>,
     instance: u64,
+    /// While it had nothing to do.
+    restarts: u32,
 }
 
 impl Life {
@@ -195,7 +198,8 @@ impl Life {
         self.world
             .journal
             .note(format_args!("process {} runs", self.instance));
-        self.world.set_door(Some(process.door.clone()));
+        let door = (process.door.clone(), self.instance);
+        self.world.set_door(Some(door));
         self.process = Some(process);
     }
 
@@ -203,6 +207,17 @@ impl Life {
     pub(crate) async fn rest(&mut self, span: Duration) {
         let at = self.world.journal.now() + span;
         self.until(at.0 - 1_000_000).await;
+    }
+
+    /// Nothing happens for this long; but now and then the process is started anew meanwhile.
+    pub(crate) async fn leap(&mut self, span: Duration, restarts_max: u32) {
+        if self.restarts < restarts_max && self.chance.hit(0.1) {
+            self.restarts += 1;
+            self.die().await;
+            return;
+        }
+        tokio::time::advance(span).await;
+        self.rest(millis(1)).await;
     }
 
     /// Lives on until this many milliseconds after the beginning; dies meanwhile if it must.

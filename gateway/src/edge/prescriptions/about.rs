@@ -26,7 +26,7 @@ use super::headers::Headers;
 use super::request::{NewPaper, Nothing};
 use super::resource::{Paper, PrescriptionBody, paper_number, refusals};
 use super::write::{encode, identity};
-use super::{practice, stored_before};
+use super::{practice, refused, stored_before};
 use crate::edge::caller::Caller;
 use crate::edge::codes::{self, Code};
 use crate::edge::notation::{entry_id, location};
@@ -92,7 +92,7 @@ pub(crate) async fn cancel(
         stored_before(&edge, &write).await?;
     }
     let done = submit(&edge, write).await;
-    let cancel = done.map_err(|refusal| about.refused(refusal, &codes::NOT_CANCELLABLE))?;
+    let cancel = done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOT_CANCELLABLE))?;
     let parent = about.parent(&edge, &caller).await?;
     let problem = |code| Problem {
         state: Some(parent.state),
@@ -176,9 +176,9 @@ pub(crate) async fn paper(
             if paper_number(&parent).as_deref() == Some(number.as_str()) {
                 return shown(StatusCode::OK, parent);
             }
-            Err(about.refused(refusal, &codes::PAPER_NOT_EXPECTED))
+            Err(about.refused(&edge, refusal, &codes::PAPER_NOT_EXPECTED))
         }
-        Err(refusal) => Err(about.refused(refusal, &codes::PAPER_NOT_EXPECTED)),
+        Err(refusal) => Err(about.refused(&edge, refusal, &codes::PAPER_NOT_EXPECTED)),
     }
 }
 
@@ -233,7 +233,7 @@ pub(crate) async fn acknowledge(
         prescriber: None,
     };
     let done = submit(&edge, about.write(&caller, headers)).await;
-    done.map_err(|refusal| about.refused(refusal, &codes::NOTHING_TO_ACKNOWLEDGE))?;
+    done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOTHING_TO_ACKNOWLEDGE))?;
     shown(StatusCode::OK, about.parent(&edge, &caller).await?)
 }
 
@@ -295,14 +295,14 @@ impl About<'_> {
     }
 
     /// `refusal` as a problem; where the prescription stands so that there is nothing to do, `moot`.
-    fn refused(&self, refusal: Refusal, moot: &'static Code) -> Problem {
+    fn refused(&self, edge: &Edge, refusal: Refusal, moot: &'static Code) -> Problem {
         match refusal {
             Refusal::Moot(state) => Problem {
                 state: Some(state),
                 instance: Some(self.parent),
                 ..Problem::from(moot)
             },
-            refusal => Problem::from(refusal),
+            refusal => refused(edge, refusal),
         }
     }
 }

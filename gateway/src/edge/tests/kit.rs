@@ -242,7 +242,7 @@ impl Kit {
         let calls = Arc::new(Calls::new(
             Arc::new(Nobody),
             adapters::sac::OPERATIONS,
-            &rules.gate,
+            &rules.lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
             stop.clone(),
@@ -252,7 +252,7 @@ impl Kit {
             .find(|row| row.op == adapters::sac::INVIO)
             .unwrap();
         let core = Core {
-            traffic: Traffic::new(rules.calls.calls_max),
+            traffic: Traffic::new(),
             lane: adapters::sac::PRESCRIPTIONS,
             write: *write,
             started_at: clock.now(),

@@ -282,6 +282,11 @@ fn a_shutdown_hands_back_what_was_not_sent_and_leaves_the_rest_uncertain() {
 fn what_cannot_be_read_is_parked() {
     let (_, command) = take(sending(1), Event::Unreadable);
     assert_eq!(command, settle(State::Parked, None, Some(Code::Unreadable)));
+    // What was sent of it may be there: whoever is told that it is parked may write it anew.
+    for sent_before in [sending(2), verifying(Code::LeaseExpired)] {
+        let (_, command) = take(sent_before, Event::Unreadable);
+        assert_eq!(command, parked_and_watched(Code::Unreadable));
+    }
 }
 
 #[test]

@@ -121,10 +121,18 @@ fn a_look_that_could_not_be_made_stays_due_past_the_horizon_too() {
 
 #[test]
 fn what_cannot_be_looked_up_is_raised() {
-    let taken = failure(Outcome::Rejected, Code::NumberTaken);
-    for failure in [authority_refused(), refused(), taken] {
+    for failure in [authority_refused(), refused()] {
         let asked = take(watching(true), Event::AskFailed(&failure)).1;
         assert_eq!(asked, raised(Code::PossibleDouble));
+    }
+    let taken = failure(Outcome::Rejected, Code::NumberTaken);
+    for (uncertain, reason) in [
+        (Uncertain::Verify, Code::NumberTaken),
+        (Uncertain::AnnulAndResend, Code::PossibleDouble),
+    ] {
+        let mut case = watching(true);
+        case.terms.uncertain = uncertain;
+        assert_eq!(take(case, Event::AskFailed(&taken)).1, raised(reason));
     }
     let unreadable = take(watching(true), Event::Unreadable).1;
     assert_eq!(unreadable, raised(Code::Unreadable));

@@ -7,10 +7,11 @@ use engine::ports::*;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use policies::failure::Opaque;
-use policies::state::Tally;
+use policies::operation::LaneName;
+use policies::state::{State, Tally};
 use policies::time::Timestamp;
 
-use super::{Disk, Refusal, Reply, Write};
+use super::{Disk, Refusal, Reply, Row, Write};
 
 /// The store of one process.
 pub(super) struct Port(pub(super) Arc<Disk>);
@@ -80,7 +81,8 @@ impl Store for Port {
     }
 
     fn authority_awaited(&self) -> BoxFuture<'_, Result<bool, ReadError>> {
-        let awaited = self.0.look(|rows| rows.tally().needs_authorization > 0);
+        let waits = |row: &Row| row.state == State::NeedsAuthorization;
+        let awaited = self.0.look(|rows| rows.entries.iter().any(waits));
         std::future::ready(Ok(awaited)).boxed()
     }
 
@@ -117,17 +119,27 @@ impl Store for Port {
         .boxed()
     }
 
-    fn park_overdue(&self, entries_max: usize) -> BoxFuture<'_, Result<usize, WriteError>> {
+    fn sweep(&self, entries_max: usize) -> BoxFuture<'_, Result<Swept, WriteError>> {
         // Looking costs no write, as in the real store.
         let now = self.0.journal.now();
-        let is_any = self.0.look(|rows| {
-            let mut waiting = rows.entries.iter().filter(|row| row.state.is_pending());
-            waiting.any(|row| row.new.terms.deadline < now)
-        });
-        if !is_any {
+        if !self.0.look(|rows| rows.is_any_late(now)) {
+            return std::future::ready(Ok(Swept::default())).boxed();
+        }
+        self.ask(Write::Sweep(entries_max), |reply| match reply {
+            Reply::Swept(swept) => Some(swept),
+            _ => None,
+        })
+    }
+
+    fn hasten_watches(
+        &self,
+        _: LaneName,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<usize, WriteError>> {
+        if !self.0.look(|rows| rows.is_any_watch_after(at)) {
             return std::future::ready(Ok(0)).boxed();
         }
-        self.ask(Write::ParkOverdue(entries_max), count)
+        self.ask(Write::Hasten(at), count)
     }
 
     fn reauthorize(
@@ -144,8 +156,13 @@ impl Store for Port {
         std::future::ready(Ok(next)).boxed()
     }
 
-    fn get(&self, _: Organization, _: EntryId) -> BoxFuture<'_, Result<Option<Entry>, ReadError>> {
-        not_asked()
+    fn get(
+        &self,
+        organization: Organization,
+        id: EntryId,
+    ) -> BoxFuture<'_, Result<Option<Entry>, ReadError>> {
+        let entry = self.0.look(|rows| rows.entry(&organization, id));
+        std::future::ready(Ok(entry)).boxed()
     }
 
     fn list(
