@@ -93,6 +93,11 @@ impl fmt::Display for Cell {
 }
 
 impl Cell {
+    /// Whether the process is killed in it.
+    pub(super) fn is_killed(&self) -> bool {
+        self.strike.moment == Moment::Killed
+    }
+
     /// Whether the cell can come about.
     fn is_possible(&self) -> bool {
         let effect = self.strike.effect;
@@ -189,9 +194,4 @@ pub(super) fn spread(cells: &[Cell]) -> Vec<Cell> {
         chosen.push(best.clone());
     }
     chosen
-}
-
-/// Whether the process is killed in this cell.
-pub(super) fn is_killed(cell: &Cell) -> bool {
-    cell.strike.moment == Moment::Killed
 }

@@ -6,7 +6,7 @@
 
 use policies::delivery::{Fallback, Uncertain};
 
-use super::cells::{Cell, Standing, Verb, is_killed};
+use super::cells::{Cell, Standing, Verb};
 use super::moments::Effect;
 
 type Outcomes = &'static [&'static str];
@@ -35,7 +35,7 @@ fn create_on_hold(cell: &Cell) -> Outcomes {
         Effect::Applied if supersedes => &["registered 1+1"],
         Effect::Late if supersedes && cell.consent => &["registered 1+1"],
         // A restart takes its time: the annul may come after the commit.
-        Effect::Late if supersedes && is_killed(cell) => {
+        Effect::Late if supersedes && cell.is_killed() => {
             &["conflict/late-commit 2+0 [late-commit]", "registered 1+1"]
         }
         Effect::Late if supersedes => &["conflict/late-commit 2+0 [late-commit]"],

@@ -13,7 +13,7 @@ use tests::world::wait::{found, passed, until};
 use tests::world::{Setup, World};
 use tokio::task::JoinHandle;
 
-use super::cells::{Cell, Standing, Verb, is_killed};
+use super::cells::{Cell, Standing, Verb};
 use super::moments::Effect;
 
 /// How long a request that is raced with is on its way. Shorter than a caller waits.
@@ -165,16 +165,16 @@ impl<'a> Desk<'a> {
     async fn create(&mut self) {
         self.world.faults(self.cell.strike.rules(Operation::Invio));
         let sent = self.prescribing();
-        if is_killed(self.cell) && !self.cell.strike.is_of_connections() {
+        if self.cell.is_killed() && !self.cell.strike.is_of_connections() {
             self.struck(Operation::Invio).await;
             self.world.kill().await;
             self.hears(sent).await;
             self.restart().await;
         } else {
             self.hears(sent).await;
-            self.kill_if_told().await;
+            self.kill_if_due().await;
         }
-        if is_killed(self.cell) {
+        if self.cell.is_killed() {
             self.hears(self.prescribing()).await;
         }
     }
@@ -189,8 +189,8 @@ impl<'a> Desk<'a> {
         self.struck(Operation::Invio).await;
         let id = self.id().await;
         self.hears(self.doing(id.clone())).await;
-        if is_killed(self.cell) {
-            self.kill_if_told().await;
+        if self.cell.is_killed() {
+            self.kill_if_due().await;
             self.hears(sent).await;
             self.hears(self.doing(id)).await;
         } else {
@@ -215,8 +215,8 @@ impl<'a> Desk<'a> {
             self.until_uncertain(&id).await;
         }
         self.hears(self.doing(id.clone())).await;
-        self.kill_if_told().await;
-        if is_killed(self.cell) {
+        self.kill_if_due().await;
+        if self.cell.is_killed() {
             self.hears(self.doing(id)).await;
         }
     }
@@ -240,10 +240,10 @@ impl<'a> Desk<'a> {
             if sends {
                 passed(MET_WITHIN).await;
             }
-            self.kill_if_told().await;
+            self.kill_if_due().await;
         } else {
             self.struck(Operation::Annulla).await;
-            if is_killed(self.cell) {
+            if self.cell.is_killed() {
                 self.world.kill().await;
                 self.hears(done).await;
                 self.restart().await;
@@ -251,7 +251,7 @@ impl<'a> Desk<'a> {
                 self.hears(done).await;
             }
         }
-        if is_killed(self.cell) {
+        if self.cell.is_killed() {
             self.hears(self.doing(id)).await;
         }
     }
@@ -263,8 +263,8 @@ impl<'a> Desk<'a> {
         .await;
     }
 
-    async fn kill_if_told(&mut self) {
-        if is_killed(self.cell) {
+    async fn kill_if_due(&mut self) {
+        if self.cell.is_killed() {
             self.world.kill().await;
             self.restart().await;
         }
@@ -286,6 +286,18 @@ impl<'a> Desk<'a> {
         .await
     }
 
+    /// A fault that hit nothing shows nothing. Those of connections, and delays, are not counted.
+    fn assert_struck(&self) {
+        let operation = match self.cell.standing {
+            Standing::Registered => Operation::Annulla,
+            _ => Operation::Invio,
+        };
+        let strike = &self.cell.strike;
+        let is_counted = !strike.is_of_connections() && !matches!(strike.fault, Fault::Slow { .. });
+        let faulted = self.world.book().calls(operation).faulted;
+        assert!(!is_counted || faulted > 0, "the fault struck nothing");
+    }
+
     /// The doctor authenticates anew, and writes for another patient.
     async fn authenticate_again(&self) {
         let anew = jiff::Timestamp::now().to_string();
@@ -298,6 +310,7 @@ impl<'a> Desk<'a> {
 
     /// The faults end; what everybody knows once nothing moves any more.
     async fn rest(mut self) -> Seen {
+        self.assert_struck();
         self.world.recover();
         let id = self.id().await;
         let state = self.caller.prescription(&id).await.text("/state");
