@@ -3,6 +3,7 @@
 # make crash     the long crash soak (KILLS=300)
 # make simulate  the long simulation (SEEDS=20000)
 # make powercut  the power cut again and again (CUTS=40); needs root, to mount
+# make bench     the benchmarks beside their peers, in release mode; ends with 1 if a gate is missed
 
 CARGO ?= cargo
 KILLS ?= 300
@@ -10,7 +11,7 @@ SEEDS ?= 20000
 CUTS ?= 40
 DURATION ?=
 
-.PHONY: demo test crash simulate powercut build tools
+.PHONY: demo test crash simulate powercut bench build tools bench-tools
 
 # The black-box tests and the demo run the real binary: it is built first, into the same directory.
 build:
@@ -42,3 +43,16 @@ simulate:
 # One kind after the other, so that a cut falls into work and not into waiting for the others.
 powercut:
 	ARGINE_POWER_CUTS=$(CUTS) $(CARGO) test --locked -p tests --test it -- power_cut --nocapture --test-threads 1
+
+# The peers. Where one cannot be had, its rows say that they were skipped.
+bench-tools:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null \
+		|| (apt-get update && apt-get install --yes postgresql) >/dev/null 2>&1 \
+		|| echo "PostgreSQL is missing and cannot be installed: its rows are skipped"
+	@command -v redis-server >/dev/null \
+		|| (apt-get update && apt-get install --yes redis-server) >/dev/null 2>&1 \
+		|| echo "redis-server is missing and cannot be installed: its rows are skipped"
+
+bench: bench-tools
+	$(CARGO) build --release --locked -p gateway --bin argine
+	$(CARGO) run --release --quiet --locked -p tests --bin bench

@@ -298,6 +298,16 @@ impl World {
             .expect("no holder of the address panics")
     }
 
+    /// The name the system knows the running gateway by.
+    ///
+    /// # Panics
+    ///
+    /// When it is not running.
+    pub fn gateway_pid(&self) -> u32 {
+        let gateway = self.gateway.as_ref().expect("the gateway is running");
+        gateway.pid()
+    }
+
     /// The gateway's configuration file.
     pub fn config_file(&self) -> &Path {
         &self.config

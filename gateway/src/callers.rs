@@ -6,18 +6,22 @@
 //!    about its algorithm is compared, never followed.
 //! 2. A certificate belongs to one organisation.
 
+mod known;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 use engine::entry::Organization;
+use jsonwebtoken::crypto::verify;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
 use crate::files::read_bounded;
 use crate::problem::{HIDDEN, Problem, without_value};
 use crate::tls::CertificateDigest;
+use known::Known;
 
 /// Longest name of an organisation or a key.
 const NAME_CHARS_MAX: usize = 128;
@@ -66,6 +70,7 @@ pub struct Callers {
     pub(crate) rules: TokenRules,
     keys: BTreeMap<String, SigningKey>,
     certificates: HashMap<CertificateDigest, Organization>,
+    known: Known,
 }
 
 /// A key under which an organisation signs its tokens.
@@ -116,6 +121,7 @@ impl Callers {
                 rules,
                 keys: BTreeMap::new(),
                 certificates: HashMap::new(),
+                known: Known::default(),
             },
             problems: Vec::new(),
         };
@@ -139,6 +145,17 @@ impl Callers {
     /// The key of this id.
     pub(crate) fn key(&self, id: &str) -> Option<&SigningKey> {
         self.keys.get(id)
+    }
+
+    /// Whether `key` has signed `token`, whose last part is the signature; checked once a token.
+    pub(crate) fn is_signed(&self, token: &str, key: &SigningKey) -> bool {
+        self.known.is_signed(token, || {
+            let Some((message, signature)) = token.rsplit_once('.') else {
+                return false;
+            };
+            let signed = verify(signature, message.as_bytes(), &key.key, key.algorithm);
+            matches!(signed, Ok(true))
+        })
     }
 
     /// The organisation that presents this certificate.

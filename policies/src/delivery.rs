@@ -257,7 +257,9 @@ pub fn lease_ended(
 
 /// What becomes of the number of an entry that is parked after `sends` sends.
 ///
-/// Its prescriber is told that it is not registered, and may write it anew.
+/// Its prescriber is told that it is not registered, and may write it anew: what may have been sent is
+/// watched. Of every parking but one over a number that is closed at the upstream, or a row that cannot
+/// be read; also of those that a passed deadline parks unleased.
 pub fn parked(role: Role, sends: u32) -> NumberFate {
     if role == Role::Create && sends > 0 {
         NumberFate::Watched

@@ -223,11 +223,10 @@ pub fn consents(role: Role) -> bool {
     role == Role::Cancel
 }
 
-/// Whether a watch that ended in conflict for `reason` looks again, at once, when its prescriber
-/// consents.
+/// Whether a watch that ended in conflict for `reason` looks again once its prescriber consents.
 ///
-/// The number it found live is not the prescription's present one: a cancel of the prescription would
-/// leave it there.
+/// It does, at once and with that consent, if the number it found live is not the prescription's
+/// present one: a cancel of the prescription would leave it there.
 pub fn looks_again(reason: Option<Code>, is_present_number: bool) -> bool {
     reason == Some(Code::LateCommit) && !is_present_number
 }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bad_requests;
+mod bench;
 mod callers;
 mod concurrency;
 mod config;

@@ -72,8 +72,8 @@ pub struct Attempt<'a> {
     id: EntryId,
     epoch: u64,
     lease_until: Timestamp,
-    /// A red recipe is sent only inside its own request: from here on its desk was told to write.
-    send_before: Option<Timestamp>,
+    /// Until when it may be sent, where that is only inside its own request.
+    send_until: Option<Timestamp>,
     /// The permit the entry was leased with: of the write, or of the first read.
     permit: Option<Permit>,
     answer: Option<Opaque>,
@@ -95,24 +95,24 @@ impl<'a> Attempt<'a> {
             reason: leased.reason,
             terms: leased.terms,
             accepted_at: leased.accepted_at,
-            recovered_at: core.recovered_at(),
+            recovered_at: core.settled_since(),
             absences: 0,
         };
+        let is_at_desk = (case.role, case.terms.fallback) == (Role::Create, Fallback::RedRecipe);
+        let send_until = is_at_desk.then(|| core.clock.now() + case.terms.answer_within);
         let probe = permit.is_probe() && leased.state == State::Sending;
         let (request, heard) = match leased.request {
             Ok(request) if known.is_some() => (request, Heard::Leased { probe }),
             _ => (Request::empty(), Heard::Unreadable),
         };
-        let terms = leased.terms;
-        let is_sent_at_once = leased.role == Role::Create && terms.fallback == Fallback::RedRecipe;
         let attempt = Attempt {
             core,
-            send_before: is_sent_at_once.then(|| leased.accepted_at + terms.answer_within),
             operation,
             request,
             id: leased.id,
             epoch: leased.epoch,
             lease_until: leased.lease_until,
+            send_until,
             permit: Some(permit),
             answer: None,
             document: None,
@@ -153,12 +153,6 @@ impl<'a> Attempt<'a> {
         } else {
             None
         };
-        if self
-            .send_before
-            .is_some_and(|at| self.core.clock.now() >= at)
-        {
-            return Heard::SendFailed(too_late());
-        }
         match self.write(self.operation.op, leased_with).await {
             Ok(answer) => self.hear(answer),
             Err(failure) => {
@@ -183,11 +177,16 @@ impl<'a> Attempt<'a> {
         if let Some(refused) = self.refused_authority() {
             return Err(refused);
         }
+        let now = self.core.clock.now();
+        // The desk was told to write a paper form while the probe's read was under way.
+        if self.send_until.is_some_and(|until| now > until) {
+            return Err(handed_back(Code::UpstreamTimeout));
+        }
         let within = self.core.rules.calls.write_within;
         // A process that was frozen wakes up with a lease that others have taken for lost.
-        let outlasts_lease = self.core.clock.now() + within + CALL_OVERTIME > self.lease_until;
+        let outlasts_lease = now + within + CALL_OVERTIME > self.lease_until;
         if outlasts_lease || self.core.stop.is_draining() {
-            return Err(handed_back());
+            return Err(handed_back(Code::ShuttingDown));
         }
         let calls = &self.core.calls;
         let permit = permit.map_or_else(|| calls.try_enter(op).map_err(gate_open), Ok)?;
@@ -276,15 +275,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// The upstream had not answered a read when the time of the request was up.
-fn too_late() -> Failure {
-    Failure::upstream(Code::UpstreamTimeout, Outcome::NotDone)
-}
-
-fn handed_back() -> Failure {
-    Failure::gateway(
-        Code::ShuttingDown,
-        Outcome::NotDone,
-        Retry::After(Duration::ZERO),
-    )
+/// It was not put on the wire.
+fn handed_back(code: Code) -> Failure {
+    Failure::gateway(code, Outcome::NotDone, Retry::After(Duration::ZERO))
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use policies::gate::GateState;
 use policies::operation::{LaneName, Operation};
 use policies::rules::WriteBehindRules;
 use policies::time::Timestamp;
@@ -11,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::authority::RefusedAuthorities;
 use crate::calls::Calls;
-use crate::door::{Refusal, Submitted, Write};
+use crate::door::{GateView, Refusal, Submitted, Write};
 use crate::entry::Recall;
 use crate::numbers::Numbers;
 use crate::ports::{Clock, Rng, Store};
@@ -53,6 +54,8 @@ pub struct Traffic {
     /// Rung when the delivery loop should look again.
     pub(crate) wake: Notify,
     authority_awaited: AtomicBool,
+    /// Whether delivery found no call free when it looked last.
+    room_awaited: AtomicBool,
 }
 
 impl Traffic {
@@ -64,6 +67,20 @@ impl Traffic {
             wake: Notify::new(),
             // Until a look at the store says otherwise: entries may have been left from before.
             authority_awaited: AtomicBool::new(true),
+            room_awaited: AtomicBool::new(false),
+        }
+    }
+
+    /// Delivery found no call free.
+    pub(crate) fn await_room(&self) {
+        self.room_awaited.store(true, Ordering::Relaxed);
+    }
+
+    /// A live call has ended, and left something to be delivered or not. Delivery is rung only for a
+    /// reason: each look costs the store a read for every queue.
+    pub(crate) fn live_call_ended(&self, leaves_work: bool) {
+        if self.room_awaited.swap(false, Ordering::Relaxed) || leaves_work {
+            self.wake.notify_one();
         }
     }
 
@@ -95,6 +112,18 @@ impl Core {
     pub(crate) fn recovered_at(&self) -> Timestamp {
         let recovered = self.calls.recovered_at(self.write.op);
         recovered.map_or(self.started_at, |at| at.max(self.started_at))
+    }
+
+    /// From when the horizon of a watch runs: while the gate of the write is not closed, its upstream
+    /// has yet to recover.
+    pub(crate) fn settled_since(&self) -> Timestamp {
+        let is_closed =
+            |gate: GateView| gate.op != self.write.op || gate.view.state == GateState::Closed;
+        if self.calls.view().into_iter().all(is_closed) {
+            self.recovered_at()
+        } else {
+            self.clock.now()
+        }
     }
 
     /// Refuses `write`, unless an earlier request with its key is on disk: "nothing was stored"

@@ -83,6 +83,14 @@ impl Delivery {
             op: operation.op,
             verify,
         };
+        let op = match (verify, operation.settle_by.first()) {
+            (true, Some(read)) => *read,
+            _ => operation.op,
+        };
+        // Nothing is looked for that could not be sent: an outage costs the store no reads.
+        if let Some(wait) = core.calls.retry_after(op) {
+            return wait.min(LOOK_EVERY);
+        }
         let due = match core.store.next_due(wanted).await {
             Ok(due) => due,
             Err(error) => {
@@ -96,10 +104,6 @@ impl Delivery {
             Some(due) if due > now => return due.since(now).min(LOOK_EVERY),
             Some(_) => {}
         }
-        let op = match (verify, operation.settle_by.first()) {
-            (true, Some(read)) => *read,
-            _ => operation.op,
-        };
         match self.passages(op, now) {
             Err(wait) => wait,
             Ok(passages) => self.begin(wanted, passages).await,
@@ -117,6 +121,7 @@ impl Delivery {
         let mut wait = LOOK_EVERY;
         while passages.len() < wanted_max {
             let Some(slot) = core.calls.try_slot(Turn::Delivery) else {
+                core.traffic.await_room();
                 break;
             };
             match core.calls.try_enter_as(op, Turn::Delivery) {

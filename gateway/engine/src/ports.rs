@@ -118,7 +118,8 @@ pub trait Store: Send + Sync {
         settlements: Vec<Settlement>,
     ) -> BoxFuture<'_, Result<Vec<Settled>, WriteError>>;
 
-    /// Parks up to `entries_max` entries whose deadline has passed, unleased ones and those that wait
+    /// Ends leases that ran out, whether or not anything can be leased at present. Then parks up to
+    /// `entries_max` entries whose deadline has passed, unleased ones and those that wait
     /// for their prescriber, and gives as many withdrawn ones whose paper form was not confirmed in
     /// time the reason `paper-missing`. A watch has no deadline.
     fn sweep(&self, entries_max: usize) -> BoxFuture<'_, Result<Swept, WriteError>>;

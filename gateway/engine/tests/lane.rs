@@ -1,8 +1,12 @@
 //! What a write-behind lane promises, against an upstream that misbehaves on cue.
 
+mod cancels;
+mod desk;
 mod gates;
+mod numbers;
 mod refusals;
 mod rig;
+mod watches;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,7 +20,7 @@ use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use policies::delivery::{Fallback, Uncertain};
-use policies::failure::Opaque;
+use policies::failure::{Code, Opaque};
 use policies::family::Role;
 use policies::gate::Mode;
 use policies::operation::{LaneName, Late, OpName, Operation, Resend, Strategy};
@@ -163,7 +163,14 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start() -> Rig {
-        Rig::start_with(rules()).await
+        Rig::start_under(|_| {}).await
+    }
+
+    /// Under rules that `edit` has changed.
+    pub(crate) async fn start_under(edit: impl FnOnce(&mut WriteBehindRules)) -> Rig {
+        let (mut writes, lots) = rules();
+        edit(&mut writes);
+        Rig::start_with((writes, lots)).await
     }
 
     pub(crate) async fn start_with((rules, lot_rules): (WriteBehindRules, LotRules)) -> Rig {
@@ -276,6 +283,29 @@ impl Rig {
 
     pub(crate) fn state(&self, id: EntryId) -> State {
         self.store.disk().row(id).state
+    }
+
+    /// Where a prescription stands, and why.
+    pub(crate) fn stands(&self, id: EntryId) -> (State, Option<Code>) {
+        let disk = self.store.disk();
+        let row = disk.row(id);
+        (row.state, row.reason)
+    }
+
+    /// Where the watches over its numbers stand, the oldest first.
+    pub(crate) fn watches(&self, id: EntryId) -> Vec<State> {
+        let disk = self.store.disk();
+        disk.rows.watches(id).map(|watch| watch.state).collect()
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    pub(crate) async fn cancel(&self, key: &str, parent: EntryId) -> Result<Submitted, Refusal> {
+        let write = Rig::about(key, parent, Role::Cancel);
+        self.door.submit(write).await
     }
 
     /// Waits, in paused time, until the entry stands there.

@@ -11,10 +11,14 @@ use futures_util::future::BoxFuture;
 use crate::world::TestClock;
 
 pub(crate) mod appends;
+pub(crate) mod cancels;
+pub(crate) mod chains;
+pub(crate) mod desk;
 pub(crate) mod leases;
 pub(crate) mod numbers;
 pub(crate) mod queries;
 pub(crate) mod settlements;
+pub(crate) mod watches;
 
 /// Somewhere a store can be kept, closed and opened again. New ones are empty.
 pub(crate) trait Place: Send {
@@ -22,6 +26,8 @@ pub(crate) trait Place: Send {
     fn clock(&self) -> &TestClock;
     /// Starts a process on it that allows `entries_max` pending entries.
     fn open(&mut self, entries_max: u64) -> Arc<dyn Store>;
+    /// Leaves nothing of what was kept there.
+    fn erase(&mut self);
     /// Ends that process.
     fn shut(&mut self) -> BoxFuture<'_, ()>;
 }

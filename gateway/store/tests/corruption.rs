@@ -11,10 +11,13 @@ use tempfile::TempDir;
 use crate::world::{self, SEND, TestClock, accept, bytes, entry, lease_one, practice, settlement};
 
 mod ending;
+mod families;
 mod files;
 mod full;
 mod killed;
+mod killed_families;
 mod rows;
+mod upgrade;
 mod words;
 
 const DATABASE: &str = "entries.db";

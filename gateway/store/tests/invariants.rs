@@ -40,6 +40,10 @@ impl Place for Directory {
         store
     }
 
+    fn erase(&mut self) {
+        *self = Directory::new();
+    }
+
     fn shut(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             if let Some(store) = self.running.take() {
@@ -110,4 +114,36 @@ keeps! {
         a_list_holds_what_passes_every_filter,
         a_document_is_there_once_its_entry_is_registered,
         every_entry_is_in_one_term_of_the_equation;
+    cancels:
+        what_was_never_sent_is_withdrawn_with_its_cancel,
+        what_may_be_there_is_cancelled_once_that_is_known,
+        what_is_shown_absent_is_withdrawn_and_watched,
+        a_registered_one_is_cancelled_at_once,
+        a_refused_cancel_leaves_what_it_found,
+        a_cancel_waits_for_its_prescriber_like_any_other,
+        a_cancel_behind_one_that_waits_for_its_prescriber,
+        a_cancel_is_its_writers_and_its_organizations,
+        a_full_store_still_takes_cancels,
+        a_cancel_past_its_deadline;
+    chains:
+        a_chain_is_sent_one_after_another,
+        what_waits_for_one_that_ended_otherwise_is_parked,
+        one_that_waits_for_another_can_be_taken_back,
+        a_chain_past_its_deadline_is_parked_link_by_link;
+    desk:
+        what_is_not_sent_at_all_is_withdrawn_from_the_start,
+        a_paper_form_is_waited_for_and_then_missed,
+        a_paper_form_for_what_may_be_registered_too,
+        what_must_reach_its_prescriber_is_listed_until_it_has,
+        a_new_reason_is_to_be_acknowledged_again;
+    watches:
+        a_number_that_is_given_up_is_watched,
+        a_red_recipe_of_a_process_that_is_gone_is_withdrawn_and_watched,
+        a_late_answer_makes_the_watch_look_at_once,
+        a_double_is_raised_and_one_that_was_undone_is_told,
+        a_watch_that_found_nothing_looks_again,
+        watches_are_put_forward_and_never_back,
+        a_number_that_is_replaced_stays_taken_and_watched,
+        a_number_under_watch_is_nobody_elses,
+        a_cancel_agrees_for_the_watches_too;
 }

@@ -186,7 +186,7 @@ impl Run {
         assert_eq!(found, expected);
         for (leased, at) in leased.into_iter().zip(places) {
             let held = &mut self.model.entries[at];
-            assert_eq!(*held.id.get_or_insert(leased.id), leased.id);
+            assert_eq!(held.named(leased.id), leased.id);
             self.leases.push((held.role, leased));
         }
     }

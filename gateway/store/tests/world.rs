@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use engine::ports::{
-    Appended, Clock, EntryId, Leased, NewEntry, NumberUse, Organization, Renumber, Settlement,
-    Start, Store, Wanted,
+    Appended, Clock, Entry, EntryId, Leased, NewEntry, NumberUse, Organization, Recall, Renumber,
+    Settled, Settlement, Start, Store, Wanted,
 };
 use futures_util::future::BoxFuture;
 use policies::delivery::{Fallback, Terms, Uncertain};
@@ -118,6 +118,72 @@ pub(crate) fn entry(key: &str) -> NewEntry {
         start: Start::Due,
         trace: Some("00-trace".to_owned()),
     }
+}
+
+/// An entry about `parent` under `key`, due at once.
+pub(crate) fn about(parent: EntryId, role: Role, key: &str) -> NewEntry {
+    NewEntry {
+        op: match role {
+            Role::Cancel => UNDO,
+            role => OpName(role.as_str()),
+        },
+        role,
+        order_key: parent,
+        depends_on: Some(parent),
+        number: NumberUse::None,
+        payload: match role {
+            Role::Paper => bytes("the number of the paper form"),
+            _ => bytes(""),
+        },
+        authority: bytes("a later authority"),
+        ..entry(key)
+    }
+}
+
+/// The same, of a desk that does not wait: leased at once.
+pub(crate) fn red_recipe(key: &str) -> NewEntry {
+    let hold = entry(key);
+    NewEntry {
+        terms: Terms {
+            fallback: Fallback::RedRecipe,
+            ..hold.terms
+        },
+        start: Start::Leased(LEASE),
+        ..hold
+    }
+}
+
+/// What `id` shows to its owner.
+pub(crate) async fn show(store: &dyn Store, id: EntryId) -> Entry {
+    let found = store.get(practice(), id).await.expect("it is read");
+    found.expect("it is there")
+}
+
+/// Where `id` stands, and why.
+pub(crate) async fn stands(store: &dyn Store, id: EntryId) -> (State, Option<Code>) {
+    let entry = show(store, id).await;
+    (entry.state, entry.reason)
+}
+
+/// Where the entry under `key` stands, as its own writer hears it.
+pub(crate) async fn recalled(store: &dyn Store, key: &str) -> (State, Option<Code>) {
+    let body = entry(key).fingerprint;
+    match store.recall(practice(), key.to_owned(), body).await {
+        Ok(Recall::Replay(entry)) => (entry.state, entry.reason),
+        other => panic!("not recalled: {other:?}"),
+    }
+}
+
+/// Takes `leased` to `state`; it must count.
+pub(crate) async fn settle(store: &dyn Store, leased: &Leased, state: State, reason: Option<Code>) {
+    let settled = store.settle(vec![settlement(leased, state, reason)]).await;
+    assert_eq!(settled, Ok(vec![Settled::Settled]));
+}
+
+/// Leases the one entry of `wanted` that is due, and takes it to `state`.
+pub(crate) async fn deliver(store: &dyn Store, wanted: Wanted, state: State, reason: Option<Code>) {
+    let leased = lease_one(store, wanted).await;
+    settle(store, &leased, state, reason).await;
 }
 
 /// Stores one entry that must be accepted.

@@ -28,6 +28,8 @@ pub(crate) struct Disk {
     pub(crate) refuse_appends: Option<AppendError>,
     pub(crate) refuse_settles: Option<WriteError>,
     pub(crate) appends_begun: usize,
+    /// No block of numbers is to be had.
+    pub(crate) no_blocks: bool,
     ranges: Vec<(NumberRange, u64)>,
     blocks: u64,
 }
@@ -57,6 +59,7 @@ impl ModelStore {
             refuse_appends: None,
             refuse_settles: None,
             appends_begun: 0,
+            no_blocks: false,
             ranges: Vec::new(),
             blocks: 0,
         };
@@ -230,6 +233,9 @@ impl Store for ModelStore {
         numbers_max: u64,
     ) -> BoxFuture<'_, Result<Option<NumberBlock>, WriteError>> {
         let mut disk = self.disk();
+        if disk.no_blocks {
+            return std::future::ready(Ok(None)).boxed();
+        }
         disk.blocks += 1;
         let id = BlockId(disk.blocks);
         let block = disk

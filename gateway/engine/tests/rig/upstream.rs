@@ -1,6 +1,6 @@
 //! An upstream with a book, told call by call how to misbehave. Numbers are unique in it for ever.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use policies::delivery::Standing;
 use policies::failure::{Code, Failure, Opaque, Outcome, Retry, Stops};
 use policies::operation::OpName;
 
-use super::{LOOK, LOT, SEND};
+use super::{LOOK, LOT, SEND, UNDO};
 
 /// How one call goes.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,10 @@ pub(crate) struct ModelUpstream {
 pub(crate) struct Book {
     /// Live prescriptions by number.
     pub live: BTreeMap<Opaque, Opaque>,
+    /// Of these, what is dispensed: it cannot be annulled any more.
+    pub taken: BTreeSet<Opaque>,
+    /// Numbers that were annulled.
+    pub closed: BTreeSet<Opaque>,
     /// Every call, in order: operation and number.
     pub calls: Vec<(OpName, Opaque)>,
     /// Turns to come, an operation; then `Fine`, or what `always` says.
@@ -56,6 +60,27 @@ impl Book {
             .iter()
             .filter(|(called, _)| *called == op)
             .count()
+    }
+}
+
+impl Book {
+    fn standing(&self, number: &Opaque) -> Option<Standing> {
+        if self.closed.contains(number) {
+            return Some(Standing::Closed);
+        }
+        self.live.contains_key(number).then(|| {
+            if self.taken.contains(number) {
+                Standing::Taken
+            } else {
+                Standing::Live
+            }
+        })
+    }
+
+    /// The number of the `place`th call of `op`.
+    pub(crate) fn number(&self, op: OpName, place: usize) -> Opaque {
+        let mut calls = self.calls.iter().filter(|(called, _)| *called == op);
+        calls.nth(place).expect("it was called as often").1.clone()
     }
 }
 
@@ -79,6 +104,28 @@ impl ModelUpstream {
         self.book().always.insert(op, turn);
     }
 
+    /// What was sent as the `place`th is applied after everyone has given it up.
+    pub(crate) fn apply_late(&self, place: usize) {
+        let mut book = self.book();
+        let number = book.number(SEND, place);
+        book.live.insert(number, Opaque::default());
+    }
+
+    /// What was sent as the `place`th is dispensed.
+    pub(crate) fn dispense(&self, place: usize) {
+        let mut book = self.book();
+        let number = book.number(SEND, place);
+        book.taken.insert(number);
+    }
+
+    /// What was sent as the `place`th is cancelled by someone else.
+    pub(crate) fn cancel(&self, place: usize) {
+        let mut book = self.book();
+        let number = book.number(SEND, place);
+        book.live.remove(&number);
+        book.closed.insert(number);
+    }
+
     fn turn(&self, op: OpName, request: &Request) -> Turn {
         let mut book = self.book();
         book.calls.push((op, request.number.clone()));
@@ -98,16 +145,26 @@ impl ModelUpstream {
                     digits: 3,
                 })
             }
-            SEND if book.live.contains_key(&request.number) => {
+            SEND if book.standing(&request.number).is_some() => {
                 return Err(failure(Turn::Reject));
+            }
+            UNDO if book.standing(&request.number) != Some(Standing::Live) => {
+                return Err(failure(Turn::Reject));
+            }
+            UNDO => {
+                book.live.remove(&request.number);
+                book.closed.insert(request.number.clone());
+                Fact::Done
             }
             SEND => {
                 book.live
                     .insert(request.number.clone(), request.payload.clone());
                 Fact::Done
             }
-            _ if book.live.contains_key(&request.number) => Fact::Found(Standing::Live),
-            _ => Fact::Absent,
+            _ => match book.standing(&request.number) {
+                Some(standing) => Fact::Found(standing),
+                None => Fact::Absent,
+            },
         };
         Ok(Answer {
             fact,

@@ -226,3 +226,22 @@ pub(crate) fn test_caller() -> Caller {
     let token = bent(&practices, json!({}));
     verify(&practices.callers, &token, Some(A), wall()).unwrap()
 }
+
+#[test]
+fn a_token_that_was_good_is_worth_nothing_elsewhere_later_or_signed_anew() {
+    let practices = practices();
+    let token = bent(&practices, json!({}));
+    assert_eq!(verdict(&practices, &token, Some(A)), "");
+    assert_eq!(verdict(&practices, &token, Some(A)), "");
+    assert_eq!(verdict(&practices, &token, Some(B)), "token-certificate");
+    let later = wall() + std::time::Duration::from_secs(86_400);
+    let expired = verify(&practices.callers, &token, Some(A), later);
+    assert_eq!(expired.err().map(|code| code.code), Some("token-expired"));
+    let (message, _) = token.rsplit_once('.').unwrap();
+    let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode([7; 64]));
+    assert_eq!(verdict(&practices, &forged, Some(A)), "token-signature");
+    let other = bent(&practices, json!({ "jti": "another" }));
+    let (_, signature) = other.rsplit_once('.').unwrap();
+    let swapped = format!("{message}.{signature}");
+    assert_eq!(verdict(&practices, &swapped, Some(A)), "token-signature");
+}

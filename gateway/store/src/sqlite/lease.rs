@@ -32,7 +32,7 @@ use super::step::{self, Standing, Step, standing_columns};
 use super::tx::Tx;
 use crate::sealing::Sealer;
 
-const EXPIRED_MAX: usize = 512;
+pub(super) const EXPIRED_MAX: usize = 512;
 const COMING_DUE_MAX: usize = 512;
 /// Entries leased by one call, at most.
 const LEASED_MAX: usize = 512;
@@ -243,6 +243,8 @@ pub(super) fn next_due(
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
     use crate::sqlite::{family, schema, settle, watch};
 
@@ -290,6 +292,7 @@ mod tests {
             (family::WAITING, family),
             (watch::DUE_AT_ONCE, family),
             (watch::CONSENT, family),
+            (watch::LOOK_AGAIN, family),
             (watch::HASTEN, "entries_watches (lane=? AND due>?)"),
         ];
         for (sql, index) in cases {
@@ -300,5 +303,23 @@ mod tests {
         }
         let in_turn = "SEARCH earlier USING INDEX entries_order (order_key=? AND rowid<?)";
         assert!(plan_of(DUE).contains(in_turn));
+    }
+
+    /// A look at the queues is two statements run, not two statements planned.
+    #[test]
+    fn no_statement_is_planned_anew_for_another_parameter() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("entries.db");
+        let writer = schema::open_writer(&file, None).unwrap();
+        let reader = schema::open_reader(&file).unwrap();
+        for conn in [writer, reader] {
+            for sql in [ANY_DUE, NEXT_DEFERRED] {
+                let mut statement = conn.prepare(sql).unwrap();
+                for state in ["accepted", "uncertain", "accepted"] {
+                    statement.exists(params!["a lane", "send", state]).unwrap();
+                }
+                assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+            }
+        }
     }
 }

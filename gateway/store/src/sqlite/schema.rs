@@ -58,6 +58,9 @@ fn open(path: &Path, flags: OpenFlags, cache_kib: u32) -> Result<Connection, Ope
         // The last connection to close would fold the log into the database, also after a failed
         // sync, when nothing more may be written. The writer does it itself, when all is well.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // A plan made once stays: else a statement whose parameter stands beside a partial index is
+        // planned anew whenever the parameter changes, which costs more than running it.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         conn.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
         conn.pragma_update(None, "cell_size_check", true)?;

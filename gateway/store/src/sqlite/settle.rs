@@ -14,6 +14,7 @@ use policies::family::{Look, Role};
 use policies::state::State;
 use rusqlite::params;
 
+use super::lease;
 use super::row::{self, at, document_place, limit, place};
 use super::step::{self, NewNumber, Standing, Step, standing_columns};
 use super::tx::Tx;
@@ -168,6 +169,7 @@ fn is_held(tx: &Tx<'_>, number: &NewNumber) -> rusqlite::Result<bool> {
 /// Parks what nobody holds and whose deadline has passed, and raises paper forms that are missing:
 /// up to `entries_max` of each.
 pub(super) fn sweep(tx: &mut Tx<'_>, entries_max: usize) -> rusqlite::Result<Swept> {
+    lease::end_leases(tx, at(tx.now), lease::EXPIRED_MAX)?;
     let mut swept = Swept::default();
     for (from, before) in tx.fixed.drift.passed(tx.now) {
         let late = [at(from), at(before)];

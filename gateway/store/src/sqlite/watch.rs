@@ -30,6 +30,13 @@ pub(super) const DUE_AT_ONCE: &str = "UPDATE entries SET queue = 'ready', due = 
 /// What they find may be annulled.
 pub(super) const CONSENT: &str = "UPDATE entries SET annul_consent = 1 \
      WHERE depends_on = ?1 AND role = 'watch' AND queue IS NOT NULL";
+/// Watches over earlier numbers that ended because they found one live
+/// ([`policies::family::looks_again`]): the number of such a watch is its own, which a cancel of the
+/// prescription leaves where it is.
+pub(super) const LOOK_AGAIN: &str = "UPDATE entries SET annul_consent = 1, state = 'uncertain', \
+     reason = NULL, queue = 'ready', due = NULL \
+     WHERE depends_on = ?1 AND role = 'watch' AND state = 'conflict' AND reason = 'late-commit' \
+     AND number_digest IS NOT NULL";
 /// Watches of a lane that would look later than at ?2.
 pub(super) const HASTEN: &str = "UPDATE entries SET due = ?2 WHERE accepted_seq IN ( \
      SELECT accepted_seq FROM entries \
@@ -198,10 +205,12 @@ pub(super) fn consent(tx: &Tx<'_>, parent: &Standing) -> rusqlite::Result<()> {
     tx.conn
         .prepare_cached("UPDATE entries SET annul_consent = 1 WHERE accepted_seq = ?1")?
         .execute([parent.seq])?;
-    tx.conn
-        .prepare_cached(CONSENT)?
-        .execute([parent.id.0.as_bytes()])
-        .map(drop)
+    for sql in [CONSENT, LOOK_AGAIN] {
+        tx.conn
+            .prepare_cached(sql)?
+            .execute([parent.id.0.as_bytes()])?;
+    }
+    Ok(())
 }
 
 /// Puts forward to `look` up to [`HASTENED_MAX`] watches of `lane` that would look later; how many.

@@ -159,6 +159,12 @@ impl Held {
         self.state.is_pending() && self.state != State::Cancelling
     }
 
+    /// Its name; `id`, if the model did not know it yet.
+    pub(crate) fn named(&mut self, id: EntryId) -> EntryId {
+        self.order_key.get_or_insert(id);
+        *self.id.get_or_insert(id)
+    }
+
     pub(crate) fn is_open_watch(&self) -> bool {
         self.role == Role::Watch && self.is_queued()
     }
@@ -301,7 +307,7 @@ impl Reference {
                 Role::Create => held.terms.fallback,
                 _ => Fallback::Hold,
             };
-            let (state, reason, number) = lease_ended(held.state, held.reason, fallback);
+            let (state, reason, number) = lease_ended(held.role, held.state, held.reason, fallback);
             let mut to = self.to(at, state, Some(reason));
             to.watch = (number == NumberFate::Watched).then_some(Look::Scheduled);
             self.take(at, to);

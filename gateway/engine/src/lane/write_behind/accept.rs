@@ -279,15 +279,16 @@ impl Accepting {
         let Passage { slot, permit } = passage;
         let attempt = Attempt::run(&self.core, leased, permit);
         tokio::pin!(attempt);
-        tokio::select! {
+        let is_at_rest = tokio::select! {
             biased;
             settlement = &mut attempt => {
-                drop(slot);
+                let is_at_rest = at_rest(&settlement);
                 let answer = match settlement {
                     Some(settlement) => Ok(after(entry, settlement, self.core.clock.now())),
                     None => self.as_it_stands(organization, entry).await,
                 };
                 drop(reply.send(answer.map(first_answer)));
+                is_at_rest
             }
             () = self.core.clock.sleep(answer_within) => {
                 let answer = async {
@@ -297,11 +298,11 @@ impl Accepting {
                     };
                     drop(reply.send(answer.map(first_answer)));
                 };
-                tokio::join!(answer, attempt);
-                drop(slot);
+                at_rest(&tokio::join!(answer, attempt).1)
             }
-        }
-        self.core.traffic.wake.notify_one();
+        };
+        drop(slot);
+        self.core.traffic.live_call_ended(!is_at_rest);
     }
 
     /// The desk's time is up: withdrawn, unless the attempt was faster. Which of the two is decided
@@ -335,6 +336,13 @@ impl Accepting {
             Ok(None) | Err(_) => Err(Refusal::Unknown),
         }
     }
+}
+
+/// Whether nothing is left to deliver of what was just sent.
+fn at_rest(settlement: &Option<Settlement>) -> bool {
+    settlement
+        .as_ref()
+        .is_some_and(|settlement| !settlement.state.is_pending())
 }
 
 fn first_answer(entry: Entry) -> Submitted {

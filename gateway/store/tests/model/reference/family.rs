@@ -162,7 +162,6 @@ impl Reference {
                 (self.to(at, state, Some(reason)), None)
             }
         };
-        self.entries[at].held = false;
         self.take(at, to);
         if let Some(change) = change {
             self.apply(parent, change);
@@ -194,6 +193,7 @@ impl Reference {
             let until = held.paper_due.unwrap_or(now + held.terms.paper_within);
             held.paper_due = waits.then_some(until);
         }
+        held.held = false;
         held.state = to.state;
         held.reason = to.reason;
         held.due = to.due;

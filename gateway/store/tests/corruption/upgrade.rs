@@ -1,0 +1,125 @@
+//! A store of the first release, with entries in every state: the next one goes on with it.
+
+use std::path::Path;
+
+use engine::ports::{EntryId, Filter, Page, Settlement, Store};
+use policies::failure::Code;
+use policies::family::Role;
+use policies::state::State;
+use rusqlite::{Connection, params};
+
+use super::{DATABASE, GUARD, open};
+use crate::world::{
+    self, LEASE, SEND, UNDOING, VERIFY, about, accept, bytes, entry, practice, settle, show, stands,
+};
+
+const FIRST: &str = include_str!("../../src/sqlite/migrations/0001-entries.sql");
+/// The columns of the first release.
+const COLUMNS: &str = "accepted_seq, id, organization, lane, op, order_key, state, reason, queue, \
+     due, lease_until, epoch, sends, failures, accepted_at, updated_at, deadline, \
+     answer_within_ms, fallback, uncertain, origin_node, trace, key_digest, fingerprint, \
+     number_digest, person_digest, identity_digest, number, authority, payload, answer";
+
+/// Writes the store of `from` into `to` as the first release would have it.
+fn as_first_release(from: &Path, to: &Path, states: &[(EntryId, State)]) {
+    let conn = Connection::open(to.join(DATABASE)).unwrap();
+    conn.execute_batch(FIRST).unwrap();
+    conn.pragma_update(None, "application_id", 0x4152_474e)
+        .unwrap();
+    conn.pragma_update(None, "user_version", 1).unwrap();
+    let path = from.join(DATABASE);
+    conn.execute("ATTACH ?1 AS later", [path.to_str().unwrap()])
+        .unwrap();
+    conn.execute_batch(&format!(
+        "INSERT INTO main.meta SELECT * FROM later.meta; \
+         INSERT INTO main.entries SELECT {COLUMNS} FROM later.entries; \
+         INSERT INTO main.events SELECT * FROM later.events;"
+    ))
+    .unwrap();
+    for (id, state) in states {
+        let queue = match state {
+            State::Accepted | State::Uncertain => Some("ready"),
+            State::Sending | State::Verifying => Some("leased"),
+            _ => None,
+        };
+        conn.execute(
+            "UPDATE entries SET state = ?2, queue = ?3, \
+             lease_until = CASE WHEN ?3 = 'leased' THEN 0 END WHERE id = ?1",
+            params![id.0.as_bytes(), state.as_str(), queue],
+        )
+        .unwrap();
+    }
+    std::fs::write(to.join(GUARD), "argine store 1 closed\n").unwrap();
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_release_is_gone_on_with() {
+    let (later, first) = (world::scratch(), world::scratch());
+    let store = open(later.path()).unwrap();
+    let mut states = Vec::new();
+    for state in State::ALL {
+        states.push((accept(&store, entry(state.as_str())).await, state));
+    }
+    store.close().await;
+    as_first_release(later.path(), first.path(), &states);
+
+    let store = open(first.path()).unwrap();
+    for (id, state) in &states {
+        let expected = match state {
+            State::Sending | State::Verifying => State::Uncertain,
+            other => *other,
+        };
+        let shown = show(&store, *id).await;
+        assert_eq!(shown.state, expected);
+        assert_eq!(shown.number, bytes(&format!("own-{}", state.as_str())));
+        assert_eq!((shown.watched, shown.paper_due), (false, None));
+        assert!(!shown.acknowledged && !shown.terms.annul_consent);
+    }
+    let tally = store.tally().await.unwrap();
+    assert!(tally.balances());
+    assert_eq!(tally.stored, State::ALL.len() as u64);
+
+    let of = |wanted: State| {
+        let found = states.iter().find(|(_, state)| *state == wanted);
+        found.expect("there is one of each").0
+    };
+    let filter = Filter {
+        unacknowledged: true,
+        ..Filter::default()
+    };
+    let all = Page {
+        after: None,
+        entries_max: 100,
+    };
+    let open = store.list(practice(), filter, all).await.unwrap();
+    let open: Vec<_> = open.iter().map(|entry| entry.id).collect();
+    let expected = [State::Conflict, State::Parked, State::Rejected].map(of);
+    assert_eq!(open, expected);
+
+    // Everything that waited is delivered.
+    let sending = store.lease_due(SEND, 9, LEASE).await.unwrap();
+    assert_eq!(sending.len(), 1);
+    assert_eq!(sending[0].id, of(State::Accepted));
+    assert_eq!(sending[0].role, Role::Create);
+    settle(&store, &sending[0], State::Registered, None).await;
+    let looking = store.lease_due(VERIFY, 9, LEASE).await.unwrap();
+    assert_eq!(looking.len(), 3);
+    for leased in &looking {
+        settle(&store, leased, State::Registered, None).await;
+    }
+    // And taken back.
+    accept(&store, about(of(State::Accepted), Role::Cancel, "c")).await;
+    let cancel = world::lease_one(&store, UNDOING).await;
+    assert_eq!(cancel.request.unwrap().number, bytes("own-accepted"));
+    let parked = of(State::Parked);
+    accept(&store, about(parked, Role::Cancel, "d")).await;
+    let requested = (State::Withdrawn, Some(Code::CancelRequested));
+    assert_eq!(stands(&store, parked).await, requested);
+    // Given up under the rules of today.
+    let accepted = accept(&store, world::red_recipe("new")).await;
+    let withdrawn = Settlement::withdrawn(accepted, 1, Code::UpstreamTimeout);
+    store.settle(vec![withdrawn]).await.unwrap();
+    assert!(show(&store, accepted).await.watched);
+    assert!(store.tally().await.unwrap().balances());
+    store.close().await;
+}
