@@ -32,7 +32,7 @@ pub use code::{
 pub use invalid::Invalid;
 pub(crate) use moment::in_rome;
 pub use moment::{Day, Moment};
-pub use nre::{NRE_LENGTH, Nre};
+pub use nre::{NRE_LENGTH, Nre, PaperNumber};
 pub use patient::{Address, Exemption, ForeignInsured, Patient, Recipient, Residence, Sasn};
 pub use prescription::{
     Diagnosis, Indication, Kind, Prescriber, Prescription, Priority, ROWS_MAX, Rows, Visit,

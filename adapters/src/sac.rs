@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! 1. A call ends within the time it was given, and says whether the SAC may have seen it.
-//! 2. No call is made under the authentication of another doctor than the one who acts.
+//! 2. No call is made under the authentication of another doctor than the one who acts, nor under
+//!    one that is older than the policy allows for that operation.
 //! 3. Nothing that is logged names a person, a number or what was prescribed.
 //!
 //! # Limits
@@ -43,7 +44,7 @@ pub use operations::{
 };
 pub use receipt::{Notice, Receipt};
 pub use sanitel::SanitelError;
-pub use settings::{Expiry, OpenError, Problem, Settings};
+pub use settings::{AuthnAgeMax, Expiry, OpenError, Problem, Settings};
 
 use crate::client::{Broken, Call, Cause, Client};
 use crate::model::{Authority, Nre, Prescription, Region};
@@ -57,6 +58,7 @@ pub struct Sac {
     lots_url: String,
     region: Region,
     lot_kind: u8,
+    authn_age_max: AuthnAgeMax,
     signer: saml::Signer,
     sanitel: sanitel::Sanitel,
     pin_code: Zeroizing<String>,
@@ -168,10 +170,11 @@ impl Sac {
         if case.authority.subject != *acting {
             return Err(not_their_authority());
         }
+        let now = Timestamp::now();
+        self.check_age(op, &case.authority, now)?;
         let sealed = self
             .seal(&case.prescription, op)
             .map_err(|_| unreadable())?;
-        let now = Timestamp::now();
         let security = self
             .signer
             .assertion(&case.authority, now)
@@ -183,6 +186,17 @@ impl Sac {
             _ => messages::interroga(&case.nre, &case.prescription, &sealed, &security),
         };
         Ok(Prepared::About(Box::new(case), body))
+    }
+
+    /// Whether the authentication is young enough to be stated for `op` at `now`.
+    fn check_age(&self, op: OpName, authority: &Authority, now: Timestamp) -> Result<(), Failure> {
+        let age = now.duration_since(authority.instant.instant());
+        // One of the future has no age: the edge has refused what is more than a clock's error.
+        let age = Duration::try_from(age).unwrap_or_default();
+        match operations::authn_age_max(op, &self.authn_age_max) {
+            Some(age_max) if age > age_max => Err(too_old()),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn seal(&self, prescription: &Prescription, op: OpName) -> Result<Sealed, SanitelError> {
@@ -222,6 +236,19 @@ fn not_their_authority() -> Failure {
         retry: Retry::No,
         stops: Stops::Nothing,
         code: Code::AuthorityRefused,
+        detail: Opaque::default(),
+    }
+}
+
+/// The policy does not let an authentication as old as this be stated for this operation; for another
+/// it may be young enough. Only a new authentication helps.
+fn too_old() -> Failure {
+    Failure {
+        fault: Fault::Caller,
+        outcome: Outcome::NotDone,
+        retry: Retry::No,
+        stops: Stops::Identity,
+        code: Code::AuthorityExpired,
         detail: Opaque::default(),
     }
 }

@@ -88,7 +88,7 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         Arc::clone(&clock),
         alarm.clone(),
     )?);
-    let sac = Sac::open(&config.sac.settings(rules.lots.kind)).map_err(ServeError::Sac)?;
+    let sac = Sac::open(&config.sac.settings(&rules)).map_err(ServeError::Sac)?;
     let sac = Arc::new(sac);
     let lanes = runtime.block_on(Lanes::start(
         Arc::clone(&store) as _,
@@ -104,6 +104,8 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         callers: config.callers,
         clock,
         limits: config.limits,
+        fallback: rules.prescriptions.fallback,
+        authn_age_max: rules.prescriptions.authn_age_max,
         checks_off: rules.prescriptions.checks_off,
         drain: config.shutdown.drain,
     };

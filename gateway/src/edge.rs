@@ -44,6 +44,7 @@ use actix_web::{App, HttpRequest, HttpServer};
 use engine::calls::Calls;
 use engine::lane::write_behind::Door;
 use engine::ports::{Clock, ReadError, Store};
+use policies::rules::{AuthnAgeRules, FallbackRules};
 use tokio::time::timeout;
 
 use self::caller::Caller;
@@ -71,6 +72,10 @@ pub struct Gateway {
     pub clock: Arc<dyn Clock>,
     /// How much each organisation may ask.
     pub limits: Limits,
+    /// What a desk may do while the SAC does not answer.
+    pub fallback: FallbackRules,
+    /// How old a prescriber's authentication may be when it is used.
+    pub authn_age_max: AuthnAgeRules,
     /// Edge checks that the policy has switched off, by id.
     pub checks_off: Vec<String>,
     /// How long a stopping server waits for open requests.

@@ -49,6 +49,11 @@ pub fn load(file: Option<&Path>, answer_within: Option<Duration>) -> Result<SacR
         })
 }
 
+/// The rules that are compiled in.
+pub(crate) fn compiled_in() -> SacRules {
+    toml::from_str(SAC_DEFAULTS).expect("the compiled-in rules are rules")
+}
+
 fn gather(file: Option<&Path>) -> Result<Table, Vec<String>> {
     let mut rules: Table = SAC_DEFAULTS.parse().expect("the compiled-in rules parse");
     if let Some(file) = file {
@@ -66,6 +71,7 @@ fn read(rules: Table, answer_within: Option<Duration>) -> Result<SacRules, Vec<S
         })?;
     let mut problems: Vec<_> = rules.problems().iter().map(ToString::to_string).collect();
     problems.extend(unknown_checks(&rules));
+    problems.extend(legal_basis(&rules, &in_force_on()));
     // An edge that gave up before its lane would call an outcome unknown that is on disk.
     if answer_within.is_some_and(|edge| rules.prescriptions.answer_within >= edge) {
         problems.push(
@@ -78,6 +84,30 @@ fn read(rules: Table, answer_within: Option<Duration>) -> Result<SacRules, Vec<S
     } else {
         Err(problems)
     }
+}
+
+/// Today, where the law applies.
+fn in_force_on() -> String {
+    let rome =
+        jiff::tz::TimeZone::get("Europe/Rome").expect("the time zone database is compiled in");
+    jiff::Timestamp::now().to_zoned(rome).date().to_string()
+}
+
+/// What is wrong with the law that a policy leans on: it must say when it ends, and not have ended
+/// before `today`. Dates of this form sort as text.
+fn legal_basis(rules: &SacRules, today: &str) -> Option<String> {
+    let law = rules.prescriptions.fallback.legal_basis.as_ref()?;
+    let date = law.valid_until.parse::<jiff::civil::Date>();
+    let rule = if date.is_err() || date.is_ok_and(|last| last.to_string() != law.valid_until) {
+        "must be a date in the form YYYY-MM-DD"
+    } else if law.valid_until.as_str() < today {
+        "has passed: the law is not in force any more"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "prescriptions.fallback.legal_basis.valid_until: {rule}"
+    ))
 }
 
 /// A check that does not exist is a misspelt one, which stays on.
@@ -107,6 +137,8 @@ fn lay_over(under: &mut Table, over: Table, depth: usize) {
 
 #[cfg(test)]
 mod tests {
+    use policies::rules::LegalBasis;
+
     use super::*;
 
     fn load_text(text: &str) -> Result<SacRules, Vec<String>> {
@@ -133,6 +165,33 @@ mod tests {
             error.problems[0].contains("listen.answer_within"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_law_is_leant_on_until_its_last_day() {
+        let rule = |until: &str, today: &str| {
+            let mut rules = compiled_in();
+            rules.prescriptions.fallback.legal_basis = Some(LegalBasis {
+                act: "DL 1/2026".to_owned(),
+                article: "3".to_owned(),
+                valid_until: until.to_owned(),
+            });
+            legal_basis(&rules, today)
+        };
+        assert_eq!(legal_basis(&compiled_in(), "2026-11-22"), None);
+        assert_eq!(rule("2026-11-22", "2026-11-22"), None);
+        let over = rule("2026-11-21", "2026-11-22").unwrap();
+        assert!(over.contains("has passed"), "{over}");
+        for wrong in [
+            "",
+            "2026-02-30",
+            "22/11/2999",
+            "2999-1-1",
+            "2999-01-01T00:00:00",
+        ] {
+            let refused = rule(wrong, "2026-11-22").unwrap();
+            assert!(refused.contains("YYYY-MM-DD"), "{wrong}: {refused}");
+        }
     }
 
     #[test]

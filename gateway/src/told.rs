@@ -14,9 +14,6 @@ use policies::rules::SacRules;
 use crate::config::{self, Loaded, SacFiles, Sound};
 use crate::rules;
 
-/// The lot kind that files are checked with where the policy has none; any that exists will do.
-const LOT_KIND_STAND_IN: u8 = 3;
-
 /// What the process was told, every rule of it checked.
 #[derive(Debug)]
 pub struct Told {
@@ -61,11 +58,12 @@ pub fn gather(
             None
         }
     };
-    let lot_kind = rules
-        .as_ref()
-        .map_or(LOT_KIND_STAND_IN, |rules| rules.lots.kind);
     if let Some(sac) = &sound.sac {
-        problems.extend(adapter_problems(sac, lot_kind));
+        // The files are checked whatever the policy says: the compiled-in one will do for that.
+        problems.extend(match &rules {
+            Some(rules) => adapter_problems(sac, rules),
+            None => adapter_problems(sac, &rules::compiled_in()),
+        });
     }
     match (settings, rules) {
         (Some(settings), Some(rules)) if problems.is_empty() => Ok(Told { settings, rules }),
@@ -74,8 +72,8 @@ pub fn gather(
 }
 
 /// What is wrong with the adapter's files must be known before a port is bound.
-fn adapter_problems(sac: &SacFiles, lot_kind: u8) -> Vec<String> {
-    match Sac::open(&sac.settings(lot_kind)) {
+fn adapter_problems(sac: &SacFiles, rules: &SacRules) -> Vec<String> {
+    match Sac::open(&sac.settings(rules)) {
         Ok(_) => Vec::new(),
         Err(error) => error
             .0

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use engine::ports::{Appended, Clock, EntryId, NewEntry, NumberUse, Organization, Store};
+use engine::ports::{Appended, Clock, EntryId, NewEntry, NumberUse, Organization, Start, Store};
 use futures_util::future::{BoxFuture, try_join_all};
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::Opaque;
+use policies::family::Role;
 use policies::operation::{LaneName, OpName};
 use policies::time::Timestamp;
 use rusqlite::Connection;
@@ -147,7 +148,12 @@ async fn store(
     let key_file = directory.join("key");
     std::fs::write(&key_file, SEALED_UNDER.repeat(32))?;
     let key = Key::from_file(&key_file).map_err(io::Error::other)?;
-    let settings = Settings::new(directory.join("store"), key, Arc::new(WallClock));
+    let settings = Settings::new(
+        directory.join("store"),
+        key,
+        Arc::new(WallClock),
+        OpName("annulla"),
+    );
     let store = Sqlite::open(&settings).map_err(io::Error::other)?;
     let payload = crate::payload(row_bytes.saturating_sub(AUTHORITY_BYTES + ADDED_BYTES));
     let authority = crate::payload(AUTHORITY_BYTES);
@@ -170,7 +176,9 @@ fn entry(payload: &[u8], authority: &[u8]) -> NewEntry {
         id,
         lane: LaneName("sac.prescriptions"),
         op: OpName("invio"),
+        role: Role::Create,
         order_key: id,
+        depends_on: None,
         organization: Organization("practice-a".to_owned()),
         key: id.to_string(),
         fingerprint: Opaque(crate::fresh_key().to_vec()),
@@ -184,8 +192,11 @@ fn entry(payload: &[u8], authority: &[u8]) -> NewEntry {
             uncertain: Uncertain::Verify,
             deadline: WallClock.now() + Duration::from_secs(86_400),
             answer_within: Duration::from_secs(8),
+            paper_within: Duration::from_secs(7_200),
+            look_after: Duration::from_secs(60),
+            annul_consent: false,
         },
-        lease_for: None,
+        start: Start::Due,
         trace: None,
     }
 }

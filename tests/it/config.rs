@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
+use serde_json::{Value, json};
 use tests::world::gateway::{self, Ended};
 use tests::world::{Setup, World};
 
@@ -137,6 +138,100 @@ async fn check_finds_what_serve_would_refuse() {
         !Path::new(world.store_dir()).exists(),
         "a check opens no store"
     );
+}
+
+/// Keys and values of a policy, and what is said of it.
+type Contradiction = (Vec<(&'static str, Value)>, Vec<&'static str>);
+
+/// What the law or the truth does not allow no policy may say: `argine check` refuses it, and lists
+/// all of it.
+#[tokio::test]
+async fn check_refuses_what_no_policy_may_say() {
+    let provisional = json!(["hold", "provisional"]);
+    let cases: Vec<Contradiction> = vec![
+        (
+            vec![("prescriptions.fallback.allowed", provisional.clone())],
+            vec![
+                "provisional needs legal_basis",
+                "not offered by this release",
+            ],
+        ),
+        (
+            vec![
+                ("prescriptions.fallback.allowed", provisional),
+                ("prescriptions.fallback.legal_basis.act", json!("DL 1/2026")),
+                ("prescriptions.fallback.legal_basis.article", json!("3")),
+                (
+                    "prescriptions.fallback.legal_basis.valid_until",
+                    json!("2999-12-31"),
+                ),
+                ("prescriptions.uncertain", json!("annul-and-resend")),
+            ],
+            vec!["cannot stand beside provisional"],
+        ),
+        (
+            vec![
+                ("prescriptions.fallback.legal_basis.act", json!("DL 1/2026")),
+                ("prescriptions.fallback.legal_basis.article", json!("3")),
+                (
+                    "prescriptions.fallback.legal_basis.valid_until",
+                    json!("2020-12-31"),
+                ),
+            ],
+            vec!["legal_basis.valid_until: has passed"],
+        ),
+        (
+            vec![
+                ("prescriptions.fallback.legal_basis.act", json!("DL 1/2026")),
+                ("prescriptions.fallback.legal_basis.article", json!("3")),
+                (
+                    "prescriptions.fallback.legal_basis.valid_until",
+                    json!("31/12/2999"),
+                ),
+            ],
+            vec!["legal_basis.valid_until: must be a date"],
+        ),
+        (
+            vec![
+                ("prescriptions.fallback.allowed", json!(["hold"])),
+                ("prescriptions.fallback.otherwise", json!("wait")),
+                ("prescriptions.fallback.paper_within", json!("0s")),
+            ],
+            vec![
+                "fallback.patient_waiting: must be one of allowed",
+                "fallback.otherwise: must be one of allowed",
+                "must name hold, red-recipe or provisional",
+                "fallback.paper_within: must be longer than zero",
+            ],
+        ),
+        (
+            vec![
+                ("prescriptions.watch.look_after", json!(["5m", "1m"])),
+                ("prescriptions.watch.horizon", json!("30m")),
+                ("prescriptions.authn_age_max.send", json!("0s")),
+                ("prescriptions.authn_age_max.annul", json!("29m")),
+                ("prescriptions.authn_age_max.read", json!("29m")),
+            ],
+            vec![
+                "watch.look_after: needs",
+                "watch.horizon: must be longer",
+                "authn_age_max.send: must be longer",
+                "authn_age_max.annul: must be at least watch.horizon",
+                "authn_age_max.read: must be at least watch.horizon",
+            ],
+        ),
+    ];
+    for (keys, named) in cases {
+        let mut setup = Setup::default();
+        for (key, value) in keys {
+            setup = setup.policy(key, value);
+        }
+        let ended = check(&World::prepare(setup)).await;
+        assert_eq!(ended.code, Some(WRONG_CONFIGURATION), "{}", ended.output);
+        for name in named {
+            assert!(ended.output.contains(name), "{name} in {}", ended.output);
+        }
+    }
 }
 
 async fn check(world: &World) -> Ended {

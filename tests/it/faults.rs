@@ -196,9 +196,10 @@ async fn a_refused_authority_waits_for_the_practice() {
         println!("{fault:?}");
         let world = World::start().await;
         // An authentication is told from the next one by its second.
+        let earlier = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10);
         let caller = world
             .caller("practice-a")
-            .authenticated_at("2026-01-02T08:00:00Z");
+            .authenticated_at(&earlier.to_string());
         world.faults(vec![Rule::on(Operation::Invio, fault).times(1)]);
         let reply = caller.prescribe(&key(), &drug()).await.expect(202);
         let id = reply.text("/id");

@@ -1,9 +1,11 @@
 //! One binary of black-box tests: the real gateway, real sockets, real TLS.
 
+mod authentication;
 mod bad_input;
 mod bad_requests;
 mod bench;
 mod callers;
+mod cancelling;
 mod concurrency;
 mod config;
 // The attribute tells clippy that helpers in there are tests, too.
@@ -18,5 +20,7 @@ mod half_open;
 mod power_cut;
 mod prescribing;
 mod privacy;
+mod red_recipe;
 mod shutdown;
 mod tidy;
+mod watches;

@@ -10,12 +10,12 @@ use tests::upstreams::sac::faults::{Fault, Rule};
 use tests::upstreams::sac::operation::Operation;
 use tests::world::caller::{Caller, answer};
 use tests::world::prescription::{
-    DOCTOR, FAMILY_NAME, PATIENT, TEST_DOCTOR, by, drug, key, specialist,
+    DOCTOR, FAMILY_NAME, PATIENT, TEST_DOCTOR, by, consenting, drug, key, specialist, waiting,
 };
 use tests::world::{Setup, World};
 
 /// What stands in the prescriptions of this test and may stand nowhere else.
-const PLANTED: [&str; 9] = [
+const PLANTED: [&str; 10] = [
     PATIENT,
     DOCTOR,
     TEST_DOCTOR,
@@ -25,7 +25,11 @@ const PLANTED: [&str; 9] = [
     "LEVETIRACETAM",
     "IPERTENSIONE",
     PIN_CODE,
+    PAPER,
 ];
+
+/// The number of a red form.
+const PAPER: &str = "130227418529637";
 
 /// Prescriptions of every fate, with the planted words in every place a caller can put them.
 async fn every_fate(world: &World, caller: &Caller) {
@@ -67,6 +71,35 @@ async fn every_fate(world: &World, caller: &Caller) {
     }
     world.faults(vec![Rule::everywhere(Fault::Refuse)]);
     caller.prescribe(&key(), &planted(drug())).await;
+}
+
+/// What is done about prescriptions, and what is looked after when they were given up.
+async fn every_regret(world: &World, caller: &Caller) {
+    world.recover();
+    // The authentication before was refused.
+    let caller = &caller.clone().with_doctor(DOCTOR);
+    let mut ids = Vec::new();
+    for body in [drug(), consenting(drug())] {
+        let id = caller.prescribe(&key(), &body).await.id();
+        caller.until(&id, "registered").await;
+        ids.push(id);
+    }
+    caller.about(&ids[0], "cancel", None).await.expect(200);
+    caller.paper(&ids[1], PAPER).await.expect(200);
+    caller.until_reason(&ids[1], "annulled").await;
+    world.faults(vec![Rule::on(Operation::Invio, Fault::LostAnswer).times(1)]);
+    let late = caller.prescribe(&key(), &waiting(drug())).await.expect(503);
+    let late = late.id();
+    caller.until(&late, "conflict").await;
+    caller.paper(&late, PAPER).await.expect(200);
+    caller.about(&late, "acknowledge", None).await.expect(200);
+    // Numbers where they should not be.
+    for number in [PATIENT, "130227418529637X", "x"] {
+        let reply = caller.paper(&late, number).await.expect(422);
+        clean("an answer", &reply.bytes, &PLANTED);
+    }
+    let odd = caller.paper(PAPER, PAPER).await.expect(404);
+    clean("an answer", &odd.bytes, &PLANTED);
 }
 
 /// The same words where no caller should put them: paths, queries, headers, keys, broken bodies.
@@ -138,9 +171,10 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 /// killed: none of it names a person, a number, a code or a drug.
 #[tokio::test]
 async fn nothing_personal_is_printed_or_stored_in_clear() {
-    let mut world = World::with(Setup::default().config("log.level", "trace")).await;
+    let mut world = World::with(Setup::default().watching().config("log.level", "trace")).await;
     let caller = world.caller("practice-a");
     every_fate(&world, &caller).await;
+    every_regret(&world, &caller).await;
     let doctor = world.caller("practice-a").with_doctor(TEST_DOCTOR);
     world.recover();
     doctor.prescribe(&key(), &by(TEST_DOCTOR, drug())).await;

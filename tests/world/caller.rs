@@ -1,5 +1,7 @@
 //! A caller of the gateway: its certificate, its tokens, and its own record of what it was told.
 
+mod about;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -81,6 +83,21 @@ impl Reply {
             && self.text("/fault") == "caller"
             && self.text("/outcome") == "not-done"
             && parts.iter().all(|part| !self.text(part).is_empty())
+    }
+
+    /// The id of the entry that it is about: its own, or that of its place.
+    pub fn id(&self) -> String {
+        let own = self.text("/id");
+        if !own.is_empty() {
+            return own;
+        }
+        let id = self.header("location").rsplit('/').next();
+        id.unwrap_or_default().to_owned()
+    }
+
+    /// The code of a problem; empty if it is none.
+    pub fn code(&self) -> String {
+        self.text("/code")
     }
 
     /// The same answer, asserted to have this status.
@@ -233,6 +250,29 @@ impl Caller {
         .await
     }
 
+    /// Waits until `holds` of a prescription, and hands it over.
+    ///
+    /// # Panics
+    ///
+    /// When it does not after a bound.
+    pub async fn until_so(&self, id: &str, what: &str, holds: impl Fn(&Reply) -> bool) -> Reply {
+        until(&format!("{id}: {what}"), STATE_WITHIN, async || {
+            let path = format!("/v1/prescriptions/{id}");
+            self.try_get(&path).await.ok().filter(&holds)
+        })
+        .await
+    }
+
+    /// Waits until a prescription has this reason, and hands it over.
+    ///
+    /// # Panics
+    ///
+    /// When it has another after a bound.
+    pub async fn until_reason(&self, id: &str, reason: &str) -> Reply {
+        self.until_so(id, reason, |reply| reply.text("/reason") == reason)
+            .await
+    }
+
     /// The reminder of a prescription.
     pub async fn reminder(&self, id: &str) -> Reply {
         self.get(&format!("/v1/prescriptions/{id}/reminder")).await
@@ -299,11 +339,13 @@ fn heard(reply: &reqwest::Result<Reply>) -> Heard {
             id: reply.text("/id"),
             nre: reply.at("/nre").as_str().map(str::to_owned),
         },
-        _ if code == "upstream-rejected" => {
-            let location = reply.text("/instance");
-            let id = location.rsplit('/').next().unwrap_or_default();
-            Heard::Rejected { id: id.to_owned() }
-        }
+        _ if code == "upstream-rejected" => Heard::Rejected { id: reply.id() },
+        // On disk, as the place where its red form is to be confirmed.
+        status if code == "issue-red-recipe" => Heard::Stored {
+            status,
+            id: reply.id(),
+            nre: None,
+        },
         _ if reply.text("/outcome") == "not-done" => Heard::Refused {
             status: reply.status,
             code,

@@ -59,6 +59,25 @@ pub fn specialist() -> Value {
     body
 }
 
+/// The same, for a patient who waits at the desk: sent only inside its own request.
+#[must_use]
+pub fn waiting(mut body: Value) -> Value {
+    body["patient_waiting"] = json!(true);
+    body
+}
+
+/// The same, whose doctor consents to an automatic annul.
+#[must_use]
+pub fn consenting(mut body: Value) -> Value {
+    body["annul_consent"] = json!(true);
+    body
+}
+
+/// The number of a red form that no other call of this process has returned.
+pub fn paper_number() -> String {
+    format!("13022{:010}", unique())
+}
+
 /// The same, of another doctor.
 #[must_use]
 pub fn by(doctor: &str, mut body: Value) -> Value {

@@ -28,6 +28,18 @@ impl Setup {
         self
     }
 
+    /// Looks for a number that was given up within a second instead of minutes, and lets go of it after
+    /// two instead of days.
+    #[must_use]
+    pub fn watching(self) -> Setup {
+        self.policy(
+            "prescriptions.watch.look_after",
+            serde_json::json!(["200ms", "400ms", "800ms"]),
+        )
+        .policy("prescriptions.watch.look_after_recovery", "300ms")
+        .policy("prescriptions.watch.horizon", "2s")
+    }
+
     /// Starts the simulator with these manners.
     #[must_use]
     pub fn sac(mut self, live: Live) -> Setup {

@@ -31,6 +31,8 @@ pub enum Invalid {
     PrescriberCodeShape,
     /// Not the form of an NRE.
     NreShape,
+    /// Not the form of the number of a paper form.
+    PaperNumberShape,
     /// Not an instant of RFC 3339.
     MomentShape,
     /// Not a date `yyyy-mm-dd`.
@@ -49,7 +51,7 @@ pub enum Invalid {
 
 impl Invalid {
     /// Every rule, for tables and documentation.
-    pub const ALL: [Invalid; 19] = [
+    pub const ALL: [Invalid; 20] = [
         Invalid::Blank,
         Invalid::TooLong,
         Invalid::Character,
@@ -62,6 +64,7 @@ impl Invalid {
         Invalid::PatientCodeShape,
         Invalid::PrescriberCodeShape,
         Invalid::NreShape,
+        Invalid::PaperNumberShape,
         Invalid::MomentShape,
         Invalid::DayShape,
         Invalid::OneToNine,
@@ -86,6 +89,7 @@ impl Invalid {
             Invalid::PatientCodeShape => "patient-code-shape",
             Invalid::PrescriberCodeShape => "prescriber-code-shape",
             Invalid::NreShape => "nre-shape",
+            Invalid::PaperNumberShape => "paper-number-shape",
             Invalid::MomentShape => "moment-shape",
             Invalid::DayShape => "day-shape",
             Invalid::OneToNine => "one-to-nine",
@@ -117,6 +121,9 @@ impl Invalid {
             }
             Invalid::PrescriberCodeShape => "is not sixteen capital letters and digits",
             Invalid::NreShape => "is not in the form of an NRE",
+            Invalid::PaperNumberShape => {
+                "is not the fifteen characters of the number of a paper form"
+            }
             Invalid::MomentShape => "is not an instant in the form of RFC 3339",
             Invalid::DayShape => "is not a date in the form yyyy-mm-dd",
             Invalid::OneToNine => "is not a whole number from 1 to 9",

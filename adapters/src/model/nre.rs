@@ -94,6 +94,52 @@ impl From<Nre> for String {
     }
 }
 
+/// The number of a paper form (ricetta rossa), as it stands under its bar codes: five and ten
+/// characters.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PaperNumber(String);
+
+impl PaperNumber {
+    /// Checks `text` against `[0-9]{3}[0-9A-Z]{2}[0-9]{10}`.
+    ///
+    /// Pads have digits only; forms that are printed under a number of a lot have its letters, too.
+    pub fn new(text: impl Into<String>) -> Result<Self, Invalid> {
+        let text = text.into();
+        let fits = text.len() == NRE_LENGTH
+            && text.bytes().enumerate().all(|(place, b)| match place {
+                3 | 4 => b.is_ascii_digit() || b.is_ascii_uppercase(),
+                _ => b.is_ascii_digit(),
+            });
+        fits.then_some(PaperNumber(text))
+            .ok_or(Invalid::PaperNumberShape)
+    }
+
+    /// All fifteen characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PaperNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl TryFrom<String> for PaperNumber {
+    type Error = Invalid;
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        PaperNumber::new(text)
+    }
+}
+
+impl From<PaperNumber> for String {
+    fn from(number: PaperNumber) -> String {
+        number.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +177,27 @@ mod tests {
         ] {
             assert_eq!(Nre::new(wrong).err(), Some(Invalid::NreShape), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_paper_number_is_five_and_ten_characters() {
+        for right in ["150220123456789", "1300A9019294833", "130A00000000001"] {
+            assert_eq!(PaperNumber::new(right).unwrap().as_str(), right);
+        }
+        for wrong in [
+            "",
+            "15022012345678",
+            "1502201234567890",
+            "A50220123456789",
+            "15022012345678A",
+            "1502a0123456789",
+            "15022 123456789",
+            "15022012345678è",
+        ] {
+            let refused = PaperNumber::new(wrong).err();
+            assert_eq!(refused, Some(Invalid::PaperNumberShape), "{wrong}");
+        }
+        let number = PaperNumber::new("150220123456789").unwrap();
+        assert_eq!(format!("{number:?}"), "…");
     }
 }

@@ -1,6 +1,10 @@
 //! What the SAC offers to prescribers, and how each operation is reached and settled.
 
+use std::time::Duration;
+
 use policies::operation::{LaneName, Late, OpName, Operation, Resend, Strategy};
+
+use super::settings::AuthnAgeMax;
 
 /// The lane of everything about one prescription.
 pub const PRESCRIPTIONS: LaneName = LaneName("sac.prescriptions");
@@ -21,8 +25,9 @@ pub const LOTTO: OpName = OpName("lotto");
 /// The operations of both lanes.
 ///
 /// A registration whose answer is lost is asked about by both reads before its number is sent again.
-/// A cancel whose answer is lost shows in the standing of its prescription, not in whether the number
-/// is there: the two reads cannot settle it as they settle a registration, and it waits for a person.
+/// A cancel whose answer is lost shows in the standing of its prescription, which only `visualizza`
+/// tells: closed, it was applied; live, it is sent again, which does no harm. What it would leave
+/// behind if it came late is what was wanted.
 pub const OPERATIONS: &[Operation] = &[
     Operation {
         op: INVIO,
@@ -37,9 +42,9 @@ pub const OPERATIONS: &[Operation] = &[
         op: ANNULLA,
         lane: PRESCRIPTIONS,
         strategy: Strategy::WriteBehind,
-        settle_by: &[],
+        settle_by: &[VISUALIZZA],
         undo_by: None,
-        resend: Resend::Never,
+        resend: Resend::Same,
         late: Late::None,
     },
     read(VISUALIZZA),
@@ -65,6 +70,17 @@ const fn read(op: OpName) -> Operation {
         undo_by: None,
         resend: Resend::Never,
         late: Late::None,
+    }
+}
+
+/// Which limit on the age of a prescriber's authentication an operation is under; `None` where no
+/// prescriber acts.
+pub(super) fn authn_age_max(op: OpName, ages: &AuthnAgeMax) -> Option<Duration> {
+    match op {
+        INVIO => Some(ages.send),
+        ANNULLA => Some(ages.annul),
+        VISUALIZZA | INTERROGA => Some(ages.read),
+        _ => None,
     }
 }
 

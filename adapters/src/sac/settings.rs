@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fmt, fs};
 
 use aws_lc_rs::signature::RsaKeyPair;
@@ -46,6 +47,19 @@ pub struct Settings {
     pub region: String,
     /// How large a lot to ask for, 1 to 7 (S1 §5.1): 3 is 100,000 numbers.
     pub lot_kind: u8,
+    /// How old the prescriber's authentication may be that a call states.
+    pub authn_age_max: AuthnAgeMax,
+}
+
+/// How old a prescriber's authentication may be when it is used, on the wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuthnAgeMax {
+    /// To register a prescription.
+    pub send: Duration,
+    /// To cancel one.
+    pub annul: Duration,
+    /// To read one back.
+    pub read: Duration,
 }
 
 /// Why the adapter cannot be opened: every reason with its causes, not the first.
@@ -210,6 +224,7 @@ impl Sac {
                 signer: Signer::new(region.clone(), key, &certificate),
                 region,
                 lot_kind,
+                authn_age_max: settings.authn_age_max,
                 sanitel,
                 pin_code,
                 expiries: opening.expiries,

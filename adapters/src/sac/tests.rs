@@ -38,13 +38,26 @@ fn settings(parties: &Parties, port: u16) -> Settings {
         pin_code_file: folder.join("pin-code"),
         region: "130".to_owned(),
         lot_kind: 3,
+        authn_age_max: AuthnAgeMax {
+            send: DAY,
+            annul: 2 * DAY,
+            read: 3 * DAY,
+        },
     }
 }
 
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The authority of a doctor who has just authenticated.
 fn authority(subject: &str) -> Opaque {
+    aged(subject, Duration::ZERO)
+}
+
+/// The authority of a doctor who authenticated this long ago.
+fn aged(subject: &str, age: Duration) -> Opaque {
     let claims = serde_json::json!({
         "subject": subject, "class_ref": "SpidL2",
-        "instant": "2026-10-02T08:00:03Z", "locality": "130201",
+        "instant": (Timestamp::now() - age).to_string(), "locality": "130201",
     });
     Opaque(claims.to_string().into_bytes())
 }
@@ -304,4 +317,45 @@ fn every_problem_with_the_settings_is_listed() {
         assert!(listed, "{problems:?}");
     }
     assert!(Sac::open(&good).is_ok());
+}
+
+/// An authentication that is too old for one operation still serves those that may use an older one:
+/// what can no longer be sent can be looked for and annulled.
+#[tokio::test]
+async fn an_authentication_serves_each_operation_until_its_own_age() {
+    let parties = Parties::trusting();
+    let (address, mut received, _tasks) = serve(&parties, xml("<r xmlns=\"urn:r\"/>")).await;
+    let sac = Sac::open(&settings(&parties, address.port())).unwrap();
+    let allowed_at = [
+        (INVIO, [true, false, false, false]),
+        (ANNULLA, [true, true, false, false]),
+        (VISUALIZZA, [true, true, true, false]),
+        (INTERROGA, [true, true, true, false]),
+    ];
+    for (op, allowed) in allowed_at {
+        for (days, allowed) in (0..).zip(allowed) {
+            let age = DAY * days + Duration::from_secs(60);
+            let request = Request {
+                authority: aged("PROVAX00X00X000Y", age),
+                ..request()
+            };
+            let failure = sac.call(op, &request, LONG).await.unwrap_err();
+            if allowed {
+                assert_eq!(failure.code, Code::UpstreamGarbage, "{op:?} after {days} d");
+                assert!(received.recv().await.is_some());
+                continue;
+            }
+            assert_eq!(
+                (failure.code, failure.outcome, failure.retry, failure.stops),
+                (
+                    Code::AuthorityExpired,
+                    Outcome::NotDone,
+                    Retry::No,
+                    Stops::Identity
+                ),
+                "{op:?} after {days} d"
+            );
+            assert!(received.try_recv().is_err(), "nothing is sent");
+        }
+    }
 }

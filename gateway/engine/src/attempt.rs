@@ -77,6 +77,8 @@ pub struct Attempt<'a> {
     /// The permit the entry was leased with: of the write, or of the first read.
     permit: Option<Permit>,
     answer: Option<Opaque>,
+    /// What the upstream said no with.
+    refusal: Option<Opaque>,
     document: Option<Opaque>,
 }
 
@@ -115,6 +117,7 @@ impl<'a> Attempt<'a> {
             send_until,
             permit: Some(permit),
             answer: None,
+            refusal: None,
             document: None,
         };
         attempt.deliver(case, heard).await
@@ -124,7 +127,7 @@ impl<'a> Attempt<'a> {
         loop {
             let (now, chance) = (self.core.clock.now(), self.core.rng.unit());
             // It may have recovered while this entry was looked after.
-            case.recovered_at = self.core.recovered_at();
+            case.recovered_at = self.core.settled_since();
             let rules = &self.core.rules;
             let (next, command) = step(&self.operation, rules, case, heard.event(), now, chance);
             let before = std::mem::replace(&mut case, next);
@@ -157,7 +160,7 @@ impl<'a> Attempt<'a> {
             Ok(answer) => self.hear(answer),
             Err(failure) => {
                 if failure.outcome == Outcome::Rejected {
-                    self.answer = Some(failure.detail.clone());
+                    self.refusal = Some(failure.detail.clone());
                 }
                 Heard::SendFailed(failure)
             }
@@ -179,7 +182,7 @@ impl<'a> Attempt<'a> {
         }
         let now = self.core.clock.now();
         // The desk was told to write a paper form while the probe's read was under way.
-        if self.send_until.is_some_and(|until| now > until) {
+        if self.send_until.is_some_and(|until| now >= until) {
             return Err(handed_back(Code::UpstreamTimeout));
         }
         let within = self.core.rules.calls.write_within;
@@ -262,7 +265,8 @@ impl<'a> Attempt<'a> {
     }
 
     fn note(&self, failure: &Failure) {
-        if failure.stops == Stops::Identity {
+        // One that is too old for this was never presented, and may be young enough for a read.
+        if failure.stops == Stops::Identity && failure.code != Code::AuthorityExpired {
             self.core.traffic.refused.insert(&self.request.authority);
         }
         tracing::debug!(

@@ -76,6 +76,7 @@ impl Lanes {
         let core = Arc::new(Core {
             lane: PRESCRIPTIONS,
             write: *operation(INVIO.0),
+            started_at: clock.now(),
             calls: Arc::clone(&prescriptions_calls),
             store,
             numbers: Arc::clone(&numbers),

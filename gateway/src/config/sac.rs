@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use adapters::sac::Settings;
+use adapters::sac::{AuthnAgeMax, Settings};
+use policies::rules::SacRules;
 
 use super::section::Section;
 
@@ -32,8 +33,10 @@ pub struct SacFiles {
 }
 
 impl SacFiles {
-    /// What the adapter is opened with; how large a lot to ask for is a matter of policy.
-    pub fn settings(&self, lot_kind: u8) -> Settings {
+    /// What the adapter is opened with: how large a lot to ask for and how old an authentication may
+    /// be are matters of policy.
+    pub fn settings(&self, rules: &SacRules) -> Settings {
+        let ages = rules.prescriptions.authn_age_max;
         Settings {
             prescriptions_url: self.prescriptions_url.clone(),
             lots_url: self.lots_url.clone(),
@@ -45,7 +48,12 @@ impl SacFiles {
             sanitel_certificate_file: self.sanitel_certificate_file.clone(),
             pin_code_file: self.pin_code_file.clone(),
             region: self.region.clone(),
-            lot_kind,
+            lot_kind: rules.lots.kind,
+            authn_age_max: AuthnAgeMax {
+                send: ages.send,
+                annul: ages.annul,
+                read: ages.read,
+            },
         }
     }
 

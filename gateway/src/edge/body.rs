@@ -38,6 +38,24 @@ pub(crate) async fn read<E>(
     }
 }
 
+/// Reads a JSON body that may be left out, with its type.
+pub(crate) async fn read_if_any<E>(
+    headers: &HeaderMap,
+    chunks: impl Stream<Item = Result<Bytes, E>>,
+    limits: BodyLimits,
+) -> Result<Option<Vec<u8>>, Problem> {
+    let is_typed = headers.contains_key(header::CONTENT_TYPE);
+    let body = if is_typed {
+        read(headers, chunks, limits).await?
+    } else {
+        collect(chunks, limits).await?
+    };
+    if !is_typed && !body.is_empty() {
+        check_type(headers)?;
+    }
+    Ok(Some(body).filter(|body| !body.is_empty()))
+}
+
 async fn collect<E>(
     chunks: impl Stream<Item = Result<Bytes, E>>,
     limits: BodyLimits,

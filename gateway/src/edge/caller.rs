@@ -14,6 +14,7 @@
 //! [`TOKEN_BYTES_MAX`]; its times may be off by the configured skew, its life is bounded.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpMessage, HttpRequest};
@@ -41,7 +42,7 @@ pub(crate) struct Caller {
     pub(crate) profile: Profile,
     prescriber_authn: Option<serde_json::Value>,
     checked_at: Timestamp,
-    skew: std::time::Duration,
+    skew: Duration,
 }
 
 impl fmt::Debug for Caller {
@@ -55,6 +56,11 @@ impl fmt::Debug for Caller {
 }
 
 impl Caller {
+    /// How long ago the prescriber authenticated; zero if their clock is ahead of ours.
+    pub(crate) fn authn_age(&self, authority: &Authority) -> Duration {
+        self.checked_at.since(authority.instant.as_timestamp())
+    }
+
     /// The prescriber who authenticated, which every write needs.
     pub(crate) fn authority(&self) -> Result<Authority, Problem> {
         let Some(claim) = &self.prescriber_authn else {

@@ -209,6 +209,19 @@ codes! {
         "The prescription is not registered", "La ricetta non è registrata",
         "It has no code yet and may not be printed. Follow its state.",
         "Non ha ancora un codice e non può essere stampata. Seguirne lo stato.";
+    NOT_CANCELLABLE = 409 "not-cancellable" Caller NotDone Never,
+        "The prescription cannot be cancelled any more", "La ricetta non è più annullabile",
+        "Its state says why: it was refused, withdrawn, cancelled or written on a red form.",
+        "Il suo stato dice perché: rifiutata, ritirata, annullata o scritta su ricetta rossa.";
+    PAPER_NOT_EXPECTED = 409 "paper-not-expected" Caller NotDone Never,
+        "No red form is expected for this prescription",
+        "Per questa ricetta non è attesa una ricetta rossa",
+        "Its state says why: another number was confirmed, or it is cancelled or being cancelled.",
+        "Il suo stato dice perché: è confermato un altro numero, o è annullata o in annullamento.";
+    NOTHING_TO_ACKNOWLEDGE = 409 "nothing-to-acknowledge" Caller NotDone Never,
+        "There is nothing to acknowledge", "Non c'è nulla di cui prendere atto",
+        "What waits for an acknowledgement is listed by GET /v1/prescriptions?unacknowledged=true.",
+        "Ciò che attende una presa d'atto è elencato da GET /v1/prescriptions?unacknowledged=true.";
     KEY_IN_FLIGHT = 409 "key-in-flight" Caller Unknown SameKey(SECOND),
         "A request with this key is being stored", "È in corso una richiesta con questa chiave",
         "Repeat it with the same key.", "Ripeterla con la stessa chiave.";
@@ -240,6 +253,10 @@ codes! {
         "The SAC refused the prescription", "Il SAC ha rifiutato la ricetta",
         "Its notices say why. Correct it and send it with a new key.",
         "I suoi messaggi dicono perché. Correggerla e inviarla con una chiave nuova.";
+    CANCEL_REFUSED = 422 "cancel-refused" Caller Rejected Never,
+        "The SAC refused to cancel the prescription", "Il SAC ha rifiutato l'annullamento",
+        "The prescription stands: it was dispensed or is being dispensed. The notices say more.",
+        "La ricetta resta valida: è erogata o in erogazione. I messaggi dicono di più.";
     RATE_LIMITED = 429 "rate-limited" Caller NotDone Later(MINUTE),
         "The organisation has made too many requests",
         "L'organizzazione ha superato la quota di richieste",
@@ -284,6 +301,13 @@ codes! {
         "The gateway is restarting", "Il gateway si sta riavviando",
         "Nothing was stored. Try again after Retry-After.",
         "Nulla è stato registrato. Riprovare dopo Retry-After.";
+    ISSUE_RED_RECIPE = 503 "issue-red-recipe" Upstream Unknown SameKey(MINUTE),
+        "The prescription was not registered: issue a red form",
+        "La ricetta non è stata registrata: compilare la ricetta rossa",
+        "Write the red form and confirm its number at Location with /paper. Do not send this \
+         prescription again with another key.",
+        "Compilare la ricetta rossa e confermarne il numero all'indirizzo Location con /paper. Non \
+         inviare di nuovo questa ricetta con un'altra chiave.";
     OUTCOME_UNKNOWN = 503 "outcome-unknown" Gateway Unknown SameKey(SHORTLY),
         "Nobody knows whether the prescription was stored",
         "Non è certo che la ricetta sia stata registrata",

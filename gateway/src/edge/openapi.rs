@@ -10,11 +10,12 @@ use actix_web::HttpResponse;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use adapters::model::{Access, Indication, Kind, Priority, Recipient, Visit};
 use policies::delivery::Fallback;
+use policies::failure::Code;
 use policies::state::State;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::prescriptions::{self, lookup, reminder};
+use super::prescriptions::{self, about, lookup, reminder};
 use super::respond::ProblemBody;
 use super::{Edge, events, status};
 
@@ -38,6 +39,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     servers((url = "https://argine.local/v1", description = "The region's gateway.")),
     paths(
         prescriptions::create,
+        about::cancel,
+        about::paper,
+        about::acknowledge,
         lookup::get,
         lookup::list,
         lookup::search,
@@ -120,9 +124,17 @@ fn document() -> Value {
         json!({"type": "string", "format": "binary"});
     for operation in operations(&mut document) {
         complete(operation);
+        if let Some(body) = operation.get_mut("requestBody")
+            && body["content"]["application/json"]["schema"]["$ref"] == NOTHING
+        {
+            body["required"] = json!(false);
+        }
     }
     document
 }
+
+/// The schema of a body that may be left out.
+const NOTHING: &str = "#/components/schemas/Nothing";
 
 /// A header of our answers: its name, what it says, and its schema.
 type Header = (&'static str, &'static str, fn() -> Value);
@@ -164,6 +176,8 @@ fn short_text() -> Value {
 fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
     let new = "NewPrescription";
     let states: Vec<_> = State::ALL.iter().map(|word| word.as_str()).collect();
+    let reasons: Vec<_> = Code::ALL.iter().map(|word| word.as_str()).collect();
+    let fallbacks: Vec<_> = Fallback::ALL.iter().map(|word| word.as_str()).collect();
     vec![
         (
             new,
@@ -190,14 +204,19 @@ fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
             "priority",
             Priority::ALL.iter().map(|word| word.as_str()).collect(),
         ),
-        (new, "fallback", vec![Fallback::Hold.as_str()]),
+        (new, "fallback", fallbacks.clone()),
         (
             "Row",
             "access",
             Access::ALL.iter().map(|word| word.as_str()).collect(),
         ),
         ("Exemption", "status", vec!["not-exempt", "code", "income"]),
+        ("PrescriptionEntry", "fallback", fallbacks),
         ("PrescriptionEntry", "state", states.clone()),
+        ("PrescriptionEntry", "reason", reasons.clone()),
+        ("Event", "reason", reasons),
+        ("Problem", "state", states.clone()),
+        ("Problem", "next_step", vec!["issue-red-recipe"]),
         ("Event", "state", states),
         ("Notice", "kind", vec!["error", "warning", "communication"]),
         ("Status", "state", vec!["serving", "degraded"]),
@@ -230,6 +249,11 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Map<String, Val
 
 /// What every operation may answer besides its own, and the headers of all answers.
 fn complete(operation: &mut Map<String, Value>) {
+    let parameters = operation.get("parameters").and_then(Value::as_array);
+    let is_write = parameters
+        .into_iter()
+        .flatten()
+        .any(|parameter| parameter["name"] == "Idempotency-Key");
     let needs_token = !operation.contains_key("security");
     let Some(responses) = operation
         .get_mut("responses")
@@ -257,6 +281,7 @@ fn complete(operation: &mut Map<String, Value>) {
     }
     for (status, response) in responses {
         let more: &[&str] = match status.as_str() {
+            "200" if is_write => &["Location"],
             "201" | "202" => &["Location"],
             "401" => &["WWW-Authenticate"],
             "429" | "503" => &["Retry-After"],

@@ -1,5 +1,8 @@
 //! Prescriptions: written once, then followed until the SAC has registered or refused them.
 
+pub(crate) mod about;
+mod answer;
+mod headers;
 pub(crate) mod lookup;
 mod reading;
 pub(crate) mod reminder;
@@ -7,22 +10,19 @@ mod request;
 pub(crate) mod resource;
 mod write;
 
-use std::time::Duration;
-
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse};
-use engine::door::Submitted;
-use policies::state::State;
+use actix_web::{HttpRequest, HttpResponse};
+use engine::door::{Refusal, Write};
+use engine::entry::Recall;
 use tokio::time::timeout;
 
+use self::answer::answer;
+use self::headers::Headers;
 use self::request::NewPrescription;
-use self::resource::{PrescriptionBody, is_registered, refusals};
-use self::write::{Headers, prepare};
-use super::notation::location;
+use self::resource::PrescriptionBody;
+use self::write::{Desk, prepare};
+use super::caller::Caller;
 use super::respond::{FieldError, Problem, ProblemBody};
-use super::trace::Trace;
 use super::{Edge, body, codes, json};
 use crate::callers::Profile;
 
@@ -36,6 +36,12 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         )
         .service(web::resource("/prescriptions/search").route(web::post().to(lookup::search)))
         .service(web::resource("/prescriptions/{id}").route(web::get().to(lookup::get)))
+        .service(web::resource("/prescriptions/{id}/cancel").route(web::post().to(about::cancel)))
+        .service(web::resource("/prescriptions/{id}/paper").route(web::post().to(about::paper)))
+        .service(
+            web::resource("/prescriptions/{id}/acknowledge")
+                .route(web::post().to(about::acknowledge)),
+        )
         .service(
             web::resource("/prescriptions/{id}/reminder").route(web::get().to(reminder::reminder)),
         )
@@ -49,6 +55,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 ///
 /// Answers 201 once the SAC has registered it, or 202 when it is on disk and is delivered later. A
 /// 202 carries no NRE: until the SAC has issued its code nothing may be printed or handed out.
+///
+/// With the fallback `red-recipe` it is never delivered later: if it is not registered in time the
+/// answer is 503 `issue-red-recipe`. The desk writes a red form and confirms its number at `Location`
+/// with `/paper`. A repetition of the key hears where the prescription stands now. Who heard no answer
+/// repeats the key before writing paper.
 #[utoipa::path(
     post,
     path = "/prescriptions",
@@ -62,12 +73,14 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     ),
     request_body(content = NewPrescription, content_type = "application/json"),
     responses(
+        (status = 200, body = PrescriptionBody, description = "To a repetition: it was cancelled, \
+            withdrawn or written on a red form since, or is in conflict."),
         (status = 201, body = PrescriptionBody, description = "Registered by the SAC."),
         (status = 202, body = PrescriptionBody, description = "On disk, and not registered (yet)."),
         (status = 400, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "Not in the form of this request."),
         (status = 409, body = ProblemBody<'static>, content_type = "application/problem+json",
-            description = "A request with this key is being stored."),
+            description = "A request with this key is being stored, or sent."),
         (status = 408, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "The body arrived too slowly."),
         (status = 413, body = ProblemBody<'static>, content_type = "application/problem+json",
@@ -83,91 +96,73 @@ pub(crate) async fn create(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let caller = edge.caller(&request)?;
-    if caller.profile != Profile::Practice {
-        return Err(Problem::from(&codes::PROFILE_NOT_ALLOWED));
-    }
+    let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
-    let headers = Headers {
-        key: idempotency_key(request.headers())?,
-        wait_max: wait_max(request.headers()),
-        trace: trace(&request),
-    };
+    let headers = Headers::of(&request)?;
     let bytes = body::read(request.headers(), payload, edge.body).await?;
     let new: NewPrescription = json::decode(&bytes)?;
-    let checks_off: Vec<&str> = edge.gateway.checks_off.iter().map(String::as_str).collect();
+    let desk = Desk {
+        checks_off: &edge.gateway.checks_off,
+        fallback: &edge.gateway.fallback,
+    };
     let now = edge.gateway.clock.now();
-    let (write, warnings) = prepare(new, &caller, &authority, headers, now, &checks_off)?;
-    let door = &edge.gateway.prescriptions;
-    match timeout(edge.answer_within, door.submit(write)).await {
-        Ok(Ok(submitted)) => answer(submitted, warnings),
-        Ok(Err(refusal)) => Err(Problem {
-            retry_after: door.retry_after(refusal),
-            ..Problem::from(refusal)
-        }),
+    let (write, warnings) = prepare(new, &caller, &authority, headers, now, &desk)?;
+    if caller.authn_age(&authority) > edge.gateway.authn_age_max.send {
+        stored_before(&edge, &write).await?;
+    }
+    match timeout(edge.answer_within, edge.gateway.prescriptions.submit(write)).await {
+        Ok(Ok(submitted)) => answer(submitted.entry, warnings),
+        Ok(Err(refusal)) => Err(refused(&edge, refusal)),
         Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
     }
 }
 
-/// What the caller hears of an entry, the same for a first request and for its repetitions: where
-/// it stands now.
-fn answer(submitted: Submitted, warnings: Vec<FieldError>) -> Result<HttpResponse, Problem> {
-    let entry = submitted.entry;
-    let location = location(entry.id);
-    if entry.state == State::Rejected {
-        return Err(Problem {
-            notices: refusals(entry.answer.as_ref()),
-            upstream: Some("sac"),
-            instance: Some(location),
-            ..Problem::from(&codes::UPSTREAM_REJECTED)
-        });
-    }
-    // Cancelled since: it was registered, but a repetition must not be told that it is.
-    let is_valid = is_registered(entry.state) && entry.state != State::Cancelled;
-    let status = if is_valid {
-        StatusCode::CREATED
-    } else {
-        StatusCode::ACCEPTED
-    };
-    let body = PrescriptionBody::of(entry, warnings)?;
-    Ok(HttpResponse::build(status)
-        .insert_header((header::LOCATION, location))
-        .json(body))
-}
-
-fn trace(request: &HttpRequest) -> Option<String> {
-    let extensions = request.extensions();
-    extensions
-        .get::<Trace>()
-        .map(|trace| trace.parent().to_owned())
-}
-
-/// Longest `Idempotency-Key`.
-const KEY_BYTES_MAX: usize = 128;
-
-fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
-    let mut values = headers.get_all("idempotency-key");
-    let value = values.next().ok_or(&codes::KEY_MISSING)?;
-    let key = value.as_bytes();
-    let fits = (1..=KEY_BYTES_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
-    match value.to_str() {
-        Ok(key) if fits && values.next().is_none() => Ok(key.to_owned()),
-        _ => Err(Problem::from(&codes::KEY_INVALID)),
+/// Why the lane took nothing, and when it may.
+fn refused(edge: &Edge, refusal: Refusal) -> Problem {
+    Problem {
+        retry_after: edge.gateway.prescriptions.retry_after(refusal),
+        ..Problem::from(refusal)
     }
 }
 
-/// `Prefer: wait=N` (RFC 7240). A preference that cannot be read is none.
-fn wait_max(headers: &HeaderMap) -> Option<Duration> {
-    headers
-        .get_all("prefer")
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split([',', ';']))
-        .find_map(|preference| {
-            let (name, value) = preference.split_once('=')?;
-            let is_wait = name.trim().eq_ignore_ascii_case("wait");
-            let seconds = value.trim().trim_matches('"').parse::<u32>().ok()?;
-            is_wait.then(|| Duration::from_secs(u64::from(seconds)))
-        })
+/// Refuses `write`, whose prescriber authenticated too long ago for it to be sent, unless it is the
+/// repetition of one that is on disk.
+async fn stored_before(edge: &Edge, write: &Write) -> Result<(), Problem> {
+    let (organization, key) = (write.organization.clone(), write.key.clone());
+    let recall = edge
+        .gateway
+        .store
+        .recall(organization, key, write.fingerprint.clone());
+    match edge.read(recall).await {
+        Ok(Recall::Replay(_) | Recall::KeyReused) => Ok(()),
+        Ok(Recall::Nothing) => {
+            let detail = "is of too long ago: the prescriber must authenticate again";
+            let error = FieldError::of_parameter("prescriber_authn", "too-old", detail);
+            Err(Problem::with_errors(
+                &codes::PRESCRIBER_AUTHN_INVALID,
+                vec![error],
+            ))
+        }
+        // Whether it was stored before, nobody can tell.
+        Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
+    }
+}
+
+/// Who makes `request`, if that is a practice: nobody else writes.
+fn practice(edge: &Edge, request: &HttpRequest) -> Result<Caller, Problem> {
+    let caller = edge.caller(request)?;
+    if caller.profile != Profile::Practice {
+        return Err(Problem::from(&codes::PROFILE_NOT_ALLOWED));
+    }
+    Ok(caller)
+}
+
+/// Why the lane did not take a write, and how long until it may.
+fn refused(edge: &Edge, refusal: Refusal) -> Problem {
+    Problem {
+        retry_after: edge.gateway.prescriptions.retry_after(refusal),
+        ..Problem::from(refusal)
+    }
 }
 
 #[cfg(test)]

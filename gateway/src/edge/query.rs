@@ -83,6 +83,14 @@ impl Parameters {
         )
     }
 
+    /// A parameter that is `true` or `false`; false if absent.
+    pub(crate) fn flag(&mut self, name: &'static str) -> bool {
+        let flag = self.take(name, "true-or-false", "must be true or false", |text| {
+            text.parse().ok()
+        });
+        flag.unwrap_or(false)
+    }
+
     /// `cursor`: as the page before gave it.
     pub(crate) fn cursor(&mut self) -> Option<EntryId> {
         self.take(

@@ -14,11 +14,14 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use engine::door::Refusal;
-use engine::entry::ReadError;
+use engine::entry::{EntryId, ReadError};
+use policies::failure::Outcome;
+use policies::state::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::codes::{self, Code, Text};
+use super::notation::location;
 use super::notice::NoticeBody;
 
 /// Most broken rules listed in one answer.
@@ -33,7 +36,14 @@ pub(crate) struct Problem {
     pub(crate) notices: Vec<NoticeBody>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) upstream: Option<&'static str>,
-    pub(crate) instance: Option<String>,
+    /// The entry concerned.
+    pub(crate) instance: Option<EntryId>,
+    /// Where the prescription stands, where that is the reason.
+    pub(crate) state: Option<State>,
+    /// What may have happened, where the code leaves more than one possible.
+    pub(crate) outcome: Option<Outcome>,
+    /// What to do about it, where it can be said better than by the code alone.
+    pub(crate) detail: Option<&'static Text>,
 }
 
 impl fmt::Debug for Problem {
@@ -114,6 +124,9 @@ impl From<&'static Code> for Problem {
             retry_after: None,
             upstream: None,
             instance: None,
+            state: None,
+            outcome: None,
+            detail: None,
         }
     }
 }
@@ -128,6 +141,13 @@ impl From<Refusal> for Problem {
             Refusal::KeyReused => Problem::from(&codes::KEY_REUSED),
             Refusal::NumberOurs => on_number(&codes::NUMBER_OURS, "number-ours"),
             Refusal::NumberUsed => on_number(&codes::NUMBER_USED, "number-used"),
+            Refusal::NoParent => Problem::from(&codes::NO_SUCH_PRESCRIPTION),
+            Refusal::OtherIdentity => Problem::from(&codes::PRESCRIBER_NOT_AUTHENTICATED),
+            // Of a cancel; what else can be moot is refused under a code of its own.
+            Refusal::Moot(state) => Problem {
+                state: Some(state),
+                ..Problem::from(&codes::NOT_CANCELLABLE)
+            },
             Refusal::NumbersExhausted => Problem {
                 upstream: Some("sac"),
                 ..Problem::from(&codes::NUMBERS_EXHAUSTED)
@@ -209,6 +229,14 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 128, nullable = false)]
     instance: Option<&'a str>,
+    /// Where the prescription stands, where that is the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 32, nullable = false)]
+    state: Option<&'a str>,
+    /// What the desk does now: `issue-red-recipe`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 32, nullable = false)]
+    next_step: Option<&'a str>,
     /// Names this request in our logs.
     #[schema(max_length = 32)]
     trace_id: &'a str,
@@ -276,17 +304,22 @@ impl Language {
 /// The answer that `problem` becomes.
 pub(crate) fn render(problem: &Problem, trace_id: &str, language: Language) -> HttpResponse {
     let code = problem.code;
+    let instance = problem.instance.map(location);
+    // What software does next and what people read of it have one name.
+    let next_step = Some(code.code).filter(|_| *code == codes::ISSUE_RED_RECIPE);
     let body = ProblemBody {
         kind: format!("urn:argine:problem:{}", code.code),
         title: language.pick(code.title),
         status: code.status,
-        detail: language.pick(code.detail),
+        detail: language.pick(*problem.detail.unwrap_or(&code.detail)),
         code: code.code,
         fault: code.fault.as_str(),
-        outcome: code.outcome.as_str(),
+        outcome: problem.outcome.unwrap_or(code.outcome).as_str(),
         retry: code.repeat.as_str(),
         upstream: problem.upstream,
-        instance: problem.instance.as_deref(),
+        instance: instance.as_deref(),
+        state: problem.state.map(State::as_str),
+        next_step,
         trace_id,
         errors: &problem.errors,
         notices: &problem.notices,
@@ -301,7 +334,7 @@ pub(crate) fn render(problem: &Problem, trace_id: &str, language: Language) -> H
         let seconds = after.as_millis().div_ceil(1_000).max(1);
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
-    if let Some(instance) = &problem.instance {
+    if let Some(instance) = &instance {
         response.insert_header((header::LOCATION, instance.as_str()));
     }
     if problem.status_code() == StatusCode::UNAUTHORIZED {

@@ -183,7 +183,7 @@ async fn every_broken_rule_is_listed_with_its_field() {
     let body = DRUG
         .replace("PNIMRA70A01H501P", "PNIMRA70A01H501X")
         .replace("\"quantity\": 2", "\"quantity\": 10, \"sessions\": 2")
-        .replacen('{', "{\"fallback\":\"red-recipe\",\"nre\":\"1\",", 1);
+        .replacen('{', "{\"fallback\":\"provisional\",\"nre\":\"1\",", 1);
     let heard = kit.ask_one(kit.write(&body)).await;
     assert_eq!(
         (heard.status.as_u16(), heard.code().as_str()),

@@ -23,7 +23,8 @@
 //!
 //! # Not here
 //!
-//! Which state follows which is `policies::delivery`; this module keeps what it is told.
+//! Which state follows which is `policies::delivery` and `policies::family`; this module keeps what
+//! it is told, and asks the second about what an entry does to its family.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -16,6 +16,7 @@ mod files;
 mod full;
 mod killed;
 mod killed_families;
+mod put_back;
 mod rows;
 mod upgrade;
 mod words;

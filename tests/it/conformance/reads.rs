@@ -4,7 +4,7 @@
 use tests::upstreams::sac::book::Moved;
 use tests::upstreams::sac::operation::{DEM_TYPES, Operation};
 use tests::upstreams::sac::rules::unpublished;
-use tests::upstreams::sac::settings::Prefixes;
+use tests::upstreams::sac::settings::{Duplicate, Prefixes};
 
 use super::client::{DOCTOR, OTHER_DOCTOR, Reply, Sac};
 use super::messages::{Body, cancel, drug, service, used, used_within, view};
@@ -110,6 +110,21 @@ async fn only_state_3_is_cancelled() {
     sac.call(&cancel(&number, DOCTOR))
         .await
         .assert_refused(&["1120"]);
+}
+
+/// §4.2.2: the number of a cancelled prescription can never be used again, whatever the answer to one
+/// that stands.
+#[tokio::test]
+async fn a_cancelled_number_never_comes_back() {
+    let sac = Sac::start();
+    let number = sac.number();
+    sac.call(&drug(&number)).await.assert_done();
+    sac.call(&cancel(&number, DOCTOR)).await.assert_done();
+    for answer in [Duplicate::default(), Duplicate::AsNew] {
+        sac.simulator.configure(|live| live.duplicate = answer);
+        sac.call(&drug(&number)).await.assert_refused(&["1900"]);
+    }
+    assert_eq!(sac.simulator.book().prescriptions[0].state, 4);
 }
 
 /// §7: the transitions, and no others.

@@ -114,7 +114,7 @@ async fn write_one(store: &dyn Store, numbers: &Numbers, clock: &dyn Clock) {
         numbers.add(block.expect("the range is far from used up"));
     }
     let number = numbers.take(clock).await.expect("there are numbers");
-    let Opaque(digits) = number.number().clone();
+    let Opaque(digits) = number.number().cloned().unwrap_or_default();
     let id = Uuid::now_v7();
     let appended = store.append(vec![entry(id, number, clock)]).await.remove(0);
     let Ok(Appended::Accepted { epoch, .. }) = appended else {

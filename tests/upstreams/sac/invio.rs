@@ -69,17 +69,23 @@ fn number(case: Case<'_>, ledger: &Ledger, number: &str) -> Option<Notice> {
     }
 }
 
+/// The answer to a number that is used. What is published leaves it open while its prescription stands;
+/// one that is cancelled or has expired never comes back (specification §4.2.2).
 fn duplicate(live: &Live, ledger: &Ledger, received: &mut Received) -> Response {
-    match &live.duplicate {
+    let stored = ledger
+        .find(&received.nre)
+        .expect("a duplicate has its first");
+    let answer = match &live.duplicate {
+        Duplicate::AsNew if !stored.public.is_live() => &Duplicate::default(),
+        answer => answer,
+    };
+    match answer {
         Duplicate::Reject { code, text } => {
             received.outcome = "9999".to_owned();
             refusal(live, &[Notice::blocking(code, text, 0)])
         }
         Duplicate::AsNew => {
             received.outcome = "0000".to_owned();
-            let stored = ledger
-                .find(&received.nre)
-                .expect("a duplicate has its first");
             acceptance(live, stored, &[])
         }
         Duplicate::Fault => {

@@ -29,6 +29,11 @@ impl Attempt<'_> {
         if let Some(permit) = self.permit.take() {
             permit.unused();
         }
+        // What is rejected keeps what it was refused with, whatever was read after it.
+        let answer = match state {
+            State::Rejected => self.refusal.take(),
+            _ => self.answer.take().or_else(|| self.refusal.take()),
+        };
         Settlement {
             id: self.id,
             epoch: self.epoch,
@@ -37,7 +42,7 @@ impl Attempt<'_> {
             sends: case.sends,
             failures: case.failures,
             reason,
-            answer: self.answer.take(),
+            answer,
             document: self.document.take(),
             number: Renumber::Kept,
         }
@@ -71,6 +76,9 @@ impl Attempt<'_> {
         before: Case,
     ) -> Option<Settlement> {
         let core = self.core;
+        // What was read of the old number says nothing of the new one.
+        settlement.answer = None;
+        settlement.document = None;
         for _ in 0..TRIED_MAX {
             let Some(number) = core.numbers.take(&*core.clock).await else {
                 break;
@@ -136,7 +144,8 @@ fn report(core: &Core, settlement: &Settlement, settled: Settled) {
     let reason = settlement.reason.map_or("", Code::as_str);
     let (lane, state) = (core.lane.0, settlement.state.as_str());
     match settlement.state {
-        State::Parked | State::Conflict => {
+        // A conflict is told by the store, which knows whose it is: a watch is nobody's by itself.
+        State::Parked => {
             tracing::error!(lane, entry.id = %settlement.id, state, reason, "needs a person");
         }
         State::NeedsAuthorization => {

@@ -287,7 +287,10 @@ fn every_route_of_the_server_is_described() {
         "/prescriptions",
         "/prescriptions/search",
         "/prescriptions/{id}",
+        "/prescriptions/{id}/acknowledge",
+        "/prescriptions/{id}/cancel",
         "/prescriptions/{id}/events",
+        "/prescriptions/{id}/paper",
         "/prescriptions/{id}/reminder",
         "/status",
     ];

@@ -4,7 +4,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A search by number finds registered entries only: whoever guesses a number must not learn
+//! 1. A search by number finds only entries that show it: whoever guesses a number must not learn
 //!    that an entry holds it before the SAC has issued its code.
 
 use std::fmt;
@@ -18,7 +18,7 @@ use policies::state::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::resource::{PrescriptionBody, is_registered};
+use super::resource::{PrescriptionBody, shows_number};
 use super::write::person;
 use crate::edge::notation::entry_id;
 use crate::edge::query::{Parameters, parse_cursor};
@@ -85,6 +85,9 @@ pub(crate) async fn get(
     tag = "prescriptions",
     params(
         ("state" = Option<String>, Query, max_length = 32, description = "Only in this state."),
+        ("unacknowledged" = Option<bool>, Query,
+            description = "`true`: only those whose prescriber must know how they ended and has not \
+                said so: rejections, conflicts, what waits for a person, red forms that are missing."),
         ("cursor" = Option<String>, Query, max_length = 64,
             description = "The next_cursor of the page before."),
         ("limit" = Option<i32>, Query, minimum = 1, maximum = 200,
@@ -101,9 +104,11 @@ pub(crate) async fn list(
     request: HttpRequest,
 ) -> Result<Json<PrescriptionPage>, Problem> {
     let caller = edge.caller(&request)?;
-    let mut parameters = Parameters::of(&request, &["state", "cursor", "limit"]);
+    let known = ["state", "unacknowledged", "cursor", "limit"];
+    let mut parameters = Parameters::of(&request, &known);
     let filter = Filter {
         state: parameters.state(),
+        unacknowledged: parameters.flag("unacknowledged"),
         ..Filter::default()
     };
     let page = Page {
@@ -220,6 +225,7 @@ impl Search {
             state,
             number: nre,
             person,
+            unacknowledged: false,
             from: from.map(Moment::as_timestamp),
             to: to.map(Moment::as_timestamp),
         };
@@ -255,7 +261,7 @@ async fn one_page(
     let mut entries = edge.read(listing).await?;
     if by_number {
         // A number is used once, so that no page is cut short by this.
-        entries.retain(|entry| is_registered(entry.state));
+        entries.retain(shows_number);
     }
     let has_next = entries.len() > page.entries_max;
     entries.truncate(page.entries_max);

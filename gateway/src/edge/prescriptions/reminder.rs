@@ -4,7 +4,9 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use engine::entry::Document;
+use policies::state::State;
 
+use crate::edge::codes::Text;
 use crate::edge::notation::entry_id;
 use crate::edge::respond::{Problem, ProblemBody};
 use crate::edge::{Edge, codes};
@@ -35,7 +37,11 @@ pub(crate) async fn reminder(
     let document = edge.gateway.store.document(caller.organization, id);
     match edge.read(document).await? {
         Document::NoEntry => Err(Problem::from(&codes::NO_SUCH_PRESCRIPTION)),
-        Document::NotRegistered(_) => Err(Problem::from(&codes::NOT_REGISTERED)),
+        Document::NotRegistered(state) => Err(Problem {
+            state: Some(state),
+            detail: never_printed(state),
+            ..Problem::from(&codes::NOT_REGISTERED)
+        }),
         Document::None => Err(Problem::from(&codes::REMINDER_NOT_AVAILABLE)),
         Document::Found(pdf) => Ok(HttpResponse::Ok()
             .content_type("application/pdf")
@@ -44,5 +50,24 @@ pub(crate) async fn reminder(
                 format!("attachment; filename=\"promemoria-{id}.pdf\""),
             ))
             .body(pdf.0)),
+    }
+}
+
+/// Why nothing will ever be printed of a prescription in `state`, where that is so.
+fn never_printed(state: State) -> Option<&'static Text> {
+    match state {
+        State::RedRecipe => Some(&Text {
+            en: "It was written on a red form, which is valid in its place.",
+            it: "È stata scritta su ricetta rossa, che vale al suo posto.",
+        }),
+        State::Withdrawn | State::Rejected | State::Cancelled => Some(&Text {
+            en: "It is not valid, and will not be registered any more.",
+            it: "Non è valida e non sarà più registrata.",
+        }),
+        State::Conflict => Some(&Text {
+            en: "Its prescriber must first decide which prescription is to stand.",
+            it: "Il medico deve prima decidere quale ricetta è valida.",
+        }),
+        _ => None,
     }
 }

@@ -65,13 +65,35 @@ pub(crate) struct NewPrescription {
     /// A number of the prescriber's own lot, of their region. Left out, the gateway gives one of its own.
     #[schema(max_length = 15)]
     pub(crate) nre: Option<String>,
-    /// What the desk does while the SAC does not answer. The policy in force allows `hold`.
+    /// What the desk does if the SAC does not answer in time, among what the region's policy allows:
+    /// `hold` keeps it and registers it later; `red-recipe` withdraws it, and a red form is written.
+    /// Left out, the policy chooses by `patient_waiting`.
     #[schema(max_length = 16, example = "hold")]
     pub(crate) fallback: Option<String>,
     /// Whether the patient is at the desk.
     #[serde(default)]
     pub(crate) patient_waiting: bool,
+    /// The prescriber agrees that what the SAC registers after it was given up is annulled in their
+    /// name. Without that it is a conflict, and theirs to settle.
+    #[serde(default)]
+    pub(crate) annul_consent: bool,
 }
+
+/// The red form that was written instead.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewPaper)]
+pub(crate) struct NewPaper {
+    /// The number under its bar codes, fifteen characters.
+    #[schema(min_length = 15, max_length = 15, example = "150220123456789")]
+    pub(crate) number: String,
+}
+
+/// A body that says nothing: it may be left out.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Nothing)]
+pub(crate) struct Nothing {}
 
 /// The doctor whose patient it is; region, unit and speciality are theirs also when a substitute
 /// writes.

@@ -1,98 +1,17 @@
-//! The headers of a write, and what its caller hears.
+//! What is shown of an entry, and what is not.
 
-use actix_web::http::header::{HeaderName, HeaderValue};
+use policies::delivery::Uncertain;
+use policies::failure::{Code, Opaque};
+use policies::state::State;
 
+use super::resource::{refusals, shows_number};
 use super::*;
 use crate::edge::tests::store::{NRE, entry};
-
-fn headers(name: &'static str, values: &[&'static str]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for value in values {
-        headers.append(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
-    }
-    headers
-}
-
-#[test]
-fn a_key_is_one_header_of_visible_ascii() {
-    let key = |values: &[&'static str]| {
-        let headers = headers("idempotency-key", values);
-        idempotency_key(&headers).map_err(|problem| problem.code.code)
-    };
-    let longest: &'static str = "k".repeat(128).leak();
-    let too_long: &'static str = "k".repeat(129).leak();
-    assert_eq!(key(&["a-1_~!\""]), Ok("a-1_~!\"".to_owned()));
-    assert_eq!(key(&[longest]), Ok(longest.to_owned()));
-    assert_eq!(key(&[]), Err("idempotency-key-missing"));
-    for wrong in ["", "a b", "a\tb", too_long] {
-        assert_eq!(key(&[wrong]), Err("idempotency-key-invalid"), "{wrong:?}");
-    }
-    assert_eq!(key(&["a", "a"]), Err("idempotency-key-invalid"));
-}
-
-#[test]
-fn a_preference_is_honoured_or_ignored() {
-    let cases: [(&[&'static str], Option<u64>); 8] = [
-        (&["wait=5"], Some(5)),
-        (&["respond-async, wait=10"], Some(10)),
-        (&["respond-async", "Wait = \"3\""], Some(3)),
-        (&["wait=0"], Some(0)),
-        (&["wait=-1"], None),
-        (&["wait=soon"], None),
-        (&["wait"], None),
-        (&[], None),
-    ];
-    for (values, seconds) in cases {
-        let seen = wait_max(&headers("prefer", values));
-        assert_eq!(seen, seconds.map(Duration::from_secs), "{values:?}");
-    }
-}
-
-#[actix_web::test]
-async fn an_answer_says_where_the_entry_stands_now() {
-    for state in State::ALL {
-        let submitted = Submitted {
-            entry: entry(7, state),
-            replayed: true,
-        };
-        let (status, text) = match answer(submitted, Vec::new()) {
-            Ok(response) => {
-                let location = response.headers().get(header::LOCATION).unwrap();
-                assert_eq!(
-                    location.to_str().unwrap(),
-                    self::location(entry(7, state).id)
-                );
-                let status = response.status().as_u16();
-                let bytes = actix_web::body::to_bytes(response.into_body())
-                    .await
-                    .unwrap();
-                (status, String::from_utf8(bytes.to_vec()).unwrap())
-            }
-            Err(problem) => {
-                assert_eq!(problem.instance, Some(self::location(entry(7, state).id)));
-                assert_eq!(problem.notices[0].code, "1036");
-                (problem.code.status, format!("{problem:?}"))
-            }
-        };
-        let expected = match state {
-            State::Registered | State::Cancelling => 201,
-            State::Rejected => 422,
-            _ => 202,
-        };
-        assert_eq!(status, expected, "{state:?}");
-        let may_show = is_registered(state);
-        assert_eq!(text.contains(NRE), may_show, "{state:?}");
-        assert_eq!(text.contains("010203"), may_show, "{state:?}");
-    }
-}
 
 #[test]
 fn a_registered_entry_without_its_receipt_is_not_shown_as_if_it_had_one() {
     let mut damaged = entry(7, State::Registered);
-    damaged.answer = Some(policies::failure::Opaque(b"{".to_vec()));
+    damaged.answer = Some(Opaque(b"{".to_vec()));
     let problem = PrescriptionBody::of(damaged, Vec::new()).unwrap_err();
     assert_eq!(problem.code.code, "unreadable");
 }
@@ -109,4 +28,62 @@ fn nothing_of_a_prescription_is_in_the_output_of_debug() {
         assert!(!printed.contains(secret), "{printed}");
     }
     assert!(printed.contains("registered") && printed.contains("upstream-rejected"));
+}
+
+/// The number is shown of what the SAC has registered, and of nothing else: of a conflict only where
+/// the SAC was found to hold it under that very number.
+#[test]
+fn a_number_is_shown_only_of_what_the_sac_has_registered() {
+    let without_receipt = |state, reason| {
+        let mut entry = entry(7, state);
+        entry.answer = None;
+        entry.reason = reason;
+        entry
+    };
+    for state in State::ALL {
+        let registered = matches!(
+            state,
+            State::Registered | State::Cancelling | State::Cancelled | State::Conflict
+        );
+        assert_eq!(shows_number(&entry(7, state)), registered, "{state:?}");
+    }
+    let reasons = [
+        (Code::LateCommit, true),
+        (Code::Dispensed, true),
+        (Code::PaperIssued, true),
+        (Code::PossibleDouble, false),
+        (Code::NumberTaken, false),
+    ];
+    for (reason, shown) in reasons {
+        let mut conflict = without_receipt(State::Conflict, Some(reason));
+        assert_eq!(shows_number(&conflict), shown, "{reason:?}");
+        let body = PrescriptionBody::of(conflict.clone(), Vec::new()).unwrap();
+        assert_eq!(body.nre.is_some(), shown);
+        // The number that was found may be one that was replaced.
+        conflict.terms.uncertain = Uncertain::AnnulAndResend;
+        assert!(!shows_number(&conflict), "{reason:?}");
+    }
+    let cancelling = without_receipt(State::Cancelling, Some(Code::PossibleDouble));
+    assert!(!shows_number(&cancelling));
+}
+
+#[test]
+fn the_number_of_a_red_form_is_shown_of_what_was_written_on_one() {
+    let mut paper = entry(7, State::RedRecipe);
+    paper.answer = Some(Opaque(br#"{"paper_number":"150220123456789"}"#.to_vec()));
+    let body = PrescriptionBody::of(paper.clone(), Vec::new()).unwrap();
+    assert_eq!(body.paper_number.as_deref(), Some("150220123456789"));
+    assert_eq!(body.nre, None);
+    paper.state = State::Conflict;
+    let body = PrescriptionBody::of(paper, Vec::new()).unwrap();
+    assert_eq!((body.paper_number, body.nre), (None, None));
+}
+
+#[test]
+fn an_acknowledgement_is_spoken_of_where_one_is_asked_for() {
+    for state in State::ALL {
+        let body = PrescriptionBody::of(entry(7, state), Vec::new()).unwrap();
+        let asked = matches!(state, State::Rejected | State::Conflict | State::Parked);
+        assert_eq!(body.acknowledged, asked.then_some(false), "{state:?}");
+    }
 }

@@ -1,31 +1,32 @@
 //! From a request that parsed to the write that is handed over, or to everything that forbids it.
 
-use std::time::Duration;
-
 use adapters::model::{Authority, Nre, PatientCode};
 use aws_lc_rs::digest::{Context, SHA256};
-use engine::door::Write;
+use engine::door::{Matter, Write};
 use policies::delivery::Fallback;
 use policies::failure::Opaque;
+use policies::rules::FallbackRules;
 use policies::time::Timestamp;
 
+use super::headers::Headers;
 use super::reading::{Place, Reading};
 use super::request::NewPrescription;
 use crate::edge::caller::Caller;
 use crate::edge::codes;
 use crate::edge::respond::{FieldError, Problem};
 
-/// Fallbacks that exist, and that the policy in force does not allow.
-const FALLBACKS_NOT_ALLOWED: [&str; 2] = ["red-recipe", "provisional"];
+/// A fallback of the design that this release does not offer.
+const PROVISIONAL: &str = "provisional";
 /// A well-formed NRE, to go on checking with.
 const NRE_STAND_IN: &str = "000000000000000";
 
-/// What the headers said.
+/// What the policy in force says of a new prescription.
 #[derive(Debug)]
-pub(super) struct Headers {
-    pub(super) key: String,
-    pub(super) wait_max: Option<Duration>,
-    pub(super) trace: Option<String>,
+pub(super) struct Desk<'a> {
+    /// Edge checks that are switched off, by id.
+    pub(super) checks_off: &'a [String],
+    /// What desks do while the SAC does not answer.
+    pub(super) fallback: &'a FallbackRules,
 }
 
 /// Checks everything that can be checked here, and encodes the write for its lane.
@@ -37,12 +38,16 @@ pub(super) fn prepare(
     authority: &Authority,
     headers: Headers,
     now: Timestamp,
-    checks_off: &[&str],
+    desk: &Desk<'_>,
 ) -> Result<(Write, Vec<FieldError>), Problem> {
     let nre = new.nre.take();
-    let fallback = new.fallback.take();
-    let patient_waiting = new.patient_waiting;
-    let (prescription, mut reading) = Reading::of(new, now, checks_off);
+    let asked = Asked {
+        fallback: new.fallback.take(),
+        patient_waiting: new.patient_waiting,
+        annul_consent: new.annul_consent,
+    };
+    let checks_off: Vec<&str> = desk.checks_off.iter().map(String::as_str).collect();
+    let (prescription, mut reading) = Reading::of(new, now, &checks_off);
     let own_number: Option<Nre> =
         nre.map(|nre| reading.value(Place::Root.field("nre"), nre, NRE_STAND_IN));
     let region = prescription.prescriber.region.as_str();
@@ -56,7 +61,10 @@ pub(super) fn prepare(
         let error = FieldError::at("/nre", "nre-region", detail);
         reading.errors.push(error);
     }
-    reading.errors.extend(check_fallback(fallback.as_deref()));
+    let fallback = asked.fallback(desk.fallback).unwrap_or_else(|error| {
+        reading.errors.push(error);
+        Fallback::Hold
+    });
     if !reading.errors.is_empty() {
         return Err(Problem::with_errors(
             &codes::CONTENT_REFUSED,
@@ -66,30 +74,39 @@ pub(super) fn prepare(
     if prescription.acting_prescriber() != &authority.subject {
         return Err(Problem::from(&codes::PRESCRIBER_NOT_AUTHENTICATED));
     }
-    if !authority.locality.as_str().starts_with(region) {
-        let detail = "must name a locality in the region of the prescriber";
-        let error = FieldError::of_parameter("prescriber_authn", "locality-region", detail);
-        let errors = vec![error];
-        return Err(Problem::with_errors(
-            &codes::PRESCRIBER_AUTHN_INVALID,
-            errors,
-        ));
-    }
+    check_locality(authority, region)?;
     let payload = encode(&prescription);
     let own_number = own_number.map(|nre| Opaque(nre.as_str().as_bytes().to_vec()));
     let write = Write {
         organization: caller.organization.clone(),
         key: headers.key,
-        fingerprint: fingerprint(&payload, own_number.as_ref(), patient_waiting),
-        person: prescription.patient.code.as_ref().map(person),
-        own_number,
+        fingerprint: fingerprint(&payload, own_number.as_ref(), &asked),
         identity: identity(caller, authority),
         authority: encode(authority),
-        payload,
+        matter: Matter::New {
+            payload,
+            person: prescription.patient.code.as_ref().map(person),
+            own_number,
+            fallback,
+            annul_consent: asked.annul_consent,
+        },
         wait_max: headers.wait_max,
         trace: headers.trace,
     };
     Ok((write, reading.warnings))
+}
+
+/// A prescriber acts where they authenticated.
+fn check_locality(authority: &Authority, region: &str) -> Result<(), Problem> {
+    if authority.locality.as_str().starts_with(region) {
+        return Ok(());
+    }
+    let detail = "must name a locality in the region of the prescriber";
+    let error = FieldError::of_parameter("prescriber_authn", "locality-region", detail);
+    Err(Problem::with_errors(
+        &codes::PRESCRIBER_AUTHN_INVALID,
+        vec![error],
+    ))
 }
 
 /// How a patient is found again: by the code as it is written.
@@ -97,12 +114,12 @@ pub(super) fn person(code: &PatientCode) -> Opaque {
     Opaque(code.as_str().as_bytes().to_vec())
 }
 
-fn encode<T: serde::Serialize>(value: &T) -> Opaque {
+pub(super) fn encode<T: serde::Serialize>(value: &T) -> Opaque {
     Opaque(serde_json::to_vec(value).expect("the model has only strings, numbers and lists"))
 }
 
 /// The prescriber as this organisation's: two practices of one doctor authenticate apart.
-fn identity(caller: &Caller, authority: &Authority) -> Opaque {
+pub(super) fn identity(caller: &Caller, authority: &Authority) -> Opaque {
     let parts = [
         caller.organization.0.as_bytes(),
         authority.subject.as_str().as_bytes(),
@@ -110,30 +127,48 @@ fn identity(caller: &Caller, authority: &Authority) -> Opaque {
     Opaque(parts.join(&0))
 }
 
+/// What the desk asks for besides the prescription itself.
+struct Asked {
+    fallback: Option<String>,
+    patient_waiting: bool,
+    annul_consent: bool,
+}
+
+impl Asked {
+    /// The fallback that is asked for by name, or else the one that the policy has for such a patient.
+    fn fallback(&self, rules: &FallbackRules) -> Result<Fallback, FieldError> {
+        let Some(word) = self.fallback.as_deref() else {
+            return Ok(rules.standard(self.patient_waiting));
+        };
+        match Fallback::parse(word) {
+            Some(fallback) if rules.allows(fallback) => Ok(fallback),
+            None if word != PROVISIONAL => {
+                let detail = "is not one of the values of this field";
+                Err(FieldError::at("/fallback", "unknown-value", detail))
+            }
+            Some(_) | None => {
+                let detail = "is not allowed by the region's policy";
+                Err(FieldError::at("/fallback", "fallback-not-allowed", detail))
+            }
+        }
+    }
+}
+
 /// The digest of the request as we understand it: neither white space, nor the order of fields, nor
-/// how a moment was written makes it another. Parts are told apart by a byte that JSON never has.
-fn fingerprint(payload: &Opaque, own_number: Option<&Opaque>, patient_waiting: bool) -> Opaque {
+/// how a moment was written makes it another. What the policy made of it is no part: a repetition
+/// after a change of policy is the same request. Parts are told apart by a byte that JSON never has.
+fn fingerprint(payload: &Opaque, own_number: Option<&Opaque>, asked: &Asked) -> Opaque {
     let mut context = Context::new(&SHA256);
     context.update(&payload.0);
     context.update(&[0]);
     context.update(own_number.map_or(&[], |number| number.0.as_slice()));
-    context.update(&[0, u8::from(patient_waiting)]);
-    context.update(Fallback::Hold.as_str().as_bytes());
+    context.update(&[
+        0,
+        u8::from(asked.patient_waiting),
+        u8::from(asked.annul_consent),
+    ]);
+    context.update(asked.fallback.as_deref().unwrap_or_default().as_bytes());
     Opaque(context.finish().as_ref().to_vec())
-}
-
-/// The policy in force allows one fallback, which is also the default.
-fn check_fallback(word: Option<&str>) -> Option<FieldError> {
-    let word = word?;
-    if Fallback::parse(word).is_some() {
-        None
-    } else if FALLBACKS_NOT_ALLOWED.contains(&word) {
-        let detail = "is not allowed by the region's policy, which allows hold";
-        Some(FieldError::at("/fallback", "fallback-not-allowed", detail))
-    } else {
-        let detail = "is not one of the values of this field";
-        Some(FieldError::at("/fallback", "unknown-value", detail))
-    }
 }
 
 #[cfg(test)]

@@ -236,6 +236,8 @@ impl Kit {
         let (_switch, stop) = StopSwitch::new();
         let rules = crate::rules::load(None, None).unwrap();
         let rules = rules.prescriptions;
+        let fallback = rules.fallback.clone();
+        let authn_age_max = rules.authn_age_max;
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Arc::new(Calls::new(
             Arc::new(Nobody),
@@ -253,6 +255,7 @@ impl Kit {
             traffic: Traffic::new(),
             lane: adapters::sac::PRESCRIPTIONS,
             write: *write,
+            started_at: clock.now(),
             calls: Arc::clone(&calls),
             store: Arc::clone(&self.shelf) as _,
             numbers: Arc::new(Numbers::default()),
@@ -273,6 +276,8 @@ impl Kit {
                 window: Duration::from_secs(60),
                 organizations_max: 10,
             },
+            fallback,
+            authn_age_max,
             checks_off: Vec::new(),
             drain: Duration::from_secs(1),
         }

@@ -48,9 +48,15 @@ pub(crate) fn entry(number: u128, state: State) -> Entry {
             uncertain: Uncertain::Verify,
             deadline: THEN,
             answer_within: Duration::from_secs(8),
+            paper_within: Duration::from_secs(7_200),
+            look_after: Duration::from_secs(60),
+            annul_consent: false,
         },
         number: Opaque(NRE.into()),
         answer: Some(Opaque(answer.into_bytes())),
+        acknowledged: false,
+        watched: false,
+        paper_due: None,
     }
 }
 
@@ -173,8 +179,15 @@ impl Store for Shelf {
     fn settle(&self, _: Vec<Settlement>) -> BoxFuture<'_, Result<Vec<Settled>, WriteError>> {
         panic!("the edge settles nothing")
     }
-    fn park_overdue(&self, _: usize) -> BoxFuture<'_, Result<usize, WriteError>> {
-        panic!("the edge parks nothing")
+    fn sweep(&self, _: usize) -> BoxFuture<'_, Result<Swept, WriteError>> {
+        panic!("the edge sweeps nothing")
+    }
+    fn hasten_watches(
+        &self,
+        _: policies::operation::LaneName,
+        _: policies::time::Timestamp,
+    ) -> BoxFuture<'_, Result<usize, WriteError>> {
+        panic!("the edge watches nothing")
     }
     fn reauthorize(
         &self,

@@ -10,12 +10,11 @@
 //!    stored as `accepted`, and its epoch is 0.
 
 mod dependent;
+mod stored;
 
 use std::mem::take;
 
-use engine::ports::{
-    AppendError, Appended, BlockId, EntryId, NewEntry, NumberUse, Organization, Request, Start,
-};
+use engine::ports::{AppendError, BlockId, NewEntry, NumberUse, Organization, Start};
 use policies::failure::Code;
 use policies::family::Role;
 use policies::state::State;
@@ -25,7 +24,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::row::{self, RawEntry, at, entry_columns, millis, place};
 use super::step::{self, Standing};
 use super::tx::Tx;
-use crate::sealing::{Damaged, Digest, Purpose, Sealer, Unsealable};
+use crate::sealing::{Digest, Purpose, Sealer, Unsealable};
+pub(super) use stored::Stored;
 
 /// The entry that holds a number.
 pub(super) const NUMBER_HELD: &str = "SELECT 1 FROM entries WHERE number_digest = ?1";
@@ -139,83 +139,6 @@ impl Beginning {
     /// The epoch of its first lease, and the send that it is.
     fn epoch(&self) -> u64 {
         u64::from(self.lease_until.is_some())
-    }
-}
-
-/// What is sent for an entry that was appended leased and goes out with another's request.
-pub(super) struct SealedRequest {
-    id: EntryId,
-    payload: Vec<u8>,
-    number: Option<Vec<u8>>,
-    authority: Vec<u8>,
-    trace: Option<String>,
-}
-
-impl SealedRequest {
-    fn open(self, sealer: &Sealer) -> Result<Request, Damaged> {
-        let number = row::unseal(sealer, place(self.id, "number"), self.number.as_deref())?;
-        Ok(Request {
-            payload: sealer.unseal(place(self.id, "payload"), &self.payload)?,
-            number: number.unwrap_or_default(),
-            authority: sealer.unseal(place(self.id, "authority"), &self.authority)?,
-            trace: self.trace,
-        })
-    }
-}
-
-/// What became of one new entry; a replayed one is still sealed.
-pub(super) enum Stored {
-    Accepted {
-        at: Timestamp,
-        state: State,
-        epoch: u64,
-        request: Option<Box<SealedRequest>>,
-    },
-    Moot(State),
-    NoParent,
-    OtherIdentity,
-    Replay(Box<RawEntry>),
-    KeyReused,
-    NumberOurs,
-    NumberUsed,
-}
-
-impl Stored {
-    /// Unseals what is to be shown.
-    pub(super) fn open(self, sealer: &Sealer) -> Result<Appended, AppendError> {
-        Ok(match self {
-            Stored::Accepted {
-                at,
-                state,
-                epoch,
-                request,
-            } => Appended::Accepted {
-                at,
-                state,
-                epoch,
-                request: match request {
-                    Some(sealed) => match sealed.open(sealer) {
-                        Ok(request) => Some(Box::new(request)),
-                        Err(Damaged) => return Err(AppendError::Unknown),
-                    },
-                    None => None,
-                },
-            },
-            Stored::Moot(state) => Appended::Moot(state),
-            Stored::NoParent => Appended::NoParent,
-            Stored::OtherIdentity => Appended::OtherIdentity,
-            Stored::Replay(raw) => {
-                let entry = raw.open(sealer).map_err(|_| {
-                    // It is on disk: whatever is answered, it is not that nothing was stored.
-                    tracing::error!("an entry that was asked for again cannot be unsealed");
-                    AppendError::Unknown
-                })?;
-                Appended::Replay(Box::new(entry))
-            }
-            Stored::KeyReused => Appended::KeyReused,
-            Stored::NumberOurs => Appended::NumberOurs,
-            Stored::NumberUsed => Appended::NumberUsed,
-        })
     }
 }
 

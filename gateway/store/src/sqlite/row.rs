@@ -1,6 +1,8 @@
 //! How rows and the engine's types turn into each other.
 
-use engine::ports::{Entry, EntryId, Event, ReadError, Request};
+mod event;
+
+use engine::ports::{Entry, EntryId, ReadError, Request};
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::{Code, Opaque};
 use policies::family::Role;
@@ -12,6 +14,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::sealing::{Damaged, Place, Sealer};
+
+pub(super) use event::RawEvent;
 
 /// The queue of entries that are due now.
 pub(super) const READY: &str = "ready";
@@ -364,40 +368,6 @@ pub(super) fn unseal(
     sealed
         .map(|sealed| sealer.unseal(place, sealed))
         .transpose()
-}
-
-/// An event as it stands in its row: the columns `seq, at, id, state, reason`.
-#[derive(Debug)]
-pub(super) struct RawEvent {
-    seq: i64,
-    at: i64,
-    pub(super) entry: EntryId,
-    state: String,
-    reason: Option<String>,
-}
-
-impl RawEvent {
-    /// Reads a row of just those columns.
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<RawEvent> {
-        Ok(RawEvent {
-            seq: row.get(0)?,
-            at: row.get(1)?,
-            entry: EntryId(uuid(row, 2)?),
-            state: text(row, 3)?,
-            reason: optional_text(row, 4)?,
-        })
-    }
-
-    /// Understands it.
-    pub(super) fn open(&self) -> Result<Event, Damaged> {
-        Ok(Event {
-            seq: uint(self.seq),
-            at: instant(self.at),
-            entry: self.entry,
-            state: state(&self.state)?,
-            reason: reason(self.reason.as_deref())?,
-        })
-    }
 }
 
 /// An identifier, stored as its 16 bytes.

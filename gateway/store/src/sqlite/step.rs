@@ -255,7 +255,17 @@ fn write_row(tx: &mut Tx<'_>, from: &Standing, to: &Step<'_>) -> rusqlite::Resul
     Ok(())
 }
 
+/// Whether operators are told, too, and not its prescriber alone: what the upstream holds is not what
+/// was told here, or nobody knows what became of a patient's paper form.
+fn is_alarming(to: &Step<'_>) -> bool {
+    to.state == State::Conflict || to.reason == Some(Code::PaperMissing)
+}
+
 fn write_event(tx: &mut Tx<'_>, from: &Standing, to: &Step<'_>) -> rusqlite::Result<()> {
+    if is_alarming(to) {
+        let (state, reason) = (to.state.as_str(), to.reason.map_or("", Code::as_str));
+        tracing::error!(entry.id = %from.id, state, reason, "a prescription needs a person");
+    }
     let seq = tx.next_seq();
     tx.conn
         .prepare_cached(

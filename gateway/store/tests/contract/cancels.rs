@@ -161,7 +161,7 @@ pub(crate) async fn a_refused_cancel_leaves_what_it_found(place: &mut dyn Place)
     accept(&*store, about(double, Role::Cancel, "c3")).await;
     let unreadable = Some(Code::Unreadable);
     deliver(&*store, UNDOING, State::Parked, unreadable).await;
-    assert_eq!(stands(&*store, double).await, (State::Parked, unreadable));
+    assert_eq!(stands(&*store, double).await, (State::Conflict, unreadable));
 }
 
 pub(crate) async fn a_cancel_waits_for_its_prescriber_like_any_other(place: &mut dyn Place) {
@@ -284,6 +284,7 @@ pub(crate) async fn a_cancel_past_its_deadline(place: &mut dyn Place) {
     assert_eq!(store.sweep(10).await.unwrap().parked, 1);
     let late = (State::Parked, Some(Code::DeadlinePassed));
     assert_eq!(recalled(&*store, "cd").await, late);
-    assert_eq!(stands(&*store, due).await, late, "with its prescription");
+    let raised = (State::Conflict, Some(Code::DeadlinePassed));
+    assert_eq!(stands(&*store, due).await, raised, "with its prescription");
     assert_eq!(recalled(&*store, "ch").await, (State::Accepted, None));
 }

@@ -3,196 +3,27 @@
 use std::time::Duration;
 
 use engine::ports::{
-    AppendError, Appended, EntryId, NewEntry, Renumber, Request, Settled, Settlement, Start, Swept,
-    Wanted,
+    AppendError, EntryId, NewEntry, Renumber, Request, Settled, Settlement, Start, Swept, Wanted,
 };
-use policies::delivery::{Fallback, NumberFate, Terms, lease_ended};
+use policies::delivery::{Fallback, NumberFate, lease_ended};
 use policies::failure::{Code, Opaque};
-use policies::family::{Look, Role, awaits_acknowledgement};
+use policies::family::{Look, Role};
 use policies::state::{State, Tally};
 use policies::time::Timestamp;
 
 use crate::world::{START, UNDO};
 
 mod family;
+mod held;
+
+pub(crate) use held::{Described, Held, Taken, describe};
+use held::{To, heard};
 
 pub(crate) struct Reference {
     pub(crate) now: Timestamp,
     /// In the order they were stored.
     pub(crate) entries: Vec<Held>,
     entries_max: u64,
-}
-
-/// An entry of the model.
-#[derive(Debug, Clone)]
-pub(crate) struct Held {
-    /// Of a watch, what the store calls it: known once it was leased.
-    pub(crate) id: Option<EntryId>,
-    pub(crate) role: Role,
-    pub(crate) state: State,
-    pub(crate) reason: Option<Code>,
-    pub(crate) accepted_at: Timestamp,
-    pub(crate) updated_at: Timestamp,
-    pub(crate) events: Vec<(Timestamp, State, Option<Code>)>,
-    pub(crate) acknowledged: bool,
-    pub(crate) paper_due: Option<Timestamp>,
-    pub(crate) answer: Option<Opaque>,
-    pub(crate) key: Option<(String, Opaque)>,
-    pub(crate) request: Request,
-    parent: Option<usize>,
-    /// Waits for its parent.
-    held: bool,
-    op: String,
-    order_key: Option<EntryId>,
-    /// The number that no other entry may have.
-    holds: Option<Opaque>,
-    identity: Opaque,
-    terms: Terms,
-    due: Timestamp,
-    pub(crate) lease_until: Timestamp,
-    pub(crate) epoch: u64,
-    pub(crate) sends: u32,
-}
-
-/// Where an entry goes.
-struct To {
-    state: State,
-    reason: Option<Code>,
-    due: Timestamp,
-    sends: u32,
-    acknowledged: bool,
-    watch: Option<Look>,
-    number: Option<Opaque>,
-}
-
-/// What a deliverer is told, in a form that can be compared.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
-    pub(crate) role: Role,
-    pub(crate) state: State,
-    pub(crate) reason: Option<Code>,
-    pub(crate) epoch: u64,
-    pub(crate) sends: u32,
-    pub(crate) accepted_at: Timestamp,
-    pub(crate) annul_consent: bool,
-    pub(crate) request: Request,
-}
-
-/// What an append did, in a form that can be compared.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Described {
-    Accepted(Timestamp, State, u64, Option<Request>),
-    Moot(State),
-    NoParent,
-    OtherIdentity,
-    Replay(EntryId, State),
-    KeyReused,
-    NumberOurs,
-    NumberUsed,
-    Failed(AppendError),
-}
-
-pub(crate) fn describe(outcome: &Result<Appended, AppendError>) -> Described {
-    match outcome {
-        Ok(Appended::Accepted {
-            at,
-            state,
-            epoch,
-            request,
-        }) => Described::Accepted(*at, *state, *epoch, request.as_deref().cloned()),
-        Ok(Appended::Moot(state)) => Described::Moot(*state),
-        Ok(Appended::NoParent) => Described::NoParent,
-        Ok(Appended::OtherIdentity) => Described::OtherIdentity,
-        Ok(Appended::Replay(entry)) => Described::Replay(entry.id, entry.state),
-        Ok(Appended::KeyReused) => Described::KeyReused,
-        Ok(Appended::NumberOurs) => Described::NumberOurs,
-        Ok(Appended::NumberUsed) => Described::NumberUsed,
-        Err(error) => Described::Failed(*error),
-    }
-}
-
-fn heard(state: State) -> State {
-    match state {
-        State::Sending => State::Accepted,
-        State::Verifying => State::Uncertain,
-        other => other,
-    }
-}
-
-impl Held {
-    fn of(new: &NewEntry, parent: Option<usize>, now: Timestamp) -> Held {
-        let number = new.number.number().cloned();
-        Held {
-            id: Some(new.id),
-            role: new.role,
-            state: State::Accepted,
-            reason: None,
-            accepted_at: now,
-            updated_at: now,
-            events: vec![(now, State::Accepted, None)],
-            acknowledged: false,
-            paper_due: None,
-            answer: None,
-            key: Some((new.key.clone(), new.fingerprint.clone())),
-            request: Request {
-                payload: new.payload.clone(),
-                number: number.clone().unwrap_or_default(),
-                authority: new.authority.clone(),
-                trace: new.trace.clone(),
-            },
-            parent,
-            held: false,
-            op: new.op.0.to_owned(),
-            order_key: Some(new.order_key),
-            holds: number,
-            identity: new.identity.clone(),
-            terms: new.terms,
-            due: now,
-            lease_until: now,
-            epoch: 0,
-            sends: 0,
-        }
-    }
-
-    /// Whether the gateway is to do something about it by itself, or waits for what it depends on.
-    fn is_queued(&self) -> bool {
-        self.state.is_pending() && self.state != State::Cancelling
-    }
-
-    /// Its name; `id`, if the model did not know it yet.
-    pub(crate) fn named(&mut self, id: EntryId) -> EntryId {
-        self.order_key.get_or_insert(id);
-        *self.id.get_or_insert(id)
-    }
-
-    pub(crate) fn is_open_watch(&self) -> bool {
-        self.role == Role::Watch && self.is_queued()
-    }
-
-    /// Whether its prescriber must still take note of how it stands.
-    pub(crate) fn is_open(&self) -> bool {
-        awaits_acknowledgement(self.state, self.reason) && !self.acknowledged
-    }
-
-    fn lease(&mut self, state: State, until: Timestamp) {
-        self.state = state;
-        self.epoch += 1;
-        self.sends += u32::from(state == State::Sending);
-        self.lease_until = until;
-    }
-
-    pub(crate) fn taken(&self) -> Taken {
-        Taken {
-            role: self.role,
-            state: self.state,
-            reason: self.reason,
-            epoch: self.epoch,
-            sends: self.sends,
-            accepted_at: self.accepted_at,
-            annul_consent: self.terms.annul_consent,
-            request: self.request.clone(),
-        }
-    }
 }
 
 impl Reference {
@@ -395,6 +226,7 @@ impl Reference {
     }
 
     pub(crate) fn sweep(&mut self, entries_max: usize) -> Swept {
+        self.end_leases(self.now, false);
         let parked = self.give_up(
             entries_max,
             |held| held.is_overdue().then_some(held.terms.deadline),
@@ -427,7 +259,10 @@ impl Reference {
         for (_, at) in overdue {
             // What was taken along by the one before it is not late any more.
             if until(&self.entries[at]).is_some() {
-                let to = self.to(at, state, Some(reason));
+                let mut to = self.to(at, state, Some(reason));
+                let sent = self.entries[at].role == Role::Create && self.entries[at].sends > 0;
+                let is_parked = state == State::Parked;
+                to.watch = (sent && is_parked).then_some(Look::Scheduled);
                 self.take(at, to);
                 moved += 1;
             }

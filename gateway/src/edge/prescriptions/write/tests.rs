@@ -1,5 +1,7 @@
 //! What is handed over, and what makes two requests the same.
 
+use std::time::Duration;
+
 use super::*;
 use crate::edge::caller::tests::test_caller;
 use crate::edge::json::decode;
@@ -8,6 +10,13 @@ use crate::edge::tests::DRUG;
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 fn prepared(body: &str) -> Result<(Write, Vec<FieldError>), Problem> {
+    prepared_under(body, &crate::rules::compiled_in().prescriptions.fallback)
+}
+
+fn prepared_under(
+    body: &str,
+    fallback: &FallbackRules,
+) -> Result<(Write, Vec<FieldError>), Problem> {
     let headers = Headers {
         key: "k1".to_owned(),
         wait_max: Some(Duration::from_secs(5)),
@@ -16,7 +25,11 @@ fn prepared(body: &str) -> Result<(Write, Vec<FieldError>), Problem> {
     let new = decode(body.as_bytes()).unwrap();
     let caller = test_caller();
     let authority = caller.authority().unwrap();
-    prepare(new, &caller, &authority, headers, NOW, &[])
+    let desk = Desk {
+        checks_off: &[],
+        fallback,
+    };
+    prepare(new, &caller, &authority, headers, NOW, &desk)
 }
 
 fn with(field: &str) -> String {
@@ -31,12 +44,23 @@ fn a_write_carries_what_lane_and_adapter_need() {
         (write.key.as_str(), write.wait_max),
         ("k1", Some(Duration::from_secs(5)))
     );
-    assert_eq!(write.person, Some(Opaque(b"PNIMRA70A01H501P".to_vec())));
-    assert_eq!(write.own_number, Some(Opaque(b"1300A4000000017".to_vec())));
+    let Matter::New {
+        payload,
+        person: patient,
+        own_number,
+        fallback,
+        annul_consent,
+    } = write.matter
+    else {
+        panic!("a prescription is new");
+    };
+    assert_eq!(patient, Some(Opaque(b"PNIMRA70A01H501P".to_vec())));
+    assert_eq!(own_number, Some(Opaque(b"1300A4000000017".to_vec())));
+    assert_eq!((fallback, annul_consent), (Fallback::Hold, false));
     assert_eq!(write.identity.0, b"practice-a\0PROVAX00X00X000Y");
     assert_eq!(write.trace.as_deref(), Some("00-trace"));
-    let payload: adapters::model::Prescription = serde_json::from_slice(&write.payload.0).unwrap();
-    assert_eq!(payload.patient.code.as_ref().map(person), write.person);
+    let payload: adapters::model::Prescription = serde_json::from_slice(&payload.0).unwrap();
+    assert_eq!(payload.patient.code.as_ref().map(person), patient);
     let authority: Authority = serde_json::from_slice(&write.authority.0).unwrap();
     assert_eq!(authority.subject.as_str(), "PROVAX00X00X000Y");
     let rules: Vec<_> = warnings.iter().map(|warning| warning.rule).collect();
@@ -55,7 +79,7 @@ fn equal_requests_have_equal_fingerprints_however_they_are_written() {
     let same = [
         compact.to_string(),
         DRUG.replace("10:15:00+02:00", "08:15:00Z"),
-        with(r#""fallback":"hold""#),
+        with(r#""annul_consent":false"#),
         with(r#""internal":false"#),
         with(r#""patient_waiting":false"#),
     ];
@@ -68,6 +92,9 @@ fn equal_requests_have_equal_fingerprints_however_they_are_written() {
         DRUG.replace("MARIO", "MARIA"),
         with(r#""nre":"1300A4000000017""#),
         with(r#""patient_waiting":true"#),
+        with(r#""annul_consent":true"#),
+        with(r#""fallback":"hold""#),
+        with(r#""fallback":"red-recipe""#),
     ];
     for body in other {
         assert_ne!(fingerprint(&body), original, "{body}");
@@ -93,11 +120,35 @@ fn the_acting_prescriber_must_be_the_one_who_authenticated() {
     );
 }
 
+fn fallback_of(write: Write) -> Fallback {
+    match write.matter {
+        Matter::New { fallback, .. } => fallback,
+        Matter::About { .. } => panic!("a prescription is new"),
+    }
+}
+
 #[test]
-fn only_the_fallback_of_the_policy_is_taken() {
+fn the_fallback_is_the_one_asked_for_or_the_one_of_the_policy() {
+    let chosen = |body: &str| prepared(body).map(|(write, _)| fallback_of(write));
+    let (hold, red) = (Fallback::Hold, Fallback::RedRecipe);
+    let cases = [
+        (DRUG.to_owned(), hold),
+        (with(r#""patient_waiting":true"#), red),
+        (with(r#""patient_waiting":true,"fallback":"hold""#), hold),
+        (with(r#""fallback":"red-recipe""#), red),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(chosen(&body).unwrap(), expected, "{body}");
+    }
+}
+
+#[test]
+fn only_fallbacks_of_the_policy_are_taken() {
+    let mut rules = crate::rules::compiled_in().prescriptions.fallback;
+    rules.allowed = vec!["hold".to_owned()];
     let rule = |word: &str| {
         let body = with(&format!("\"fallback\":\"{word}\""));
-        match prepared(&body) {
+        match prepared_under(&body, &rules) {
             Ok(_) => "",
             Err(problem) => problem.errors[0].rule,
         }

@@ -11,9 +11,8 @@ use policies::family::{self, Change, Role, Turn};
 use policies::state::State;
 use rusqlite::OptionalExtension;
 
-use super::{
-    Beginning, Outcome, Row, SealedRequest, Stored, accepted, diagnose, insert, repetition,
-};
+use super::stored::SealedRequest;
+use super::{Beginning, Outcome, Row, Stored, accepted, diagnose, insert, repetition};
 use crate::sqlite::family::{apply, follow, unreadable};
 use crate::sqlite::step::Standing;
 use crate::sqlite::tx::Tx;

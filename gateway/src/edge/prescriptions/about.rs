@@ -1,0 +1,324 @@
+//! What is done about a prescription that is on disk: it is cancelled, its red form is confirmed, or
+//! its prescriber takes note of how it ended.
+//!
+//! Each is a write of its own with its own key; its caller hears where the prescription stands now.
+//!
+//! # Invariants
+//!
+//! 1. Only the prescriber who wrote it cancels it. That a red form was written may be said by anyone
+//!    at the desk, and is worth nothing without the form; taking note needs a prescriber of the
+//!    practice.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use adapters::model::{Authority, PaperNumber};
+use aws_lc_rs::digest::{Context, SHA256};
+use engine::door::{Matter, Refusal, Write};
+use engine::entry::{Entry, EntryId};
+use policies::failure::Opaque;
+use policies::family::Role;
+use policies::state::State;
+use tokio::time::timeout;
+
+use super::headers::Headers;
+use super::request::{NewPaper, Nothing};
+use super::resource::{Paper, PrescriptionBody, paper_number, refusals};
+use super::write::{encode, identity};
+use super::{practice, refused, stored_before};
+use crate::edge::caller::Caller;
+use crate::edge::codes::{self, Code};
+use crate::edge::notation::{entry_id, location};
+use crate::edge::respond::{FieldError, Problem, ProblemBody};
+use crate::edge::{Edge, body, json};
+
+/// Cancel a prescription.
+///
+/// Answers 200 once it is cancelled at the SAC, or withdrawn before it was sent; 202 while the cancel
+/// waits for the SAC or for the prescription's own answer. Follow its state.
+#[utoipa::path(
+    post,
+    path = "/prescriptions/{id}/cancel",
+    operation_id = "cancelPrescription",
+    tag = "prescriptions",
+    params(
+        ("id" = String, Path, format = "uuid", max_length = 36, description = "Its id."),
+        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128,
+            description = "New for each new write, the same for its repetitions. Kept 90 days."),
+        ("Prefer" = Option<String>, Header, max_length = 64,
+            description = "`wait=N`: answer within N seconds, cancelled or not."),
+    ),
+    request_body(content = Nothing, content_type = "application/json",
+        description = "May be left out."),
+    responses(
+        (status = 200, body = PrescriptionBody, description = "Cancelled, or withdrawn."),
+        (status = 202, body = PrescriptionBody, description = "The cancel is on disk, and waits."),
+        (status = 400, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "Not in the form of this request."),
+        (status = 404, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "No such prescription of this organisation."),
+        (status = 408, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The body arrived too slowly."),
+        (status = 409, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "Not cancellable: its state is in the body. Or a request with this key \
+                is being stored."),
+        (status = 413, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The body is too large."),
+        (status = 415, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The body is not plain JSON."),
+        (status = 422, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The SAC refused to cancel it, with its notices. It is registered again."),
+    ),
+)]
+pub(crate) async fn cancel(
+    edge: Data<Edge>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let caller = practice(&edge, &request)?;
+    let authority = caller.authority()?;
+    let headers = Headers::of(&request)?;
+    nothing(&edge, &request, payload).await?;
+    let about = About {
+        parent: entry_id(&id)?,
+        role: Role::Cancel,
+        payload: Opaque::default(),
+        prescriber: Some(&authority),
+    };
+    let write = about.write(&caller, headers);
+    if caller.authn_age(&authority) > edge.gateway.authn_age_max.annul {
+        stored_before(&edge, &write).await?;
+    }
+    let done = submit(&edge, write).await;
+    let cancel = done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOT_CANCELLABLE))?;
+    let parent = about.parent(&edge, &caller).await?;
+    let problem = |code| Problem {
+        state: Some(parent.state),
+        instance: Some(parent.id),
+        ..Problem::from(code)
+    };
+    match cancel.state {
+        State::Registered => shown(StatusCode::OK, parent),
+        State::Rejected => Err(Problem {
+            notices: refusals(cancel.answer.as_ref()),
+            upstream: Some("sac"),
+            ..problem(&codes::CANCEL_REFUSED)
+        }),
+        // It had waited for its turn, which will never come.
+        State::Withdrawn => Err(problem(&codes::NOT_CANCELLABLE)),
+        _ => shown(StatusCode::ACCEPTED, parent),
+    }
+}
+
+/// Confirm the number of the red form that a prescription was written on.
+///
+/// Nothing more is sent of it. If the SAC has registered it nevertheless, that is annulled where its
+/// prescriber consented, or else becomes a conflict.
+#[utoipa::path(
+    post,
+    path = "/prescriptions/{id}/paper",
+    operation_id = "confirmPaper",
+    tag = "prescriptions",
+    params(
+        ("id" = String, Path, format = "uuid", max_length = 36, description = "Its id."),
+        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128,
+            description = "New for each new write, the same for its repetitions. Kept 90 days."),
+    ),
+    request_body(content = NewPaper, content_type = "application/json"),
+    responses(
+        (status = 200, body = PrescriptionBody, description = "Noted: where it stands now."),
+        (status = 400, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "Not in the form of this request."),
+        (status = 404, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "No such prescription of this organisation."),
+        (status = 408, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The body arrived too slowly."),
+        (status = 409, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "No red form is expected: its state is in the body. Or a request with this \
+                key is being stored."),
+        (status = 413, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The body is too large."),
+        (status = 415, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The body is not plain JSON."),
+        (status = 422, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The number is not that of a red form."),
+    ),
+)]
+pub(crate) async fn paper(
+    edge: Data<Edge>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let caller = practice(&edge, &request)?;
+    let headers = Headers::of(&request)?;
+    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let new: NewPaper = json::decode(&bytes)?;
+    let number = PaperNumber::new(new.number).map_err(|invalid| {
+        let error = FieldError::at("/number", invalid.rule(), invalid.sentence());
+        Problem::with_errors(&codes::CONTENT_REFUSED, vec![error])
+    })?;
+    let about = About {
+        parent: entry_id(&id)?,
+        role: Role::Paper,
+        payload: encode(&Paper {
+            paper_number: number.clone(),
+        }),
+        prescriber: None,
+    };
+    match submit(&edge, about.write(&caller, headers)).await {
+        Ok(_) => shown(StatusCode::OK, about.parent(&edge, &caller).await?),
+        Err(refusal @ Refusal::Moot(State::RedRecipe)) => {
+            // Said again under another key.
+            let parent = about.parent(&edge, &caller).await?;
+            if paper_number(&parent).as_deref() == Some(number.as_str()) {
+                return shown(StatusCode::OK, parent);
+            }
+            Err(about.refused(&edge, refusal, &codes::PAPER_NOT_EXPECTED))
+        }
+        Err(refusal) => Err(about.refused(&edge, refusal, &codes::PAPER_NOT_EXPECTED)),
+    }
+}
+
+/// Take note of how a prescription ended.
+///
+/// It leaves the list of what is unacknowledged. What comes to another bad end later is listed again.
+#[utoipa::path(
+    post,
+    path = "/prescriptions/{id}/acknowledge",
+    operation_id = "acknowledge",
+    tag = "prescriptions",
+    params(
+        ("id" = String, Path, format = "uuid", max_length = 36, description = "Its id."),
+        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128,
+            description = "New for each new write, the same for its repetitions. Kept 90 days."),
+    ),
+    request_body(content = Nothing, content_type = "application/json",
+        description = "May be left out."),
+    responses(
+        (status = 200, body = PrescriptionBody, description = "Noted."),
+        (status = 400, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "Not in the form of this request."),
+        (status = 404, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "No such prescription of this organisation."),
+        (status = 408, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The body arrived too slowly."),
+        (status = 409, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "Nothing to take note of: its state is in the body. Or a request with this \
+                key is being stored."),
+        (status = 413, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The body is too large."),
+        (status = 415, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The body is not plain JSON."),
+        (status = 422, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "The key was used for another request."),
+    ),
+)]
+pub(crate) async fn acknowledge(
+    edge: Data<Edge>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let caller = practice(&edge, &request)?;
+    caller.authority()?;
+    let headers = Headers::of(&request)?;
+    nothing(&edge, &request, payload).await?;
+    let about = About {
+        parent: entry_id(&id)?,
+        role: Role::Acknowledge,
+        payload: Opaque::default(),
+        prescriber: None,
+    };
+    let done = submit(&edge, about.write(&caller, headers)).await;
+    done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOTHING_TO_ACKNOWLEDGE))?;
+    shown(StatusCode::OK, about.parent(&edge, &caller).await?)
+}
+
+/// A body that may be left out, and says nothing.
+async fn nothing(edge: &Edge, request: &HttpRequest, payload: Payload) -> Result<(), Problem> {
+    match body::read_if_any(request.headers(), payload, edge.body).await? {
+        Some(bytes) => json::decode::<Nothing>(&bytes).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// What is done about which prescription.
+struct About<'a> {
+    parent: EntryId,
+    role: Role,
+    payload: Opaque,
+    /// Under whose authority, where something may be sent for it.
+    prescriber: Option<&'a Authority>,
+}
+
+impl About<'_> {
+    /// The write that it is.
+    fn write(&self, caller: &Caller, headers: Headers) -> Write {
+        let organization = || Opaque(caller.organization.0.as_bytes().to_vec());
+        Write {
+            organization: caller.organization.clone(),
+            key: headers.key,
+            fingerprint: self.fingerprint(),
+            identity: self
+                .prescriber
+                .map_or_else(organization, |authority| identity(caller, authority)),
+            authority: self.prescriber.map(encode).unwrap_or_default(),
+            matter: Matter::About {
+                parent: self.parent,
+                role: self.role,
+                payload: self.payload.clone(),
+            },
+            wait_max: headers.wait_max,
+            trace: headers.trace,
+        }
+    }
+
+    /// The digest of the request: what is done, about which prescription, and what is kept with it.
+    fn fingerprint(&self) -> Opaque {
+        let mut context = Context::new(&SHA256);
+        context.update(self.role.as_str().as_bytes());
+        context.update(&[0]);
+        context.update(self.parent.0.as_bytes());
+        context.update(&self.payload.0);
+        Opaque(context.finish().as_ref().to_vec())
+    }
+
+    /// The prescription as it stands now.
+    async fn parent(&self, edge: &Edge, caller: &Caller) -> Result<Entry, Problem> {
+        let store = &edge.gateway.store;
+        let parent = store.get(caller.organization.clone(), self.parent);
+        let parent = edge.read(parent).await?;
+        parent.ok_or_else(|| Problem::from(&codes::NO_SUCH_PRESCRIPTION))
+    }
+
+    /// `refusal` as a problem; where the prescription stands so that there is nothing to do, `moot`.
+    fn refused(&self, edge: &Edge, refusal: Refusal, moot: &'static Code) -> Problem {
+        match refusal {
+            Refusal::Moot(state) => Problem {
+                state: Some(state),
+                instance: Some(self.parent),
+                ..Problem::from(moot)
+            },
+            refusal => refused(edge, refusal),
+        }
+    }
+}
+
+/// Stores `write` and waits for its outcome; hands over its own entry.
+async fn submit(edge: &Edge, write: Write) -> Result<Entry, Refusal> {
+    match timeout(edge.answer_within, edge.gateway.prescriptions.submit(write)).await {
+        Ok(submitted) => submitted.map(|submitted| submitted.entry),
+        Err(_) => Err(Refusal::Unknown),
+    }
+}
+
+fn shown(status: StatusCode, parent: Entry) -> Result<HttpResponse, Problem> {
+    let location = location(parent.id);
+    let body = PrescriptionBody::of(parent, Vec::new())?;
+    Ok(HttpResponse::build(status)
+        .insert_header((header::LOCATION, location))
+        .json(body))
+}

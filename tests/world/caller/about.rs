@@ -1,0 +1,54 @@
+//! What a caller does about a prescription that it wrote, and what it is still to take note of.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Caller, Reply, answer};
+use crate::world::prescription::key;
+
+impl Caller {
+    /// Does `what` (`cancel`, `paper`, `acknowledge`) about a prescription under a fresh key.
+    pub async fn about(&self, id: &str, what: &str, body: Option<&Value>) -> Reply {
+        self.about_under(&key(), id, what, body).await
+    }
+
+    /// As [`Caller::about`], under `key`.
+    ///
+    /// # Panics
+    ///
+    /// When no answer comes.
+    pub async fn about_under(
+        &self,
+        key: &str,
+        id: &str,
+        what: &str,
+        body: Option<&Value>,
+    ) -> Reply {
+        let request = self
+            .request(Method::POST, &format!("/v1/prescriptions/{id}/{what}"))
+            .header("Idempotency-Key", key);
+        let request = match body {
+            Some(body) => request
+                .header("Content-Type", "application/json")
+                .body(body.to_string()),
+            None => request,
+        };
+        let reply = answer(request).await;
+        reply.expect("the gateway answers what is done about a prescription")
+    }
+
+    /// Confirms the number of a red form.
+    pub async fn paper(&self, id: &str, number: &str) -> Reply {
+        self.about(id, "paper", Some(&json!({ "number": number })))
+            .await
+    }
+
+    /// The ids of what its prescriber must know and has not acknowledged.
+    pub async fn unacknowledged(&self) -> Vec<String> {
+        let reply = self.get("/v1/prescriptions?unacknowledged=true").await;
+        let items = reply.expect(200).at("/items");
+        let items = items.as_array().cloned().unwrap_or_default();
+        let id = |item: &Value| item["id"].as_str().unwrap_or_default().to_owned();
+        items.iter().map(id).collect()
+    }
+}
