@@ -147,8 +147,24 @@ type Contradiction = (Vec<(&'static str, Value)>, Vec<&'static str>);
 /// all of it.
 #[tokio::test]
 async fn check_refuses_what_no_policy_may_say() {
+    let cases = [provisional(), legal_bases(), contradictions()].concat();
+    for (keys, named) in cases {
+        let mut setup = Setup::default();
+        for (key, value) in keys {
+            setup = setup.policy(key, value);
+        }
+        let ended = check(&World::prepare(setup)).await;
+        assert_eq!(ended.code, Some(WRONG_CONFIGURATION), "{}", ended.output);
+        for name in named {
+            assert!(ended.output.contains(name), "{name} in {}", ended.output);
+        }
+    }
+}
+
+/// A sheet without the SAC's code.
+fn provisional() -> Vec<Contradiction> {
     let provisional = json!(["hold", "provisional"]);
-    let cases: Vec<Contradiction> = vec![
+    vec![
         (
             vec![("prescriptions.fallback.allowed", provisional.clone())],
             vec![
@@ -169,6 +185,12 @@ async fn check_refuses_what_no_policy_may_say() {
             ],
             vec!["cannot stand beside provisional"],
         ),
+    ]
+}
+
+/// A law that does not hold any more, or never did.
+fn legal_bases() -> Vec<Contradiction> {
+    vec![
         (
             vec![
                 ("prescriptions.fallback.legal_basis.act", json!("DL 1/2026")),
@@ -191,6 +213,12 @@ async fn check_refuses_what_no_policy_may_say() {
             ],
             vec!["legal_basis.valid_until: must be a date"],
         ),
+    ]
+}
+
+/// Values that contradict each other.
+fn contradictions() -> Vec<Contradiction> {
+    vec![
         (
             vec![
                 ("prescriptions.fallback.allowed", json!(["hold"])),
@@ -220,18 +248,7 @@ async fn check_refuses_what_no_policy_may_say() {
                 "authn_age_max.read: must be at least watch.horizon",
             ],
         ),
-    ];
-    for (keys, named) in cases {
-        let mut setup = Setup::default();
-        for (key, value) in keys {
-            setup = setup.policy(key, value);
-        }
-        let ended = check(&World::prepare(setup)).await;
-        assert_eq!(ended.code, Some(WRONG_CONFIGURATION), "{}", ended.output);
-        for name in named {
-            assert!(ended.output.contains(name), "{name} in {}", ended.output);
-        }
-    }
+    ]
 }
 
 async fn check(world: &World) -> Ended {

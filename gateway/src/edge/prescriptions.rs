@@ -117,14 +117,6 @@ pub(crate) async fn create(
     }
 }
 
-/// Why the lane took nothing, and when it may.
-fn refused(edge: &Edge, refusal: Refusal) -> Problem {
-    Problem {
-        retry_after: edge.gateway.prescriptions.retry_after(refusal),
-        ..Problem::from(refusal)
-    }
-}
-
 /// Refuses `write`, whose prescriber authenticated too long ago for it to be sent, unless it is the
 /// repetition of one that is on disk.
 async fn stored_before(edge: &Edge, write: &Write) -> Result<(), Problem> {
@@ -155,14 +147,6 @@ fn practice(edge: &Edge, request: &HttpRequest) -> Result<Caller, Problem> {
         return Err(Problem::from(&codes::PROFILE_NOT_ALLOWED));
     }
     Ok(caller)
-}
-
-/// Why the lane did not take a write, and how long until it may.
-fn refused(edge: &Edge, refusal: Refusal) -> Problem {
-    Problem {
-        retry_after: edge.gateway.prescriptions.retry_after(refusal),
-        ..Problem::from(refusal)
-    }
 }
 
 #[cfg(test)]

@@ -177,6 +177,53 @@ async fn a_write_needs_a_practice_and_a_prescriber() {
     );
 }
 
+/// What is done about a prescription is checked before it reaches the lane, and reaches it then.
+#[actix_web::test]
+async fn what_is_done_about_a_prescription_reaches_the_lane() {
+    let kit = Kit::new();
+    let id = uuid::Uuid::from_u128(7);
+    let about = |what: &str, body: Option<&str>| {
+        let request = kit.request(Method::POST, &format!("/v1/prescriptions/{id}/{what}"));
+        let request = request.insert_header(("idempotency-key", "k"));
+        match body {
+            None => request,
+            Some(body) => request
+                .insert_header(("content-type", "application/json"))
+                .set_payload(body.to_owned()),
+        }
+    };
+    let keyless = kit.request(Method::POST, &format!("/v1/prescriptions/{id}/cancel"));
+    let nowhere = kit.request(Method::POST, "/v1/prescriptions/x/cancel");
+    let number = r#"{"number":"150220123456789"}"#;
+    let cases = vec![
+        (about("cancel", None), 503, "stopping"),
+        (about("cancel", Some("{}")), 503, "stopping"),
+        (about("acknowledge", None), 503, "stopping"),
+        (about("paper", Some(number)), 503, "stopping"),
+        (keyless, 400, "idempotency-key-missing"),
+        (
+            nowhere.insert_header(("idempotency-key", "k")),
+            404,
+            "no-such-prescription",
+        ),
+        (about("cancel", Some("7")), 400, "json-structure"),
+        (about("cancel", None).set_payload("x"), 415, "media-type"),
+        (
+            about("acknowledge", Some(r#"{"a":1}"#)),
+            400,
+            "json-structure",
+        ),
+        (about("paper", None), 415, "media-type"),
+        (about("paper", Some("{}")), 400, "json-structure"),
+        (
+            about("paper", Some(r#"{"number":"15022"}"#)),
+            422,
+            "content-refused",
+        ),
+    ];
+    all_refused(&kit, cases).await;
+}
+
 #[actix_web::test]
 async fn every_broken_rule_is_listed_with_its_field() {
     let kit = Kit::new();

@@ -13,6 +13,7 @@ pub(super) fn step(next: Next<'_>, event: Event<'_>) -> (Case, Command) {
         Event::Unreadable => next.unreadable(),
         Event::Leased { probe } => next.leased(probe),
         Event::Done => next.settled(State::Registered, None),
+        Event::Found(Standing::Live) if next.supersedes().is_some() => next.annul_again(),
         Event::Found(Standing::Live | Standing::Taken) => next.settled(State::Registered, None),
         Event::Found(Standing::Closed) if next.supersedes().is_some() => next.superseded(),
         Event::Found(Standing::Closed) => {
@@ -137,6 +138,18 @@ impl Next<'_> {
         self.case.sends = 0;
         let reason = Some(Code::Superseded);
         self.settle_number(State::Accepted, due, reason, NumberFate::Replaced)
+    }
+
+    /// An annul was refused, and the number is live: an earlier annul of it may have been lost, and
+    /// may yet be applied, so that it is not called registered.
+    fn annul_again(self) -> (Case, Command) {
+        if self.is_overdue() {
+            return self.park(Code::DeadlinePassed);
+        }
+        let reason = self.case.reason;
+        let failed = self.failed();
+        let due = failed.verify_due(Duration::ZERO);
+        failed.settle(State::Uncertain, Some(due), reason)
     }
 
     fn send_failed(self, failure: &Failure) -> (Case, Command) {

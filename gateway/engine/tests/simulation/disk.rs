@@ -20,6 +20,7 @@ use super::payload::Payload;
 use super::rows::{Reply, Row, Rows, Write};
 use super::witness::Ledger;
 
+mod follow;
 mod port;
 
 /// The disk: it outlives every process.
@@ -196,81 +197,6 @@ impl Disk {
         }
     }
 
-    /// An entry has one holder: a settlement that counts names the lease given last.
-    fn follow(&self, state: &mut Held, write: &Write, reply: &Reply) {
-        match (write, reply) {
-            (Write::Append(new), Reply::Appended(Ok(Appended::Accepted { epoch, .. }))) => {
-                let place = state.visible.place(new.id).unwrap_or(usize::MAX);
-                state.holders.insert(new.id, *epoch);
-                let row = &state.visible.entries[place];
-                self.journal.note(format_args!(
-                    "entry {place} stored, {} of {:?}: {} {:?}, lease {epoch}",
-                    new.role.as_str(),
-                    row.parent,
-                    row.state.as_str(),
-                    row.reason,
-                ));
-            }
-            (Write::Lease(..), Reply::Leased(leased)) => {
-                for lease in leased {
-                    let place = state.visible.place(lease.id).unwrap_or(usize::MAX);
-                    state.holders.insert(lease.id, lease.epoch);
-                    self.journal.note(format_args!(
-                        "entry {place} ({}) {}, lease {}",
-                        lease.role.as_str(),
-                        lease.state.as_str(),
-                        lease.epoch
-                    ));
-                }
-            }
-            (Write::Settle(settlement), Reply::Settled(settled)) => {
-                self.follow_settled(state, settlement, *settled);
-            }
-            (Write::Reauthorize(..) | Write::Hasten(_), Reply::Count(count)) if *count > 0 => {
-                self.journal.note(format_args!(
-                    "{count} entries authorised again, or hastened"
-                ));
-            }
-            (Write::Sweep(_), Reply::Swept(swept)) => {
-                self.journal.note(format_args!("{swept:?}"));
-            }
-            _ => {}
-        }
-    }
-
-    fn follow_settled(&self, state: &mut Held, settlement: &Settlement, settled: Settled) {
-        let place = state.visible.place(settlement.id).unwrap_or(usize::MAX);
-        let holder = state.holders.get(&settlement.id).copied();
-        let name = settlement.state.as_str();
-        let (epoch, reason) = (settlement.epoch, settlement.reason);
-        let fate = match &settlement.number {
-            Renumber::Kept => "",
-            Renumber::Watched => ", watched",
-            Renumber::Replaced(_) => ", renumbered",
-        };
-        self.journal.note(format_args!(
-            "entry {place} to {name} {reason:?} under {epoch}{fate}: {settled:?}"
-        ));
-        self.journal.hold(
-            settled != Settled::Settled || holder == Some(epoch),
-            format_args!("entry {place} settled under {epoch}, held under {holder:?}"),
-        );
-        let row = &state.visible.entries[place];
-        match (row.role(), settled, settlement.state) {
-            (Role::Watch, Settled::Settled, State::Withdrawn) => {
-                self.ledger.closes(&self.journal, &row.number, self.horizon);
-            }
-            (Role::Create, Settled::Stale(_), State::Registered) => {
-                let watches = state.visible.entries.iter();
-                let given_up =
-                    watches.filter(|watch| watch.parent == Some(place) && watch.is_open_watch());
-                let numbers: Vec<Opaque> = given_up.map(|watch| watch.number.clone()).collect();
-                state.late_answers.extend(numbers);
-            }
-            _ => {}
-        }
-    }
-
     fn fault(&self, write: &Write) -> Option<Refusal> {
         let options = &self.options;
         let drawn = [self.chance.share(), self.chance.share()];
@@ -328,11 +254,19 @@ impl Disk {
         self.held().late_answers.clone()
     }
 
-    /// Whether a send under `number` is covered by a lease that still runs.
+    /// Whether a send under `number` is covered by a lease that still runs, or looked after: its entry
+    /// may have been raised, or written on paper, while a probe's read was under way.
     pub(crate) fn is_held(&self, number: &Opaque) -> bool {
         let now = self.journal.now();
-        let runs = |row: &Row| row.role() == Role::Create && is_leased(row, now);
-        self.look(|rows| rows.of_number(number).is_some_and(runs))
+        self.look(|rows| {
+            let Some(row) = rows.of_number(number) else {
+                return false;
+            };
+            let mut watches = rows.entries.iter().filter(|row| row.is_open_watch());
+            let is_watched = watches.any(|watch| watch.number == *number);
+            let is_raised = matches!(row.state, State::Conflict | State::RedRecipe);
+            row.role() == Role::Create && (is_leased(row, now) || (is_raised && is_watched))
+        })
     }
 
     /// Numbers that the entry under `number` had before.

@@ -12,10 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policies::family::Role;
+use policies::gate::GateState;
 use policies::state::State;
 use policies::time::Timestamp;
 
 use super::callers;
+use super::operations::SEND;
 use super::options::seconds;
 use super::rows::{Row, Rows};
 use super::upstream::Held;
@@ -74,6 +76,11 @@ pub(crate) async fn drains(world: &Arc<World>, life: &mut Life, within: Duration
             key += 1;
             callers::log_in(world, organization, doctor, key).await;
         }
+        // No gate closes without a write, and no watch ends before the gate has closed.
+        if is_gate_open(world) {
+            key += 1;
+            callers::log_in(world, 1, 1, key).await;
+        }
         leap(world, life, waits, began_at + FOLLOWED_UP_WITHIN).await;
     }
 }
@@ -94,6 +101,12 @@ async fn leap(world: &World, life: &mut Life, waits: Option<Timestamp>, follow_u
         .journal
         .note(format_args!("nothing happens until {}", at.0));
     life.leap(at.since(now) - seconds(2), RESTARTS_MAX).await;
+}
+
+fn is_gate_open(world: &World) -> bool {
+    let gates = world.door().map(|(door, _)| door.gates());
+    let mut gates = gates.unwrap_or_default().into_iter();
+    gates.any(|gate| gate.op == SEND && gate.view.state != GateState::Closed)
 }
 
 fn is_delivered(rows: &Rows) -> bool {

@@ -56,6 +56,25 @@ async fn pages_follow_each_other_and_end() {
 }
 
 #[actix_web::test]
+async fn what_waits_for_an_acknowledgement_is_asked_for_by_name() {
+    let kit = Kit::new();
+    let list = |query: &str| get(&kit, &format!("/v1/prescriptions?{query}"));
+    let requests = vec![
+        list("unacknowledged=true"),
+        list("unacknowledged=false"),
+        list("state=parked"),
+        list("unacknowledged=yes"),
+        list("unacknowledged"),
+    ];
+    let heard = kit.ask(requests).await;
+    let codes: Vec<_> = heard.iter().map(|heard| heard.code()).collect();
+    assert_eq!(codes, ["", "", "", "query-invalid", "query-invalid"]);
+    let filters = kit.shelf.filters.lock().unwrap();
+    let asked: Vec<_> = filters.iter().map(|filter| filter.unacknowledged).collect();
+    assert_eq!(asked, [true, false, false]);
+}
+
+#[actix_web::test]
 async fn a_search_takes_a_number_or_a_person_and_refuses_the_rest() {
     let kit = Kit::new();
     let search = |body: serde_json::Value| {
