@@ -74,6 +74,10 @@ fn cancel_before_registered(cell: &Cell) -> Outcomes {
         Effect::Dispensed => CANCELLED,
         Effect::Answered if waits => CANCELLED,
         Effect::Applied if waits && cell.uncertain == Uncertain::Verify => CANCELLED,
+        // A restart takes its time: what is looked for may be there by then.
+        Effect::Late if waits && cell.uncertain == Uncertain::Verify && cell.is_killed() => {
+            &["withdrawn/cancel-requested 0+1", "cancelled 0+1"]
+        }
         Effect::Applied | Effect::Late | Effect::Answered => TAKEN_BACK_AND_ANNULLED,
     }
 }

@@ -173,7 +173,7 @@ fn doubles(seen: &Seen, rule: &mut impl FnMut(bool, &str)) {
 
 fn truths(seen: &Seen, rule: &mut impl FnMut(bool, &str)) {
     let ours = ours(seen);
-    let Effects { live, received, .. } = effects(seen);
+    let Effects { live, .. } = effects(seen);
     let is_conflict = state(seen) == "conflict";
     let is_held = |nre: &str| ours.iter().any(|held| held.nre == nre);
     for heard in every(seen) {
@@ -206,15 +206,7 @@ fn truths(seen: &Seen, rule: &mut impl FnMut(bool, &str)) {
         every(seen).find(is_wrong_promise).is_none(),
         "what may wait was sent to paper, or what may not was accepted",
     );
-    let is_not_done = |heard: &&Heard| heard.outcome == "not-done" && heard.verb == Verb::Create;
-    rule(
-        seen.told.iter().find(is_not_done).is_none() || received == 0,
-        "told that nothing was done, and something was",
-    );
-    rule(
-        seen.finally.iter().find(is_not_done).is_none() || live == 0,
-        "told in the end that nothing is done, and something is live",
-    );
+    not_done(seen, rule);
     if state(seen) == "registered" {
         let nre = seen.entry.text("/nre");
         let held = ours.iter().find(|held| held.nre == nre);
@@ -225,6 +217,22 @@ fn truths(seen: &Seen, rule: &mut impl FnMut(bool, &str)) {
             "registered, and its number or code is not the SAC's",
         );
     }
+}
+
+/// *Not done* is said before anything was done; later, of what is surely undone.
+fn not_done(seen: &Seen, rule: &mut impl FnMut(bool, &str)) {
+    let Effects { live, received, .. } = effects(seen);
+    let is_not_done = |heard: &Heard| heard.outcome == "not-done" && heard.verb == Verb::Create;
+    let first = seen.told.iter().find(|heard| heard.verb == Verb::Create);
+    rule(
+        !first.is_some_and(is_not_done) || received == 0,
+        "told that nothing was done, and something was",
+    );
+    let is_annulled = seen.reasons.iter().any(|reason| reason == "annulled");
+    rule(
+        !every(seen).any(is_not_done) || received == 0 || (live == 0 && is_annulled),
+        "told that nothing is done, and nobody undid it",
+    );
 }
 
 fn raises(seen: &Seen, rule: &mut impl FnMut(bool, &str)) {
