@@ -258,9 +258,18 @@ impl<'a> Desk<'a> {
 
     async fn struck(&self, operation: Operation) {
         until("the fault has struck", SOON, async || {
-            (self.world.book().calls(operation).received > 0).then_some(())
+            self.has_struck(operation).then_some(())
         })
         .await;
+    }
+
+    /// Whether the fault has hit a call; of a delay, whether there was a call.
+    fn has_struck(&self, operation: Operation) -> bool {
+        let calls = self.world.book().calls(operation);
+        match self.cell.strike.fault {
+            Fault::Slow { .. } => calls.received > 0,
+            _ => calls.faulted > 0,
+        }
     }
 
     async fn kill_if_due(&mut self) {
@@ -286,16 +295,17 @@ impl<'a> Desk<'a> {
         .await
     }
 
-    /// A fault that hit nothing shows nothing. Those of connections, and delays, are not counted.
+    /// A fault that hit nothing shows nothing. Those of connections are not counted.
     fn assert_struck(&self) {
         let operation = match self.cell.standing {
             Standing::Registered => Operation::Annulla,
             _ => Operation::Invio,
         };
-        let strike = &self.cell.strike;
-        let is_counted = !strike.is_of_connections() && !matches!(strike.fault, Fault::Slow { .. });
-        let faulted = self.world.book().calls(operation).faulted;
-        assert!(!is_counted || faulted > 0, "the fault struck nothing");
+        let is_counted = !self.cell.strike.is_of_connections();
+        assert!(
+            !is_counted || self.has_struck(operation),
+            "the fault struck nothing"
+        );
     }
 
     /// The doctor authenticates anew, and writes for another patient.
