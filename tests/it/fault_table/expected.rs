@@ -96,6 +96,15 @@ fn paper(cell: &Cell) -> Outcomes {
             Effect::Unsent | Effect::Nothing | Effect::Malformed => RED_RECIPE,
             // Nobody may look for what was under way: its authority is refused.
             Effect::Unauthorized => &["conflict/possible-double 0+0 [possible-double]"],
+            // It is answered while the form is being confirmed: either may come first.
+            Effect::Dispensed if cell.consent => &[
+                "red-recipe/annulled 0+1 [annulled]",
+                "red-recipe/annulled 0+1 [paper-issued, annulled]",
+            ],
+            Effect::Dispensed => &[
+                "conflict/late-commit 1+0 [late-commit]",
+                "conflict/paper-issued 1+0 [paper-issued]",
+            ],
             _ if cell.consent => &["red-recipe/annulled 0+1 [annulled]"],
             _ => LATE_COMMIT,
         },
