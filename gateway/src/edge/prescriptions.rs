@@ -117,6 +117,14 @@ pub(crate) async fn create(
     }
 }
 
+/// Why the lane took nothing, and when it may.
+fn refused(edge: &Edge, refusal: Refusal) -> Problem {
+    Problem {
+        retry_after: edge.gateway.prescriptions.retry_after(refusal),
+        ..Problem::from(refusal)
+    }
+}
+
 /// Refuses `write`, whose prescriber authenticated too long ago for it to be sent, unless it is the
 /// repetition of one that is on disk.
 async fn stored_before(edge: &Edge, write: &Write) -> Result<(), Problem> {

@@ -74,11 +74,7 @@ impl Reference {
             Turn::Moot => unreachable!("told above"),
         };
         if family::consents(new.role) {
-            self.entries[parent].terms.annul_consent = true;
-            for held in &mut self.entries {
-                let theirs = held.is_open_watch() && held.parent == Some(parent);
-                held.terms.annul_consent |= theirs;
-            }
+            self.consent(parent);
         }
         if let Some(change) = change {
             if change.state == State::RedRecipe {
@@ -87,6 +83,25 @@ impl Reference {
             self.apply(parent, change);
         }
         self.accepted(at, request)
+    }
+
+    fn consent(&mut self, parent: usize) {
+        self.entries[parent].terms.annul_consent = true;
+        let now = self.now;
+        for held in &mut self.entries {
+            if held.role != Role::Watch || held.parent != Some(parent) {
+                continue;
+            }
+            if held.is_open_watch() {
+                held.terms.annul_consent = true;
+            }
+            // A watch that took its number over from the parent holds it as its own.
+            let is_present = held.holds.is_none();
+            if held.state == State::Conflict && family::looks_again(held.reason, is_present) {
+                held.terms.annul_consent = true;
+                (held.state, held.reason, held.due) = (State::Uncertain, None, now);
+            }
+        }
     }
 
     /// What a cancel is sent with: its parent's request, under an authority of its own.
