@@ -157,13 +157,5 @@ fn practice(edge: &Edge, request: &HttpRequest) -> Result<Caller, Problem> {
     Ok(caller)
 }
 
-/// Why the lane did not take a write, and how long until it may.
-fn refused(edge: &Edge, refusal: Refusal) -> Problem {
-    Problem {
-        retry_after: edge.gateway.prescriptions.retry_after(refusal),
-        ..Problem::from(refusal)
-    }
-}
-
 #[cfg(test)]
 mod tests;
