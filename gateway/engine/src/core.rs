@@ -14,6 +14,7 @@ use crate::authority::RefusedAuthorities;
 use crate::calls::Calls;
 use crate::door::{GateView, Refusal, Submitted, Write};
 use crate::entry::Recall;
+use crate::in_flight::InFlight;
 use crate::numbers::Numbers;
 use crate::ports::{Clock, Rng, Store};
 use crate::stop::Stop;
@@ -49,6 +50,8 @@ pub struct Core {
 pub struct Traffic {
     /// How fast it gets on.
     pub(crate) paces: Paces,
+    /// Keys on their way to the disk.
+    pub(crate) in_flight: InFlight,
     /// Authorities that were refused.
     pub(crate) refused: RefusedAuthorities,
     /// Rung when the delivery loop should look again.
@@ -63,6 +66,7 @@ impl Traffic {
     pub fn new() -> Traffic {
         Traffic {
             paces: Paces::default(),
+            in_flight: InFlight::default(),
             refused: RefusedAuthorities::default(),
             wake: Notify::new(),
             // Until a look at the store says otherwise: entries may have been left from before.

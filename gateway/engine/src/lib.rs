@@ -13,7 +13,7 @@ pub mod calls;
 pub mod core;
 pub mod delivery;
 pub mod gate;
-
+mod in_flight;
 pub mod lots;
 pub mod numbers;
 

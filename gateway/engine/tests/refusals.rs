@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use engine::door::Refusal;
 use engine::entry::AppendError;
+use futures_util::FutureExt;
 use policies::failure::Opaque;
 
 use crate::rig::upstream::Turn;
@@ -26,6 +27,22 @@ async fn nothing_was_stored_is_said_only_when_it_is_true() {
     assert_eq!(rig.submit("b").await, Err(Refusal::Stopping));
     rig.store.disk().refuse_appends = Some(AppendError::Unknown);
     assert_eq!(rig.submit("a").await, Err(Refusal::Unknown));
+}
+
+/// The first request waits in a queue that is full: its repetition must not hear that nothing was
+/// stored, because a moment later something is.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_waits_for_its_turn_is_in_flight() {
+    let rig = Rig::start_under(|rules| rules.calls.queue_max = 1).await;
+    let mut first = Box::pin(rig.submit("a"));
+    assert_eq!((&mut first).now_or_never(), None, "it waits in the queue");
+    let repeated = rig.submit("a").now_or_never();
+    assert_eq!(repeated, Some(Err(Refusal::InFlight)));
+    let recalled = rig.door.recall(&Rig::write("a")).now_or_never();
+    assert_eq!(recalled, Some(Err(Refusal::InFlight)));
+    let entry = first.await.unwrap().entry;
+    let recalled = rig.door.recall(&Rig::write("a")).await.unwrap();
+    assert_eq!(recalled.map(|submitted| submitted.entry.id), Some(entry.id));
 }
 
 #[tokio::test(start_paused = true)]

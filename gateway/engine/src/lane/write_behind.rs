@@ -23,14 +23,16 @@ use tokio::task::JoinSet;
 
 use crate::core::Core;
 use crate::door::{GateView, Refusal, Submitted, Write};
-use crate::entry::Organization;
-use accept::{Accepting, InFlight};
+use crate::in_flight::Claim;
+use accept::Accepting;
 
 /// A request on its way into the lane.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) write: Write,
     pub(crate) reply: oneshot::Sender<Result<Submitted, Refusal>>,
+    /// Its key, until the store has answered.
+    pub(crate) claim: Claim,
 }
 
 /// The edge's way into the lane: bounded, cheap to clone.
@@ -45,11 +47,17 @@ impl Door {
     ///
     /// `Ok` means on disk. Dropping the future loses the answer, not the write.
     pub async fn submit(&self, write: Write) -> Result<Submitted, Refusal> {
+        let claim = self.claim(&write)?;
         if self.core.stop.is_draining() {
             return self.core.refuse(&write, Refusal::Stopping).await;
         }
         let (reply, answer) = oneshot::channel();
-        match self.jobs.try_send(Job { write, reply }) {
+        let job = Job {
+            write,
+            reply,
+            claim,
+        };
+        match self.jobs.try_send(job) {
             // A reply that is dropped means the lane died over the request: nobody knows how far it
             // got.
             Ok(()) => answer.await.unwrap_or(Err(Refusal::Unknown)),
@@ -66,6 +74,18 @@ impl Door {
     /// can say.
     pub fn retry_after(&self, refusal: Refusal) -> Option<Duration> {
         self.core.retry_after(refusal)
+    }
+
+    /// What an earlier request with the key of `write` stored, as it stands now.
+    pub async fn recall(&self, write: &Write) -> Result<Option<Submitted>, Refusal> {
+        let _claim = self.claim(write)?;
+        self.core.recall(write).await
+    }
+
+    fn claim(&self, write: &Write) -> Result<Claim, Refusal> {
+        let keys = &self.core.traffic.in_flight;
+        keys.claim(&write.organization, &write.key)
+            .ok_or(Refusal::InFlight)
     }
 
     /// How the lane's gates stand; looking changes nothing.
@@ -101,7 +121,6 @@ impl Lane {
     pub async fn run(mut self) {
         let accepting = Arc::new(Accepting {
             core: Arc::clone(&self.core),
-            in_flight: InFlight::default(),
         });
         let mut begun = JoinSet::new();
         loop {
@@ -136,6 +155,3 @@ pub(crate) fn report(ended: Result<(), tokio::task::JoinError>) {
         tracing::error!(panicked = error.is_panic(), "a request's task died");
     }
 }
-
-/// A key in use, within its organisation.
-pub(crate) type KeyInUse = (Organization, String);

@@ -2,8 +2,7 @@
 
 mod stored;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use policies::admission::Turn;
@@ -14,7 +13,7 @@ use policies::gate::Mode;
 use policies::operation::OpName;
 use tokio::sync::oneshot;
 
-use super::{Job, KeyInUse};
+use super::Job;
 use crate::attempt::Attempt;
 use crate::core::Core;
 use crate::door::{Matter, Refusal, Submitted, Write};
@@ -31,35 +30,6 @@ const WAY_BACK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Accepting {
     pub(super) core: Arc<Core>,
-    pub(super) in_flight: InFlight,
-}
-
-/// The keys of requests that are being stored right now.
-#[derive(Debug, Default)]
-pub(super) struct InFlight(Mutex<BTreeSet<KeyInUse>>);
-
-impl InFlight {
-    fn try_claim(&self, key: KeyInUse) -> Option<Claim<'_>> {
-        let claimed = self.lock().insert(key.clone());
-        // Lazily: a claim that is merely built and dropped would free the key of its rightful holder.
-        claimed.then(|| Claim { keys: self, key })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<KeyInUse>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One key in flight, until dropped.
-struct Claim<'a> {
-    keys: &'a InFlight,
-    key: KeyInUse,
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        self.keys.lock().remove(&self.key);
-    }
 }
 
 impl Accepting {
@@ -68,6 +38,7 @@ impl Accepting {
         let organization = job.write.organization.clone();
         let began = self.core.clock.now();
         let stored = self.store(job.write, answer_within).await;
+        drop(job.claim);
         let took = self.core.clock.now().since(began);
         self.core.traffic.paces.stored(took);
         match stored {
@@ -101,8 +72,6 @@ impl Accepting {
     /// Recognises what is on disk already, before anything is taken for it or refused.
     async fn store(&self, write: Write, answer_within: Duration) -> Result<Stored, Refusal> {
         let core = &self.core;
-        let key = (write.organization.clone(), write.key.clone());
-        let _claim = self.in_flight.try_claim(key).ok_or(Refusal::InFlight)?;
         self.reauthorize(&write).await;
         if let Some(Submitted { entry, replayed }) = core.recall(&write).await? {
             return Ok(Stored {
