@@ -217,6 +217,19 @@ fn acknowledge(parent: Parent) -> Turn {
     }
 }
 
+/// Whether a dependent of `role` may come only from who wrote its parent, while that stands in
+/// `state`.
+///
+/// A cancel is theirs alone. So is a paper form of what is registered: with their consent, given
+/// beforehand, the annul goes out in their name.
+pub fn needs_writer(role: Role, state: State) -> bool {
+    match role {
+        Role::Cancel => true,
+        Role::Paper => state == State::Registered,
+        Role::Create | Role::Acknowledge | Role::Watch => false,
+    }
+}
+
 /// Whether a dependent of `role` is its prescriber's consent to annul automatically, from the moment
 /// it is stored: of the parent, and of every number of it that is watched.
 pub fn consents(role: Role) -> bool {
@@ -264,17 +277,27 @@ pub fn moot(role: Role, parent: State) -> (State, Code) {
     }
 }
 
-/// What becomes of the parent when a dependent of `role` has come to rest in `state`; `None` leaves
-/// it as it is.
+/// What becomes of the parent when a dependent of `role` has come to `state`; `None` leaves it as it
+/// is.
 pub fn followed(role: Role, state: State, reason: Option<Code>, parent: Parent) -> Option<Change> {
     match (role, state) {
         (Role::Cancel, _) if parent.state != State::Cancelling => None,
         (Role::Cancel, State::Registered) => Some(Change::to(State::Cancelled, None)),
         (Role::Cancel, State::Rejected) => Some(match parent.reason {
             // It was a conflict before, and is one again.
-            Some(before) => Change::to(State::Conflict, Some(before)),
-            None => Change::to(State::Registered, Some(Code::CancelRefused)),
+            Some(before) if !is_of_authority(before) => Change::to(State::Conflict, Some(before)),
+            _ => Change::to(State::Registered, Some(Code::CancelRefused)),
         }),
+        // Whoever follows the prescription must see for whom its cancel waits, and that it does not
+        // any more. Why it was a conflict before is not given up for that.
+        (Role::Cancel, State::NeedsAuthorization) if parent.reason.is_none() => {
+            reason.map(|reason| Change::to(State::Cancelling, Some(reason)))
+        }
+        (Role::Cancel, State::Accepted | State::Uncertain)
+            if parent.reason.is_some_and(is_of_authority) =>
+        {
+            Some(Change::to(State::Cancelling, None))
+        }
         // It is still registered, and nothing moves it any more.
         (Role::Cancel, State::Parked | State::Conflict) => {
             Some(Change::to(State::Conflict, reason))
@@ -289,6 +312,11 @@ pub fn followed(role: Role, state: State, reason: Option<Code>, parent: Parent) 
         }
         _ => None,
     }
+}
+
+/// Whether it says that something waits for its prescriber to authenticate: no conflict does.
+fn is_of_authority(reason: Code) -> bool {
+    matches!(reason, Code::AuthorityRefused | Code::AuthorityExpired)
 }
 
 /// A watch found what it may not or cannot undo. Its number may be another one than the parent has

@@ -24,6 +24,8 @@ pub struct Write {
     pub identity: Opaque,
     /// The authority itself; empty where nothing will be sent under it.
     pub authority: Opaque,
+    /// Whether entries that wait for their prescriber may go on under that authority, too.
+    pub resumes: bool,
     /// What is written.
     pub matter: Matter,
     /// The longest the caller will wait (`Prefer: wait`), if it says so.

@@ -99,7 +99,8 @@ pub enum Appended {
     Moot(State),
     /// What it is about is not there for this organisation. Nothing was stored.
     NoParent,
-    /// What it is about was written under another identity. Nothing was stored.
+    /// What it is about was written under another identity, and it needs that one
+    /// ([`policies::family::needs_writer`]). Nothing was stored.
     OtherIdentity,
     /// The key was used for the same request: this is its entry, as it stands now.
     Replay(Box<Entry>),
@@ -309,8 +310,10 @@ pub struct Entry {
     pub terms: Terms,
     /// Its number. May leave the gateway only once the entry is registered.
     pub number: Opaque,
-    /// The receipt or the refusal; of one that was written on paper, what its paper said.
+    /// The receipt or the refusal.
     pub answer: Option<Opaque>,
+    /// What its paper form said, where one was confirmed.
+    pub paper: Option<Opaque>,
     /// Whether its prescriber has taken note of how it ended.
     pub acknowledged: bool,
     /// Whether a number of it is watched.
@@ -374,7 +377,7 @@ pub struct Swept {
 pub enum Document {
     /// No such entry for this organisation.
     NoEntry,
-    /// The entry is there, and not registered (yet).
+    /// The entry is there, and not registered: not yet, or not for long.
     NotRegistered(State),
     /// Registered, and the upstream sent no document.
     None,

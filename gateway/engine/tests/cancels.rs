@@ -200,8 +200,15 @@ async fn an_annul_without_authority_waits_and_goes_on_with_a_new_one() {
     rig.upstream.next(UNDO, &[Turn::RefuseAuthority]);
     let cancel = rig.cancel("b", id).await.unwrap().entry;
     assert_eq!(cancel.state, State::NeedsAuthorization);
-    assert_eq!(rig.stands(id), (State::Cancelling, None));
+    let waits = (State::Cancelling, Some(Code::AuthorityRefused));
+    assert_eq!(rig.stands(id), waits);
+    // Under an authentication that nothing may be sent under, nothing goes on.
     let mut write = Rig::write("c");
+    write.authority = Opaque(b"authenticated last week".to_vec());
+    write.resumes = false;
+    rig.door.submit(write).await.unwrap();
+    assert_eq!(rig.stands(id), waits);
+    let mut write = Rig::write("d");
     write.authority = Opaque(b"authenticated at nine".to_vec());
     rig.door.submit(write).await.unwrap();
     rig.until(id, State::Cancelled).await;

@@ -243,6 +243,7 @@ impl Rig {
             fingerprint: Opaque(key.as_bytes().to_vec()),
             identity: Opaque(b"doctor".to_vec()),
             authority: Opaque(b"authenticated at eight".to_vec()),
+            resumes: true,
             matter,
             wait_max: None,
             trace: None,

@@ -134,6 +134,7 @@ keeps! {
         what_is_not_sent_at_all_is_withdrawn_from_the_start,
         a_paper_form_is_waited_for_and_then_missed,
         a_paper_form_for_what_may_be_registered_too,
+        paper_for_what_is_registered_needs_its_writer,
         what_must_reach_its_prescriber_is_listed_until_it_has,
         a_new_reason_is_to_be_acknowledged_again;
     watches:

@@ -252,7 +252,12 @@ impl Run {
                     found.accepted_at,
                     found.updated_at,
                 ),
-                (found.acknowledged, found.watched, found.paper_due),
+                (
+                    found.acknowledged,
+                    found.watched,
+                    found.paper_due,
+                    found.paper,
+                ),
                 (found.number, found.answer, found.terms.annul_consent),
             );
             let expected = (
@@ -266,6 +271,7 @@ impl Run {
                     entry.acknowledged,
                     self.model.is_watched(entry.id),
                     entry.paper_due,
+                    entry.paper.clone(),
                 ),
                 (
                     entry.request.number.clone(),

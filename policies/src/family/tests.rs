@@ -44,6 +44,16 @@ fn only_a_cancel_is_consent() {
 }
 
 #[test]
+fn what_is_annulled_in_its_writers_name_needs_its_writer() {
+    for role in Role::ALL {
+        for state in State::ALL {
+            let paper_too = (role, state) == (Role::Paper, State::Registered);
+            assert_eq!(needs_writer(role, state), role == Role::Cancel || paper_too);
+        }
+    }
+}
+
+#[test]
 fn consent_makes_a_watch_look_again_only_for_a_number_that_a_cancel_leaves_there() {
     assert!(looks_again(Some(Code::LateCommit), false));
     assert!(!looks_again(Some(Code::LateCommit), true));

@@ -89,7 +89,8 @@ impl Rows {
         let Some(above) = self.place(parent).filter(is_theirs) else {
             return Appended::NoParent;
         };
-        if new.role == Role::Cancel && self.entries[above].new.identity != new.identity {
+        let writer = &self.entries[above].new.identity;
+        if family::needs_writer(new.role, self.entries[above].state) && *writer != new.identity {
             return Appended::OtherIdentity;
         }
         let turn = family::turn(new.role, self.entries[above].as_parent());

@@ -182,7 +182,7 @@ impl Asks {
                 About::Parent(id, _) => rows(&|rows| rows.entry(&organization, *id).is_none()),
                 About::New(_) => false,
             },
-            Refusal::OtherIdentity => matches!(about, About::Parent(_, Role::Cancel)),
+            Refusal::OtherIdentity => matches!(about, About::Parent(_, Role::Cancel | Role::Paper)),
             Refusal::Moot(_) => matches!(about, About::Parent(..)),
             Refusal::NumbersExhausted | Refusal::Busy | Refusal::Stopping | Refusal::Unknown => {
                 true

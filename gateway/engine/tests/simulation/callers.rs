@@ -213,6 +213,7 @@ impl Caller {
             fingerprint: Opaque(payload.body.to_be_bytes().to_vec()),
             identity: Opaque(doctor.to_be_bytes().to_vec()),
             authority,
+            resumes: true,
             matter: self.matter(&payload, about, instance),
             wait_max,
             trace: None,

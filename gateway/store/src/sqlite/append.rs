@@ -42,8 +42,8 @@ pub(super) struct Row {
     number: Option<Vec<u8>>,
     authority: Vec<u8>,
     payload: Vec<u8>,
-    /// What a paper form said, sealed as the answer of what it is about.
-    parents_answer: Option<Vec<u8>>,
+    /// What a paper form said, sealed for what it is about.
+    parents_paper: Option<Vec<u8>>,
 }
 
 impl Row {
@@ -54,8 +54,8 @@ impl Row {
         let number = number.filter(|number| !number.is_empty());
         let said = entry.depends_on.filter(|_| entry.role == Role::Paper);
         Ok(Row {
-            parents_answer: said
-                .map(|parent| sealer.seal(place(parent, "answer"), &entry.payload.0))
+            parents_paper: said
+                .map(|parent| sealer.seal(place(parent, "paper"), &entry.payload.0))
                 .transpose()?,
             key: key_digest(sealer, &entry.organization, &entry.key),
             fingerprint: sealer.digest(Purpose::Fingerprint, &[&entry.fingerprint.0]),

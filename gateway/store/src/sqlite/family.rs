@@ -70,7 +70,7 @@ fn tell(tx: &mut Tx<'_>, id: EntryId, moved: &mut Moved) -> rusqlite::Result<()>
     };
     let (role, state, reason) = (dependent.role, dependent.state, dependent.reason);
     if let Some(change) = family::followed(role, state, reason, parent.as_parent()) {
-        apply(tx, &parent, change, None)?;
+        apply(tx, &parent, change)?;
         moved.push(&parent);
     }
     Ok(())
@@ -110,7 +110,7 @@ fn ask(
     };
     moved.push(dependent);
     if let Some(change) = change {
-        apply(tx, &parent, change, None)?;
+        apply(tx, &parent, change)?;
         moved.push(&parent);
     }
     Ok(())
@@ -160,17 +160,11 @@ fn copy(
     Ok(Ok(()))
 }
 
-/// What a dependent does to its parent; `answer`, sealed for it, is kept with it.
-pub(super) fn apply(
-    tx: &mut Tx<'_>,
-    parent: &Standing,
-    change: Change,
-    answer: Option<&[u8]>,
-) -> rusqlite::Result<()> {
+/// What a dependent does to its parent.
+pub(super) fn apply(tx: &mut Tx<'_>, parent: &Standing, change: Change) -> rusqlite::Result<()> {
     let step = Step {
         watch: change.watch,
         acknowledged: change.acknowledged,
-        answer,
         ..parent.to(change.state, change.reason)
     };
     step::write(tx, parent, &step)

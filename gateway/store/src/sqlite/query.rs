@@ -254,10 +254,10 @@ pub(super) fn document(
         return Ok(Document::NoEntry);
     };
     Ok(match (row::state(&word)?, body) {
-        (State::Registered | State::Cancelling, Some(body)) => {
+        (State::Registered, Some(body)) => {
             Document::Found(sealer.unseal(document_place(id), &body)?)
         }
-        (State::Registered | State::Cancelling, None) => Document::None,
+        (State::Registered, None) => Document::None,
         (state, _) => Document::NotRegistered(state),
     })
 }

@@ -203,7 +203,7 @@ macro_rules! entry_columns {
     () => {
         concat!(
             "id, op, state, reason, accepted_at, updated_at, number, answer, role, \
-             acknowledged, paper_due, \
+             acknowledged, paper_due, paper, \
              EXISTS (SELECT 1 FROM entries AS watch \
                      WHERE watch.depends_on = entries.id AND watch.role = 'watch' \
                      AND watch.queue IS NOT NULL), ",
@@ -227,6 +227,7 @@ pub(super) struct RawEntry {
     role: String,
     acknowledged: Option<bool>,
     paper_due: Option<i64>,
+    paper: Option<Vec<u8>>,
     watched: bool,
     terms: RawTerms,
 }
@@ -246,8 +247,9 @@ impl RawEntry {
             role: text(row, first + 8)?,
             acknowledged: row.get(first + 9)?,
             paper_due: row.get(first + 10)?,
-            watched: row.get(first + 11)?,
-            terms: RawTerms::read(row, first + 12)?,
+            paper: row.get(first + 11)?,
+            watched: row.get(first + 12)?,
+            terms: RawTerms::read(row, first + 13)?,
         })
     }
 
@@ -257,6 +259,7 @@ impl RawEntry {
         known(Role::parse(&self.role))?;
         let number = unseal(sealer, place(id, "number"), self.number.as_deref())?;
         let answer = unseal(sealer, place(id, "answer"), self.answer.as_deref())?;
+        let paper = unseal(sealer, place(id, "paper"), self.paper.as_deref())?;
         Ok(Entry {
             id,
             op: whole(self.op)?,
@@ -267,6 +270,7 @@ impl RawEntry {
             terms: self.terms.open()?,
             number: number.unwrap_or_default(),
             answer,
+            paper,
             acknowledged: self.acknowledged == Some(true),
             watched: self.watched,
             paper_due: self.paper_due.map(instant),

@@ -175,11 +175,13 @@ pub(crate) async fn a_cancel_waits_for_its_prescriber_like_any_other(place: &mut
         let mut waits = settlement(&leased, State::NeedsAuthorization, expired);
         waits.sends = sends;
         assert_eq!(store.settle(vec![waits]).await, Ok(vec![Settled::Settled]));
-        assert_eq!(stands(&*store, id).await, (State::Cancelling, None));
+        // Whoever follows the prescription sees for whom its cancel waits.
+        assert_eq!(stands(&*store, id).await, (State::Cancelling, expired));
         assert_eq!(store.authority_awaited().await, Ok(true));
         let doctor = bytes("PROVAX00X00X000Y");
         let renewed = store.reauthorize(practice(), doctor, bytes("renewed"));
         assert_eq!(renewed.await, Ok(1));
+        assert_eq!(stands(&*store, id).await, (State::Cancelling, None));
         let leased = lease_one(&*store, wanted).await;
         let request = leased.request.clone().unwrap();
         assert_eq!(request.authority, bytes("renewed"));

@@ -74,7 +74,7 @@ pub(crate) async fn a_paper_form_is_waited_for_and_then_missed(place: &mut dyn P
     accept(&*store, about(ids[0], Role::Paper, "p")).await;
     let shown = show(&*store, ids[0]).await;
     assert_eq!((shown.state, shown.reason), (State::RedRecipe, None));
-    assert_eq!(shown.answer, Some(bytes("the number of the paper form")));
+    assert_eq!(shown.paper, Some(bytes("the number of the paper form")));
     assert_eq!((shown.paper_due, shown.watched), (None, false));
     place.clock().advance(2 * HOUR - Duration::from_secs(2));
     assert_eq!(store.sweep(10).await.unwrap(), Swept::default());
@@ -113,14 +113,23 @@ pub(crate) async fn a_paper_form_for_what_may_be_registered_too(place: &mut dyn 
     deliver(&*store, SEND, State::Registered, None).await;
     accept(&*store, about(refuses, Role::Paper, "p2")).await;
     assert_eq!(stands(&*store, refuses).await, (State::Conflict, issued));
-    assert_eq!(show(&*store, refuses).await.answer, None);
+    let said = Some(bytes("the number of the paper form"));
+    assert_eq!(show(&*store, refuses).await.paper, said);
 
     let mut new = entry("registered, may be annulled");
     new.terms.annul_consent = true;
     let agrees = accept(&*store, new).await;
-    deliver(&*store, SEND, State::Registered, None).await;
+    let leased = lease_one(&*store, SEND).await;
+    let mut registered = settlement(&leased, State::Registered, None);
+    registered.answer = Some(bytes("the receipt"));
+    store.settle(vec![registered]).await.unwrap();
     accept(&*store, about(agrees, Role::Paper, "p3")).await;
     assert_eq!(stands(&*store, agrees).await, (State::RedRecipe, issued));
+    let shown = show(&*store, agrees).await;
+    assert_eq!(
+        (shown.answer, shown.paper),
+        (Some(bytes("the receipt")), said)
+    );
     let watch = lease_one(&*store, LOOK_UP).await;
     assert!(watch.terms.annul_consent);
     assert_eq!(
@@ -128,6 +137,37 @@ pub(crate) async fn a_paper_form_for_what_may_be_registered_too(place: &mut dyn 
         bytes("own-registered, may be annulled")
     );
     assert!(store.lease_due(UNDOING, 9, LEASE).await.unwrap().is_empty());
+}
+
+/// What is annulled in somebody's name is not theirs to ask for who only sits at the same desk.
+pub(crate) async fn paper_for_what_is_registered_needs_its_writer(place: &mut dyn Place) {
+    let store = place.open(PLENTY);
+    let mut new = entry("k");
+    new.terms.annul_consent = true;
+    let id = accept(&*store, new).await;
+    let by_another = |key: &str| {
+        let mut paper = about(id, Role::Paper, key);
+        paper.identity = bytes("RSSMRA80A01H501U");
+        paper
+    };
+    deliver(&*store, SEND, State::Registered, None).await;
+    let refused = store.append(vec![by_another("p1")]).await.remove(0);
+    assert!(
+        matches!(refused, Ok(Appended::OtherIdentity)),
+        "{refused:?}"
+    );
+    assert_eq!(stands(&*store, id).await, (State::Registered, None));
+    assert_eq!(show(&*store, id).await.paper, None);
+    assert!(store.lease_due(LOOK_UP, 9, LEASE).await.unwrap().is_empty());
+
+    let waits = accept(&*store, entry("waits")).await;
+    let mut paper = about(waits, Role::Paper, "p2");
+    paper.identity = bytes("RSSMRA80A01H501U");
+    accept(&*store, paper).await;
+    assert_eq!(stands(&*store, waits).await, (State::RedRecipe, None));
+    accept(&*store, about(id, Role::Paper, "p3")).await;
+    let issued = Some(Code::PaperIssued);
+    assert_eq!(stands(&*store, id).await, (State::RedRecipe, issued));
 }
 
 pub(crate) async fn what_must_reach_its_prescriber_is_listed_until_it_has(place: &mut dyn Place) {

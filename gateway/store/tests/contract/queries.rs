@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use engine::ports::{Document, Filter, NumberUse, Organization, Page, Store};
 use policies::failure::Code;
+use policies::family::Role;
 use policies::state::State;
 
 use super::{PLENTY, Place};
-use crate::world::{LEASE, SEND, START, accept, bytes, entry, lease_one, practice, settlement};
+use crate::world::{
+    LEASE, SEND, START, about, accept, bytes, entry, lease_one, practice, settlement,
+};
 
 const ALL: Page = Page {
     after: None,
@@ -167,6 +170,12 @@ pub(crate) async fn a_document_is_there_once_its_entry_is_registered(place: &mut
     assert_eq!(
         store.document(practice(), other).await.unwrap(),
         Document::None
+    );
+    // Its number is being annulled: nothing of it is printed any more.
+    accept(&*store, about(id, Role::Cancel, "c")).await;
+    assert_eq!(
+        store.document(practice(), id).await.unwrap(),
+        Document::NotRegistered(State::Cancelling)
     );
 }
 

@@ -97,7 +97,7 @@ async fn check(store: &Sqlite, families: &[(EntryId, String)]) {
             None => (State::Withdrawn, false),
             Some(_) => (State::RedRecipe, true),
         };
-        assert_eq!((red.state, red.answer.is_some()), (expected, answer));
+        assert_eq!((red.state, red.paper.is_some()), (expected, answer));
     }
     assert!(store.tally().await.unwrap().balances());
 }

@@ -60,7 +60,6 @@ fn a_cancel_on_its_way_or_too_late_leaves_its_prescription() {
         State::Sending,
         State::Uncertain,
         State::Verifying,
-        State::NeedsAuthorization,
         State::Withdrawn,
     ] {
         assert_eq!(followed(Role::Cancel, state, None, cancelling), None);
@@ -77,6 +76,34 @@ fn a_cancel_on_its_way_or_too_late_leaves_its_prescription() {
                 "{state:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_cancel_that_waits_for_its_prescriber_shows_in_its_prescription() {
+    let late = Some(Code::LateCommit);
+    for word in [Code::AuthorityRefused, Code::AuthorityExpired] {
+        let next = |state, reason, before| {
+            let cancelling = parent(State::Cancelling, before, 1);
+            followed(Role::Cancel, state, reason, cancelling)
+        };
+        let waits = Some(word);
+        let shown = Some(to(State::Cancelling, word));
+        assert_eq!(next(State::NeedsAuthorization, waits, None), shown);
+        // A conflict stays the one it was.
+        assert_eq!(next(State::NeedsAuthorization, waits, late), None);
+        for resumed in [State::Accepted, State::Uncertain] {
+            let goes_on = Some(Change::to(State::Cancelling, None));
+            assert_eq!(next(resumed, None, waits), goes_on);
+            assert_eq!(next(resumed, None, late), None);
+        }
+        let refused = Some(to(State::Registered, Code::CancelRefused));
+        assert_eq!(next(State::Rejected, Some(Code::Dispensed), waits), refused);
+        let parked = Some(to(State::Conflict, Code::DeadlinePassed));
+        assert_eq!(
+            next(State::Parked, Some(Code::DeadlinePassed), waits),
+            parked
+        );
     }
 }
 

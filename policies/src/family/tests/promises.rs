@@ -123,8 +123,9 @@ fn a_conflict_whose_cancel_is_refused_is_one_again() {
             ..parent
         };
         let change = followed(Role::Cancel, State::Rejected, Some(Code::Dispensed), during);
-        // A conflict always has its reason: without one it would be taken for a registered one.
-        if parent.reason.is_some() {
+        // A conflict always has its reason, and never that its prescriber must authenticate: without
+        // one, or with that one, it would be taken for a registered one.
+        if parent.reason.is_some_and(|reason| !is_of_authority(reason)) {
             assert_eq!(change, Some(Change::to(State::Conflict, parent.reason)));
         }
     }

@@ -202,7 +202,11 @@ impl Accepting {
         let core = &self.core;
         let nobody_waits = !core.traffic.is_authority_awaited();
         let is_none = write.authority.0.is_empty();
-        if nobody_waits || is_none || core.traffic.refused.contains(&write.authority) {
+        if !write.resumes
+            || nobody_waits
+            || is_none
+            || core.traffic.refused.contains(&write.authority)
+        {
             return;
         }
         let (organization, identity) = (write.organization.clone(), write.identity.clone());

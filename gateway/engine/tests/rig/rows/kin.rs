@@ -63,9 +63,8 @@ impl Rows {
             Turn::Done(change) => {
                 self.entries[place].stand(State::Registered, None, None, now);
                 self.change_if(above, change, now);
-                let is_paper = self.entries[place].new.role == Role::Paper;
-                if is_paper && self.entries[above].state == State::RedRecipe {
-                    self.entries[above].answer = Some(self.entries[place].new.payload.clone());
+                if self.entries[place].new.role == Role::Paper {
+                    self.entries[above].paper = Some(self.entries[place].new.payload.clone());
                 }
             }
             Turn::Moot => {

@@ -13,6 +13,7 @@ pub(crate) struct Row {
     pub(crate) reason: Option<Code>,
     pub(crate) sends: u32,
     pub(crate) answer: Option<Opaque>,
+    pub(crate) paper: Option<Opaque>,
     pub(crate) acknowledged: bool,
     pub(crate) paper_due: Option<Timestamp>,
     /// When it is taken up again, unless it is held.
@@ -45,6 +46,7 @@ impl Row {
             reason: None,
             sends: 0,
             answer: None,
+            paper: None,
             acknowledged: false,
             paper_due: None,
             due: None,
@@ -86,6 +88,7 @@ impl Row {
             terms: self.new.terms,
             number: self.number(),
             answer: self.answer.clone(),
+            paper: self.paper.clone(),
             acknowledged: self.acknowledged,
             watched,
             paper_due: self.paper_due,

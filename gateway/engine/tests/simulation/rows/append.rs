@@ -1,7 +1,7 @@
 //! What is stored: a new prescription under its number, or what somebody does about one.
 
 use engine::ports::*;
-use policies::family::Role;
+use policies::family::{Role, needs_writer};
 use policies::state::State;
 use policies::time::Timestamp;
 
@@ -52,7 +52,7 @@ impl Rows {
         if parent.new.organization != new.organization || parent.role() != Role::Create {
             return Err(Appended::NoParent);
         }
-        if new.role == Role::Cancel && parent.new.identity != new.identity {
+        if needs_writer(new.role, parent.state) && parent.new.identity != new.identity {
             return Err(Appended::OtherIdentity);
         }
         self.depend(now, new, place).map_err(Appended::Moot)

@@ -126,7 +126,7 @@ impl Rows {
         let (role, parent) = (self.entries[place].role(), self.entries[place].parent);
         if let (Role::Paper, Some(parent)) = (role, parent) {
             let said = self.entries[place].new.payload.clone();
-            self.entries[parent].answer = Some(said);
+            self.entries[parent].paper = Some(said);
         }
     }
 
@@ -171,9 +171,6 @@ impl Rows {
             return;
         }
         let parent = row.parent.expect("a dependent has a parent");
-        if state.is_pending() || state == State::NeedsAuthorization {
-            return;
-        }
         let change = followed(role, state, reason, self.entries[parent].as_parent());
         self.change(parent, change, now);
         self.ask_held(parent, now);

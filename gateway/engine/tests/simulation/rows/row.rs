@@ -35,6 +35,7 @@ pub(crate) struct Row {
     pub(crate) accepted_at: Timestamp,
     pub(super) failures: u32,
     pub(super) answer: Option<Opaque>,
+    pub(super) paper: Option<Opaque>,
     pub(super) updated_at: Timestamp,
 }
 
@@ -58,6 +59,7 @@ impl Row {
             accepted_at: at,
             failures: 0,
             answer: None,
+            paper: None,
             updated_at: at,
             new,
         }
@@ -132,6 +134,7 @@ impl Row {
             terms: self.new.terms,
             number: self.number.clone(),
             answer: self.answer.clone(),
+            paper: self.paper.clone(),
             acknowledged: self.acknowledged,
             watched,
             paper_due: self.paper_due,

@@ -9,7 +9,7 @@ use engine::ports::EntryId;
 use policies::failure::Code;
 use policies::family::{self, Change, Role, Turn};
 use policies::state::State;
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, params};
 
 use super::stored::SealedRequest;
 use super::{Beginning, Outcome, Row, Stored, accepted, diagnose, insert, repetition};
@@ -29,7 +29,7 @@ pub(super) fn append(tx: &mut Tx<'_>, row: &mut Row, parent: EntryId) -> rusqlit
         return Ok(Ok(Stored::NoParent));
     };
     let role = row.entry.role;
-    if role == Role::Cancel && !is_theirs(tx, row, &parent)? {
+    if family::needs_writer(role, parent.state) && !is_theirs(tx, row, &parent)? {
         return Ok(Ok(Stored::OtherIdentity));
     }
     let (beginning, change) = match family::turn(role, parent.as_parent()) {
@@ -45,10 +45,11 @@ pub(super) fn append(tx: &mut Tx<'_>, row: &mut Row, parent: EntryId) -> rusqlit
     if family::consents(role) {
         watch::consent(tx, &parent)?;
     }
+    if let Some(paper) = &row.parents_paper {
+        keep(tx, &parent, paper)?;
+    }
     if let Some(change) = change {
-        let answer = row.parents_answer.as_deref();
-        let answer = answer.filter(|_| change.state == State::RedRecipe);
-        apply(tx, &parent, change, answer)?;
+        apply(tx, &parent, change)?;
         follow(tx, &parent)?;
     }
     Ok(Ok(match accepted(tx, &beginning) {
@@ -62,6 +63,14 @@ pub(super) fn append(tx: &mut Tx<'_>, row: &mut Row, parent: EntryId) -> rusqlit
         },
         other => other,
     }))
+}
+
+/// Keeps what a paper form said with its prescription, beside whatever the upstream answered.
+fn keep(tx: &Tx<'_>, parent: &Standing, paper: &[u8]) -> rusqlite::Result<()> {
+    tx.conn
+        .prepare_cached("UPDATE entries SET paper = ?2 WHERE accepted_seq = ?1")?
+        .execute(params![parent.seq, paper])
+        .map(drop)
 }
 
 /// Whether it was written under the identity that wrote its parent.

@@ -10,6 +10,8 @@ ALTER TABLE entries ADD COLUMN look_after_ms INTEGER NOT NULL DEFAULT 60000;
 ALTER TABLE entries ADD COLUMN paper_due INTEGER;
 -- NULL: nobody needs to take note of how it stands; 0: someone must; 1: someone has.
 ALTER TABLE entries ADD COLUMN acknowledged INTEGER;
+-- What its paper form said, sealed; NULL: none was confirmed.
+ALTER TABLE entries ADD COLUMN paper BLOB;
 UPDATE entries SET acknowledged = 0 WHERE state IN ('rejected', 'parked', 'conflict');
 
 -- `queue` has one more word, 'held': it waits for the entry it depends on, and is never due by itself.

@@ -42,7 +42,8 @@ impl Reference {
         let Some(parent) = found.filter(|at| self.entries[*at].role == Role::Create) else {
             return Described::NoParent;
         };
-        if new.role == Role::Cancel && self.entries[parent].identity != new.identity {
+        let needs_writer = family::needs_writer(new.role, self.entries[parent].state);
+        if needs_writer && self.entries[parent].identity != new.identity {
             return Described::OtherIdentity;
         }
         let turn = family::turn(new.role, self.entries[parent].as_parent());
@@ -76,10 +77,10 @@ impl Reference {
         if family::consents(new.role) {
             self.consent(parent);
         }
+        if new.role == Role::Paper {
+            self.entries[parent].paper = Some(new.payload.clone());
+        }
         if let Some(change) = change {
-            if change.state == State::RedRecipe {
-                self.entries[parent].answer = Some(new.payload.clone());
-            }
             self.apply(parent, change);
         }
         self.accepted(at, request)
@@ -233,6 +234,7 @@ impl Reference {
             acknowledged: false,
             paper_due: None,
             answer: None,
+            paper: None,
             key: None,
             parent: Some(of),
             held: false,

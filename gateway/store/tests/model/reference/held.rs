@@ -21,6 +21,7 @@ pub(crate) struct Held {
     pub(crate) acknowledged: bool,
     pub(crate) paper_due: Option<Timestamp>,
     pub(crate) answer: Option<Opaque>,
+    pub(crate) paper: Option<Opaque>,
     pub(crate) key: Option<(String, Opaque)>,
     pub(crate) request: Request,
     pub(super) parent: Option<usize>,
@@ -117,6 +118,7 @@ impl Held {
             acknowledged: false,
             paper_due: None,
             answer: None,
+            paper: None,
             key: Some((new.key.clone(), new.fingerprint.clone())),
             request: Request {
                 payload: new.payload.clone(),

@@ -122,6 +122,7 @@ pub(super) fn stored(
         terms: new.terms,
         number: number.clone(),
         answer: None,
+        paper: None,
         acknowledged: false,
         watched: false,
         paper_due: reason.map(|_| at + new.terms.paper_within),
