@@ -28,11 +28,16 @@ fn assert_red_form(reply: &Reply, outcome: &str) -> String {
     assert_eq!(reply.text("/next_step"), "issue-red-recipe");
     assert_eq!(reply.text("/fault"), "upstream");
     assert_eq!(reply.text("/outcome"), outcome);
+    assert!(!reply.text("/reason").is_empty());
+    // What surely was not done never will be: the same key hears the same for ever.
+    let may_change = outcome == "unknown";
+    let retry = if may_change { "same-key" } else { "no" };
+    assert_eq!(reply.text("/retry"), retry);
+    assert_eq!(!reply.header("retry-after").is_empty(), may_change);
     assert_eq!(
         reply.header("location"),
         format!("/v1/prescriptions/{}", reply.id())
     );
-    assert!(!reply.header("retry-after").is_empty());
     assert!(reply.text("/detail").contains("ricetta rossa"));
     reply.id()
 }
@@ -186,7 +191,7 @@ async fn an_open_gate_sends_a_desk_to_paper_at_once() {
     assert_eq!(world.equation().withdrawn, 1);
 }
 
-/// The number of the red form is confirmed once, by anyone at the desk, and by nobody else.
+/// The number of the red form is confirmed once, by a prescriber of the practice, and by nobody else.
 #[tokio::test]
 async fn a_red_form_is_confirmed_once() {
     let world = World::with(Setup::default().watching()).await;
@@ -209,7 +214,10 @@ async fn a_red_form_is_confirmed_once() {
     pharmacy.profile = "pharmacy".to_owned();
     pharmacy.paper(&id, &number).await.expect(403);
 
-    let desk = caller.clone().without_prescriber();
+    let nobody = caller.clone().without_prescriber();
+    let refused = nobody.paper(&id, &number).await.expect(403);
+    assert_eq!(refused.code(), "prescriber-authn-missing");
+    let desk = caller.clone();
     let confirmed = desk
         .about_under(&confirm, &id, "paper", Some(&paper))
         .await

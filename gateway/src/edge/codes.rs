@@ -40,6 +40,15 @@ impl Repeat {
         }
     }
 
+    /// The same, once `after` has passed.
+    pub fn past(self, after: Duration) -> Repeat {
+        match self {
+            Never => Never,
+            Later(_) => Later(after),
+            SameKey(_) => SameKey(after),
+        }
+    }
+
     /// The default of `Retry-After`.
     pub fn after(self) -> Option<Duration> {
         match self {
@@ -204,15 +213,36 @@ codes! {
         "The header Allow names those it knows.", "L'intestazione Allow indica quelli ammessi.";
     BODY_TOO_SLOW = 408 "body-too-slow" Caller NotDone Later(SECOND),
         "The body arrived too slowly", "Il corpo è arrivato troppo lentamente",
-        "Nothing was stored. Send it again.", "Nulla è stato registrato. Inviarlo di nuovo.";
+        "Nothing was stored. Send it again.",
+        "Argine non ha conservato nulla. Inviarlo di nuovo.";
     NOT_REGISTERED = 409 "not-registered" Caller NotDone Never,
         "The prescription is not registered", "La ricetta non è registrata",
         "It has no code yet and may not be printed. Follow its state.",
         "Non ha ancora un codice e non può essere stampata. Seguirne lo stato.";
     NOT_CANCELLABLE = 409 "not-cancellable" Caller NotDone Never,
         "The prescription cannot be cancelled any more", "La ricetta non è più annullabile",
-        "Its state says why: it was refused, withdrawn, cancelled or written on a red form.",
-        "Il suo stato dice perché: rifiutata, ritirata, annullata o scritta su ricetta rossa.";
+        "Its state says why: it was refused, withdrawn, cancelled, is being cancelled, or was \
+         written on a red form.",
+        "Il suo stato dice perché: rifiutata, ritirata, annullata, in annullamento o scritta su \
+         ricetta rossa.";
+    CANCEL_FAILED = 409 "cancel-failed" Upstream Unknown Never,
+        "The cancel came to nothing", "L'annullamento non è riuscito",
+        "Nothing more is sent for it. The prescription may stand at the SAC: its state says so. Cancel \
+         it again with a new key, or on the national portal.",
+        "Non viene più inviato. La ricetta può essere ancora valida presso il SAC: lo dice il suo \
+         stato. Annullarla di nuovo con una chiave nuova, o dal portale nazionale.";
+    CANCEL_NEEDS_AUTHORIZATION = 409 "cancel-needs-authorization" Caller Unknown SameKey(SHORTLY),
+        "The cancel waits for its prescriber to authenticate",
+        "L'annullamento attende un nuovo accesso del medico",
+        "The SAC does not accept this authentication. Authenticate again (SPID, CIE, CNS) and repeat \
+         the cancel with the same key.",
+        "Il SAC non accetta questo accesso. Rifare l'accesso (SPID, CIE, CNS) e ripetere \
+         l'annullamento con la stessa chiave.";
+    CONFLICT = 409 "conflict" Upstream Unknown Never,
+        "What the SAC holds is not what was sent",
+        "Ciò che risulta al SAC non è ciò che è stato inviato",
+        "The reason says how. Its prescriber must look at it and decide which prescription is to stand.",
+        "Il motivo dice come. Il medico deve esaminarla e decidere quale ricetta è valida.";
     PAPER_NOT_EXPECTED = 409 "paper-not-expected" Caller NotDone Never,
         "No red form is expected for this prescription",
         "Per questa ricetta non è attesa una ricetta rossa",
@@ -223,8 +253,9 @@ codes! {
         "What waits for an acknowledgement is listed by GET /v1/prescriptions?unacknowledged=true.",
         "Ciò che attende una presa d'atto è elencato da GET /v1/prescriptions?unacknowledged=true.";
     KEY_IN_FLIGHT = 409 "key-in-flight" Caller Unknown SameKey(SECOND),
-        "A request with this key is being stored", "È in corso una richiesta con questa chiave",
-        "Repeat it with the same key.", "Ripeterla con la stessa chiave.";
+        "A request with this key is under way", "È in corso una richiesta con questa chiave",
+        "It is being stored, or is at the SAC. Repeat it with the same key.",
+        "Argine la sta conservando, o è presso il SAC. Ripeterla con la stessa chiave.";
     BODY_TOO_LARGE = 413 "body-too-large" Caller NotDone Never,
         "The body is too large", "Il corpo è troppo grande",
         "The description of the API states the limit.",
@@ -236,7 +267,7 @@ codes! {
     CONTENT_REFUSED = 422 "content-refused" Caller NotDone Never,
         "The request breaks rules", "La richiesta non rispetta le regole",
         "Nothing was stored. Every broken rule is listed with its field.",
-        "Nulla è stato registrato. Ogni regola violata è elencata con il suo campo.";
+        "Argine non ha conservato nulla. Ogni regola violata è elencata con il suo campo.";
     KEY_REUSED = 422 "key-reused" Caller NotDone Never,
         "The key was used for another request", "La chiave è stata usata per un'altra richiesta",
         "Use a new key for a new request.", "Usare una chiave nuova per una nuova richiesta.";
@@ -255,8 +286,8 @@ codes! {
         "I suoi messaggi dicono perché. Correggerla e inviarla con una chiave nuova.";
     CANCEL_REFUSED = 422 "cancel-refused" Caller Rejected Never,
         "The SAC refused to cancel the prescription", "Il SAC ha rifiutato l'annullamento",
-        "The prescription stands: it was dispensed or is being dispensed. The notices say more.",
-        "La ricetta resta valida: è erogata o in erogazione. I messaggi dicono di più.";
+        "The SAC has not cancelled the prescription: see its state and the notices.",
+        "Il SAC non ha annullato la ricetta: vedere stato e messaggi.";
     RATE_LIMITED = 429 "rate-limited" Caller NotDone Later(MINUTE),
         "The organisation has made too many requests",
         "L'organizzazione ha superato la quota di richieste",
@@ -266,13 +297,13 @@ codes! {
         "Report the trace_id. A write may be repeated with the same key.",
         "Segnalare il trace_id. Una scrittura si può ripetere con la stessa chiave.";
     UNREADABLE = 500 "unreadable" Gateway Unknown Never,
-        "What is stored cannot be read", "Quanto registrato non è leggibile",
+        "What is stored cannot be read", "Quanto conservato non è leggibile",
         "Report the trace_id. The entry is kept and needs a person.",
-        "Segnalare il trace_id. La registrazione è conservata e richiede un intervento.";
+        "Segnalare il trace_id. I dati restano conservati e richiedono un intervento.";
     BUSY = 503 "busy" Gateway NotDone Later(SECOND),
         "The gateway is busy", "Il gateway è occupato",
         "Nothing was stored. Try again after Retry-After.",
-        "Nulla è stato registrato. Riprovare dopo Retry-After.";
+        "Argine non ha conservato nulla. Riprovare dopo Retry-After.";
     TOO_SLOW = 503 "too-slow" Gateway NotDone Later(SHORTLY),
         "The answer took too long", "La risposta ha richiesto troppo tempo",
         "Nothing was changed. Try again after Retry-After.",
@@ -280,37 +311,37 @@ codes! {
     STORE_FULL = 503 "store-full" Gateway NotDone Later(MINUTE),
         "No more prescriptions can wait", "Non possono attendere altre ricette",
         "Nothing was stored. Use the paper form if the patient cannot wait.",
-        "Nulla è stato registrato. Se il paziente non può attendere, usare la ricetta rossa.";
+        "Argine non ha conservato nulla. Se il paziente non può attendere, usare la ricetta rossa.";
     STORE_REFUSED = 503 "store-refused" Gateway NotDone Later(MINUTE),
-        "The gateway cannot store", "Il gateway non può registrare",
+        "The gateway cannot store", "Argine non può conservare la richiesta",
         "Nothing was stored. Use the paper form if the patient cannot wait.",
-        "Nulla è stato registrato. Se il paziente non può attendere, usare la ricetta rossa.";
+        "Argine non ha conservato nulla. Se il paziente non può attendere, usare la ricetta rossa.";
     STORE_UNREADABLE = 503 "store-unreadable" Gateway NotDone Later(SHORTLY),
-        "The gateway cannot read its store", "Il gateway non può leggere le registrazioni",
+        "The gateway cannot read its store", "Argine non può leggere quanto ha conservato",
         "Nothing is lost. Try again after Retry-After.",
         "Nulla è perso. Riprovare dopo Retry-After.";
     NUMBERS_EXHAUSTED = 503 "numbers-exhausted" Upstream NotDone Later(MINUTE),
         "No NRE is left", "Non ci sono più NRE",
         "Nothing was stored. Send an NRE of the prescriber's own lot, or use the paper form.",
-        "Nulla è stato registrato. Inviare un NRE del medico o usare la ricetta rossa.";
+        "Argine non ha conservato nulla. Inviare un NRE del medico o usare la ricetta rossa.";
     LANE_DISABLED = 503 "lane-disabled" Gateway NotDone Later(MINUTE),
         "Prescriptions are switched off here", "L'invio delle ricette è disattivato",
         "Nothing was stored. Use the paper form if the patient cannot wait.",
-        "Nulla è stato registrato. Se il paziente non può attendere, usare la ricetta rossa.";
+        "Argine non ha conservato nulla. Se il paziente non può attendere, usare la ricetta rossa.";
     STOPPING = 503 "stopping" Gateway NotDone Later(SHORTLY),
         "The gateway is restarting", "Il gateway si sta riavviando",
         "Nothing was stored. Try again after Retry-After.",
-        "Nulla è stato registrato. Riprovare dopo Retry-After.";
+        "Argine non ha conservato nulla. Riprovare dopo Retry-After.";
     ISSUE_RED_RECIPE = 503 "issue-red-recipe" Upstream Unknown SameKey(MINUTE),
-        "The prescription was not registered: issue a red form",
-        "La ricetta non è stata registrata: compilare la ricetta rossa",
-        "Write the red form and confirm its number at Location with /paper. Do not send this \
-         prescription again with another key.",
-        "Compilare la ricetta rossa e confermarne il numero all'indirizzo Location con /paper. Non \
-         inviare di nuovo questa ricetta con un'altra chiave.";
+        "The prescription is not registered at the SAC: issue a red form",
+        "La ricetta non risulta registrata dal SAC: compilare la ricetta rossa",
+        "Write the red form now and hand it over; then enter its number in this prescription. Do not \
+         write it again as a new electronic one.",
+        "Compilare ora la ricetta rossa e consegnarla; poi inserirne il numero in questa ricetta. Non \
+         riscriverla come nuova ricetta elettronica.";
     OUTCOME_UNKNOWN = 503 "outcome-unknown" Gateway Unknown SameKey(SHORTLY),
-        "Nobody knows whether the prescription was stored",
-        "Non è certo che la ricetta sia stata registrata",
+        "Nobody knows whether the request was stored",
+        "Non è certo che Argine abbia conservato la richiesta",
         "Repeat it with the same key before anything else, paper included.",
         "Ripeterla con la stessa chiave prima di ogni altra cosa, anche della ricetta rossa.";
 }
@@ -339,47 +370,4 @@ pub fn markdown() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn every_code_is_unique_and_in_the_table() {
-        let codes: BTreeSet<_> = ALL.iter().map(|row| row.code).collect();
-        assert_eq!(codes.len(), ALL.len());
-        let table = markdown();
-        for code in codes {
-            assert!(table.contains(&format!("| `{code}` |")), "{code}");
-        }
-    }
-
-    #[test]
-    fn status_fault_and_repetition_agree() {
-        for row in ALL {
-            assert!((400..=599).contains(&row.status), "{}", row.code);
-            if matches!(row.status, 429 | 503) {
-                assert!(
-                    row.repeat.after().is_some(),
-                    "{} needs Retry-After",
-                    row.code
-                );
-            }
-            if matches!(row.status, 401 | 403) {
-                assert_eq!(row.outcome, Outcome::NotDone, "{}", row.code);
-            }
-        }
-    }
-
-    #[test]
-    fn architecture_documents_every_code() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md");
-        let text = std::fs::read_to_string(path).unwrap();
-        for row in markdown().lines() {
-            assert!(
-                text.contains(row),
-                "ARCHITECTURE.md lacks this row: paste the output of `argine codes`\n{row}"
-            );
-        }
-    }
-}
+mod tests;

@@ -57,7 +57,7 @@ pub(crate) async fn frame(
     request.extensions_mut().insert(frame.trace.clone());
     if !frame.quota.admitted {
         let problem = Problem {
-            retry_after: Some(frame.quota.reset),
+            repeat: Some(codes::RATE_LIMITED.repeat.past(frame.quota.reset)),
             ..Problem::from(&codes::RATE_LIMITED)
         };
         let response = frame.refuse(&problem);

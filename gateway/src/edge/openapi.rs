@@ -214,7 +214,8 @@ fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("PrescriptionEntry", "fallback", fallbacks),
         ("PrescriptionEntry", "state", states.clone()),
         ("PrescriptionEntry", "reason", reasons.clone()),
-        ("Event", "reason", reasons),
+        ("Event", "reason", reasons.clone()),
+        ("Problem", "reason", reasons),
         ("Problem", "state", states.clone()),
         ("Problem", "next_step", vec!["issue-red-recipe"]),
         ("Event", "state", states),
@@ -284,7 +285,10 @@ fn complete(operation: &mut Map<String, Value>) {
             "200" if is_write => &["Location"],
             "201" | "202" => &["Location"],
             "401" => &["WWW-Authenticate"],
-            "429" | "503" => &["Retry-After"],
+            // Of a problem with an entry, where that is found.
+            "409" | "503" if is_write => &["Location", "Retry-After"],
+            "422" if is_write => &["Location"],
+            "408" | "429" | "500" | "503" => &["Retry-After"],
             _ => &[],
         };
         let quota = HEADERS.iter().map(|(name, _, _)| *name);

@@ -22,6 +22,7 @@ use self::request::NewPrescription;
 use self::resource::PrescriptionBody;
 use self::write::{Desk, prepare};
 use super::caller::Caller;
+use super::codes::Text;
 use super::respond::{FieldError, Problem, ProblemBody};
 use super::{Edge, body, codes, json};
 use crate::callers::Profile;
@@ -74,13 +75,14 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     request_body(content = NewPrescription, content_type = "application/json"),
     responses(
         (status = 200, body = PrescriptionBody, description = "To a repetition: it was cancelled, \
-            withdrawn or written on a red form since, or is in conflict."),
+            withdrawn or written on a red form since."),
         (status = 201, body = PrescriptionBody, description = "Registered by the SAC."),
         (status = 202, body = PrescriptionBody, description = "On disk, and not registered (yet)."),
         (status = 400, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "Not in the form of this request."),
         (status = 409, body = ProblemBody<'static>, content_type = "application/problem+json",
-            description = "A request with this key is being stored, or sent."),
+            description = "A request with this key is being stored, or sent. Or what the SAC holds is \
+                not what was sent: its prescriber must decide."),
         (status = 408, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "The body arrived too slowly."),
         (status = 413, body = ProblemBody<'static>, content_type = "application/problem+json",
@@ -104,11 +106,12 @@ pub(crate) async fn create(
     let desk = Desk {
         checks_off: &edge.gateway.checks_off,
         fallback: &edge.gateway.fallback,
+        authn_age_max: edge.gateway.authn_age_max.send,
     };
     let now = edge.gateway.clock.now();
     let (write, warnings) = prepare(new, &caller, &authority, headers, now, &desk)?;
-    if caller.authn_age(&authority) > edge.gateway.authn_age_max.send {
-        stored_before(&edge, &write).await?;
+    if !write.resumes {
+        stored_before(&edge, &write, too_old()).await?;
     }
     match timeout(edge.answer_within, edge.gateway.prescriptions.submit(write)).await {
         Ok(Ok(submitted)) => answer(submitted.entry, warnings),
@@ -119,15 +122,32 @@ pub(crate) async fn create(
 
 /// Why the lane took nothing, and when it may.
 fn refused(edge: &Edge, refusal: Refusal) -> Problem {
+    let problem = Problem::from(refusal);
+    let after = edge.gateway.prescriptions.retry_after(refusal);
     Problem {
-        retry_after: edge.gateway.prescriptions.retry_after(refusal),
-        ..Problem::from(refusal)
+        repeat: after.map(|after| problem.code.repeat.past(after)),
+        ..problem
     }
 }
 
-/// Refuses `write`, whose prescriber authenticated too long ago for it to be sent, unless it is the
+/// The prescriber authenticated too long ago for anything to be sent under it.
+fn too_old() -> Problem {
+    const LOG_IN_AGAIN: Text = Text {
+        en: "The prescriber's authentication is too old: authenticate again (SPID, CIE, CNS) and \
+             repeat.",
+        it: "L'accesso del medico è troppo vecchio: rifare l'accesso (SPID, CIE, CNS) e ripetere.",
+    };
+    let detail = "is of too long ago: the prescriber must authenticate again";
+    let error = FieldError::of_parameter("prescriber_authn", "too-old", detail);
+    Problem {
+        detail: Some(&LOG_IN_AGAIN),
+        ..Problem::with_errors(&codes::PRESCRIBER_AUTHN_INVALID, vec![error])
+    }
+}
+
+/// Refuses `write` with `refusal`, because nothing may be sent under its authority, unless it is the
 /// repetition of one that is on disk.
-async fn stored_before(edge: &Edge, write: &Write) -> Result<(), Problem> {
+async fn stored_before(edge: &Edge, write: &Write, refusal: Problem) -> Result<(), Problem> {
     let (organization, key) = (write.organization.clone(), write.key.clone());
     let recall = edge
         .gateway
@@ -135,14 +155,7 @@ async fn stored_before(edge: &Edge, write: &Write) -> Result<(), Problem> {
         .recall(organization, key, write.fingerprint.clone());
     match edge.read(recall).await {
         Ok(Recall::Replay(_) | Recall::KeyReused) => Ok(()),
-        Ok(Recall::Nothing) => {
-            let detail = "is of too long ago: the prescriber must authenticate again";
-            let error = FieldError::of_parameter("prescriber_authn", "too-old", detail);
-            Err(Problem::with_errors(
-                &codes::PRESCRIBER_AUTHN_INVALID,
-                vec![error],
-            ))
-        }
+        Ok(Recall::Nothing) => Err(refusal),
         // Whether it was stored before, nobody can tell.
         Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
     }

@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -15,12 +14,12 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use engine::door::Refusal;
 use engine::entry::{EntryId, ReadError};
-use policies::failure::Outcome;
+use policies::failure::{Code as Reason, Fault, Outcome};
 use policies::state::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::codes::{self, Code, Text};
+use super::codes::{self, Code, Repeat, Text};
 use super::notation::location;
 use super::notice::NoticeBody;
 
@@ -34,14 +33,20 @@ pub(crate) struct Problem {
     pub(crate) code: &'static Code,
     pub(crate) errors: Vec<FieldError>,
     pub(crate) notices: Vec<NoticeBody>,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) upstream: Option<&'static str>,
+    /// Whether it is of the SAC's doing, or about what the SAC did.
+    pub(crate) is_of_sac: bool,
     /// The entry concerned.
     pub(crate) instance: Option<EntryId>,
     /// Where the prescription stands, where that is the reason.
     pub(crate) state: Option<State>,
+    /// Why it stands there.
+    pub(crate) reason: Option<Reason>,
+    /// Whose doing it is, where the code leaves more than one possible.
+    pub(crate) fault: Option<Fault>,
     /// What may have happened, where the code leaves more than one possible.
     pub(crate) outcome: Option<Outcome>,
+    /// What repeating it would do, where that is not what the code says.
+    pub(crate) repeat: Option<Repeat>,
     /// What to do about it, where it can be said better than by the code alone.
     pub(crate) detail: Option<&'static Text>,
 }
@@ -121,11 +126,13 @@ impl From<&'static Code> for Problem {
             code,
             errors: Vec::new(),
             notices: Vec::new(),
-            retry_after: None,
-            upstream: None,
+            is_of_sac: false,
             instance: None,
             state: None,
+            reason: None,
+            fault: None,
             outcome: None,
+            repeat: None,
             detail: None,
         }
     }
@@ -149,7 +156,7 @@ impl From<Refusal> for Problem {
                 ..Problem::from(&codes::NOT_CANCELLABLE)
             },
             Refusal::NumbersExhausted => Problem {
-                upstream: Some("sac"),
+                is_of_sac: true,
                 ..Problem::from(&codes::NUMBERS_EXHAUSTED)
             },
             Refusal::Busy => Problem::from(&codes::BUSY),
@@ -233,6 +240,10 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 32, nullable = false)]
     state: Option<&'a str>,
+    /// Why the prescription stands there, where there is a reason to give.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 32, nullable = false)]
+    reason: Option<&'a str>,
     /// What the desk does now: `issue-red-recipe`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 32, nullable = false)]
@@ -307,18 +318,20 @@ pub(crate) fn render(problem: &Problem, trace_id: &str, language: Language) -> H
     let instance = problem.instance.map(location);
     // What software does next and what people read of it have one name.
     let next_step = Some(code.code).filter(|_| *code == codes::ISSUE_RED_RECIPE);
+    let repeat = problem.repeat.unwrap_or(code.repeat);
     let body = ProblemBody {
         kind: format!("urn:argine:problem:{}", code.code),
         title: language.pick(code.title),
         status: code.status,
         detail: language.pick(*problem.detail.unwrap_or(&code.detail)),
         code: code.code,
-        fault: code.fault.as_str(),
+        fault: problem.fault.unwrap_or(code.fault).as_str(),
         outcome: problem.outcome.unwrap_or(code.outcome).as_str(),
-        retry: code.repeat.as_str(),
-        upstream: problem.upstream,
+        retry: repeat.as_str(),
+        upstream: problem.is_of_sac.then_some("sac"),
         instance: instance.as_deref(),
         state: problem.state.map(State::as_str),
+        reason: problem.reason.map(Reason::as_str),
         next_step,
         trace_id,
         errors: &problem.errors,
@@ -330,7 +343,7 @@ pub(crate) fn render(problem: &Problem, trace_id: &str, language: Language) -> H
         .content_type(MEDIA_TYPE)
         .insert_header((header::CONTENT_LANGUAGE, language.tag()))
         .insert_header((header::VARY, "Accept-Language"));
-    if let Some(after) = problem.retry_after.or_else(|| code.repeat.after()) {
+    if let Some(after) = repeat.after() {
         let seconds = after.as_millis().div_ceil(1_000).max(1);
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }

@@ -1,5 +1,6 @@
 //! The edge as a caller meets it: every way in, and the form of every way out.
 
+mod about;
 pub(crate) mod kit;
 mod reads;
 pub(crate) mod store;

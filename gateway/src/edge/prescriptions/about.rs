@@ -5,19 +5,21 @@
 //!
 //! # Invariants
 //!
-//! 1. Only the prescriber who wrote it cancels it. That a red form was written may be said by anyone
-//!    at the desk, and is worth nothing without the form; taking note needs a prescriber of the
-//!    practice.
+//! 1. Only the prescriber who wrote it cancels it. That a red form was written may be said by any
+//!    prescriber of the practice, of what is registered only by the one who wrote it, in whose name it
+//!    may be annulled for that. Any prescriber of the practice may take note.
+//! 2. What was done is on disk: if the prescription cannot be read then, nobody hears that nothing was
+//!    done.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use adapters::model::{Authority, PaperNumber};
+use adapters::model::{Authority, Nre, PaperNumber};
 use aws_lc_rs::digest::{Context, SHA256};
 use engine::door::{Matter, Refusal, Write};
 use engine::entry::{Entry, EntryId};
-use policies::failure::Opaque;
+use policies::failure::{Code as Reason, Opaque, Outcome};
 use policies::family::Role;
 use policies::state::State;
 use tokio::time::timeout;
@@ -25,10 +27,10 @@ use tokio::time::timeout;
 use super::headers::Headers;
 use super::request::{NewPaper, Nothing};
 use super::resource::{Paper, PrescriptionBody, paper_number, refusals};
-use super::write::{encode, identity};
-use super::{practice, refused, stored_before};
+use super::write::{check_locality, encode, identity};
+use super::{practice, refused, stored_before, too_old};
 use crate::edge::caller::Caller;
-use crate::edge::codes::{self, Code};
+use crate::edge::codes::{self, Code, Text};
 use crate::edge::notation::{entry_id, location};
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
 use crate::edge::{Edge, body, json};
@@ -36,7 +38,9 @@ use crate::edge::{Edge, body, json};
 /// Cancel a prescription.
 ///
 /// Answers 200 once it is cancelled at the SAC, or withdrawn before it was sent; 202 while the cancel
-/// waits for the SAC or for the prescription's own answer. Follow its state.
+/// waits for the SAC or for the prescription's own answer. Follow its state. While the cancel waits for
+/// its prescriber the answer is 409 `cancel-needs-authorization`, and once it has come to nothing 409
+/// `cancel-failed`.
 #[utoipa::path(
     post,
     path = "/prescriptions/{id}/cancel",
@@ -61,14 +65,15 @@ use crate::edge::{Edge, body, json};
         (status = 408, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "The body arrived too slowly."),
         (status = 409, body = ProblemBody<'static>, content_type = "application/problem+json",
-            description = "Not cancellable: its state is in the body. Or a request with this key \
-                is being stored."),
+            description = "Not cancellable, the cancel came to nothing, or it waits for its \
+                prescriber: the state is in the body. Or a request with this key is under way."),
         (status = 413, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "The body is too large."),
         (status = 415, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "The body is not plain JSON."),
         (status = 422, body = ProblemBody<'static>, content_type = "application/problem+json",
-            description = "The SAC refused to cancel it, with its notices. It is registered again."),
+            description = "The SAC refused to cancel it, with its notices: its state is in the body. \
+                Or the key was used for another request."),
     ),
 )]
 pub(crate) async fn cancel(
@@ -85,27 +90,52 @@ pub(crate) async fn cancel(
         parent: entry_id(&id)?,
         role: Role::Cancel,
         payload: Opaque::default(),
-        prescriber: Some(&authority),
+        prescriber: &authority,
     };
-    let write = about.write(&caller, headers);
-    if caller.authn_age(&authority) > edge.gateway.authn_age_max.annul {
-        stored_before(&edge, &write).await?;
+    let (age, age_max) = (caller.authn_age(&authority), edge.gateway.authn_age_max);
+    let at_home = about.check_locality(&edge, &caller).await;
+    let write = Write {
+        resumes: age <= age_max.send && matches!(at_home, Some(Ok(()))),
+        ..about.write(&caller, headers)
+    };
+    if age > age_max.annul {
+        stored_before(&edge, &write, too_old()).await?;
+    }
+    if let Some(Err(elsewhere)) = at_home {
+        stored_before(&edge, &write, elsewhere).await?;
     }
     let done = submit(&edge, write).await;
     let cancel = done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOT_CANCELLABLE))?;
-    let parent = about.parent(&edge, &caller).await?;
+    cancelled(&cancel, about.done(&edge, &caller).await?)
+}
+
+/// Of what was dispensed there is nothing to be seen any more but that.
+const DISPENSED: Text = Text {
+    en: "The prescription stands: it was dispensed or is being dispensed. The notices say more.",
+    it: "La ricetta resta valida: è erogata o in erogazione. I messaggi dicono di più.",
+};
+
+/// What the caller of a cancel hears, by where that and its prescription stand now.
+fn cancelled(cancel: &Entry, parent: Entry) -> Result<HttpResponse, Problem> {
     let problem = |code| Problem {
         state: Some(parent.state),
+        reason: parent.reason,
         instance: Some(parent.id),
         ..Problem::from(code)
+    };
+    let of_the_sac = |code| Problem {
+        is_of_sac: true,
+        ..problem(code)
     };
     match cancel.state {
         State::Registered => shown(StatusCode::OK, parent),
         State::Rejected => Err(Problem {
             notices: refusals(cancel.answer.as_ref()),
-            upstream: Some("sac"),
-            ..problem(&codes::CANCEL_REFUSED)
+            detail: (cancel.reason == Some(Reason::Dispensed)).then_some(&DISPENSED),
+            ..of_the_sac(&codes::CANCEL_REFUSED)
         }),
+        State::Parked | State::Conflict => Err(of_the_sac(&codes::CANCEL_FAILED)),
+        State::NeedsAuthorization => Err(of_the_sac(&codes::CANCEL_NEEDS_AUTHORIZATION)),
         // It had waited for its turn, which will never come.
         State::Withdrawn => Err(problem(&codes::NOT_CANCELLABLE)),
         _ => shown(StatusCode::ACCEPTED, parent),
@@ -115,7 +145,8 @@ pub(crate) async fn cancel(
 /// Confirm the number of the red form that a prescription was written on.
 ///
 /// Nothing more is sent of it. If the SAC has registered it nevertheless, that is annulled where its
-/// prescriber consented, or else becomes a conflict.
+/// prescriber consented, or else becomes a conflict. Any prescriber of the practice may confirm it; of
+/// a registered prescription only the one who wrote it.
 #[utoipa::path(
     post,
     path = "/prescriptions/{id}/paper",
@@ -137,13 +168,14 @@ pub(crate) async fn cancel(
             description = "The body arrived too slowly."),
         (status = 409, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "No red form is expected: its state is in the body. Or a request with this \
-                key is being stored."),
+                key is under way."),
         (status = 413, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "The body is too large."),
         (status = 415, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "The body is not plain JSON."),
         (status = 422, body = ProblemBody<'static>, content_type = "application/problem+json",
-            description = "The number is not that of a red form."),
+            description = "The number is not that of a red form. Or the key was used for another \
+                request."),
     ),
 )]
 pub(crate) async fn paper(
@@ -153,6 +185,7 @@ pub(crate) async fn paper(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let caller = practice(&edge, &request)?;
+    let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
     let bytes = body::read(request.headers(), payload, edge.body).await?;
     let new: NewPaper = json::decode(&bytes)?;
@@ -166,10 +199,10 @@ pub(crate) async fn paper(
         payload: encode(&Paper {
             paper_number: number.clone(),
         }),
-        prescriber: None,
+        prescriber: &authority,
     };
     match submit(&edge, about.write(&caller, headers)).await {
-        Ok(_) => shown(StatusCode::OK, about.parent(&edge, &caller).await?),
+        Ok(_) => shown(StatusCode::OK, about.done(&edge, &caller).await?),
         Err(refusal @ Refusal::Moot(State::RedRecipe)) => {
             // Said again under another key.
             let parent = about.parent(&edge, &caller).await?;
@@ -185,6 +218,7 @@ pub(crate) async fn paper(
 /// Take note of how a prescription ended.
 ///
 /// It leaves the list of what is unacknowledged. What comes to another bad end later is listed again.
+/// Any prescriber of the practice may do it, not only the one who wrote it.
 #[utoipa::path(
     post,
     path = "/prescriptions/{id}/acknowledge",
@@ -207,7 +241,7 @@ pub(crate) async fn paper(
             description = "The body arrived too slowly."),
         (status = 409, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "Nothing to take note of: its state is in the body. Or a request with this \
-                key is being stored."),
+                key is under way."),
         (status = 413, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "The body is too large."),
         (status = 415, body = ProblemBody<'static>, content_type = "application/problem+json",
@@ -223,18 +257,18 @@ pub(crate) async fn acknowledge(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let caller = practice(&edge, &request)?;
-    caller.authority()?;
+    let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
     nothing(&edge, &request, payload).await?;
     let about = About {
         parent: entry_id(&id)?,
         role: Role::Acknowledge,
         payload: Opaque::default(),
-        prescriber: None,
+        prescriber: &authority,
     };
     let done = submit(&edge, about.write(&caller, headers)).await;
     done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOTHING_TO_ACKNOWLEDGE))?;
-    shown(StatusCode::OK, about.parent(&edge, &caller).await?)
+    shown(StatusCode::OK, about.done(&edge, &caller).await?)
 }
 
 /// A body that may be left out, and says nothing.
@@ -250,22 +284,21 @@ struct About<'a> {
     parent: EntryId,
     role: Role,
     payload: Opaque,
-    /// Under whose authority, where something may be sent for it.
-    prescriber: Option<&'a Authority>,
+    /// Who does it. Only a cancel is sent under their authority.
+    prescriber: &'a Authority,
 }
 
 impl About<'_> {
     /// The write that it is.
     fn write(&self, caller: &Caller, headers: Headers) -> Write {
-        let organization = || Opaque(caller.organization.0.as_bytes().to_vec());
+        let authority = Some(self.prescriber).filter(|_| self.role == Role::Cancel);
         Write {
             organization: caller.organization.clone(),
             key: headers.key,
             fingerprint: self.fingerprint(),
-            identity: self
-                .prescriber
-                .map_or_else(organization, |authority| identity(caller, authority)),
-            authority: self.prescriber.map(encode).unwrap_or_default(),
+            identity: identity(caller, self.prescriber),
+            authority: authority.map(encode).unwrap_or_default(),
+            resumes: false,
             matter: Matter::About {
                 parent: self.parent,
                 role: self.role,
@@ -294,9 +327,30 @@ impl About<'_> {
         parent.ok_or_else(|| Problem::from(&codes::NO_SUCH_PRESCRIPTION))
     }
 
+    /// The prescription as it stands now that something was done about it.
+    async fn done(&self, edge: &Edge, caller: &Caller) -> Result<Entry, Problem> {
+        let parent = self.parent(edge, caller).await;
+        parent.map_err(|problem| match problem.code.outcome {
+            Outcome::NotDone => Problem::from(&codes::OUTCOME_UNKNOWN),
+            Outcome::Unknown | Outcome::Rejected => problem,
+        })
+    }
+
+    /// Whether the prescriber authenticated in the region of the prescription, as far as its number
+    /// tells it.
+    async fn check_locality(&self, edge: &Edge, caller: &Caller) -> Option<Result<(), Problem>> {
+        let parent = self.parent(edge, caller).await.ok()?;
+        let nre = Nre::new(String::from_utf8(parent.number.0).ok()?).ok()?;
+        Some(check_locality(self.prescriber, nre.region()))
+    }
+
     /// `refusal` as a problem; where the prescription stands so that there is nothing to do, `moot`.
     fn refused(&self, edge: &Edge, refusal: Refusal, moot: &'static Code) -> Problem {
         match refusal {
+            Refusal::Refused => Problem {
+                detail: Some(&AS_IT_WAS),
+                ..refused(edge, refusal)
+            },
             Refusal::Moot(state) => Problem {
                 state: Some(state),
                 instance: Some(self.parent),
@@ -306,6 +360,12 @@ impl About<'_> {
         }
     }
 }
+
+/// The prescription itself is safe, and its caller may hold it in print: paper would be a second one.
+const AS_IT_WAS: Text = Text {
+    en: "The prescription stands as it did. Try again after Retry-After.",
+    it: "La ricetta resta com'era. Riprovare dopo Retry-After.",
+};
 
 /// Stores `write` and waits for its outcome; hands over its own entry.
 async fn submit(edge: &Edge, write: Write) -> Result<Entry, Refusal> {
@@ -322,3 +382,6 @@ fn shown(status: StatusCode, parent: Entry) -> Result<HttpResponse, Problem> {
         .insert_header((header::LOCATION, location))
         .json(body))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,18 +6,19 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use engine::entry::Entry;
 use policies::delivery::Fallback;
-use policies::failure::{Code, Outcome};
+use policies::failure::{Code, Fault, Outcome};
 use policies::state::State;
 
 use super::resource::{PrescriptionBody, refusals};
-use crate::edge::codes;
+use crate::edge::codes::{self, Repeat, Text};
 use crate::edge::notation::location;
 use crate::edge::respond::{FieldError, Problem};
 
 pub(super) fn answer(entry: Entry, warnings: Vec<FieldError>) -> Result<HttpResponse, Problem> {
     if let Some(problem) = problem(&entry) {
+        let is_ours = problem.fault == Some(Fault::Gateway);
         return Err(Problem {
-            upstream: Some("sac"),
+            is_of_sac: !is_ours,
             instance: Some(entry.id),
             ..problem
         });
@@ -25,7 +26,7 @@ pub(super) fn answer(entry: Entry, warnings: Vec<FieldError>) -> Result<HttpResp
     let status = match entry.state {
         State::Registered => StatusCode::CREATED,
         state if is_waiting(state) => StatusCode::ACCEPTED,
-        // It was registered, cancelled, withdrawn or written on paper since.
+        // It was cancelled, withdrawn or written on paper since.
         _ => StatusCode::OK,
     };
     let location = location(entry.id);
@@ -47,17 +48,63 @@ fn problem(entry: &Entry) -> Option<Problem> {
             ..Problem::from(&codes::UPSTREAM_REJECTED)
         });
     }
-    if entry.terms.fallback != Fallback::RedRecipe {
-        return None;
-    }
-    if entry.state == State::Sending {
+    let is_at_the_desk = entry.terms.fallback == Fallback::RedRecipe;
+    if is_at_the_desk && entry.state == State::Sending {
         // Its first request is still waiting: whether paper is to be written is not decided.
         return Some(Problem::from(&codes::KEY_IN_FLIGHT));
     }
-    needs_red_form(entry).then(|| Problem {
-        outcome: Some(outcome(entry)),
-        ..Problem::from(&codes::ISSUE_RED_RECIPE)
+    if is_at_the_desk && needs_red_form(entry) {
+        return Some(red_form(entry));
+    }
+    (entry.state == State::Conflict).then(|| Problem {
+        state: Some(entry.state),
+        reason: entry.reason,
+        ..Problem::from(&codes::CONFLICT)
     })
+}
+
+/// The paper is not written because of the SAC: its prescriber has to authenticate again.
+const LOG_IN_AGAIN: Text = Text {
+    en: "The SAC does not accept this authentication. Authenticate again (SPID, CIE, CNS) and repeat \
+         with a new key; if the patient cannot wait, write a red form and enter its number in this \
+         prescription.",
+    it: "Il SAC non accetta questo accesso. Rifare l'accesso (SPID, CIE, CNS) e ripetere con una \
+         chiave nuova; se il paziente non può aspettare, compilare la ricetta rossa e inserirne il \
+         numero in questa ricetta.",
+};
+
+fn red_form(entry: &Entry) -> Problem {
+    let outcome = outcome(entry);
+    let is_not_done = outcome == Outcome::NotDone;
+    let is_refused = matches!(
+        entry.reason,
+        Some(Code::AuthorityRefused | Code::AuthorityExpired)
+    );
+    Problem {
+        reason: entry.reason,
+        fault: Some(fault(entry.reason)),
+        outcome: Some(outcome),
+        // The same key would hear the same for ever.
+        repeat: is_not_done.then_some(Repeat::Never),
+        detail: (is_not_done && is_refused).then_some(&LOG_IN_AGAIN),
+        ..Problem::from(&codes::ISSUE_RED_RECIPE)
+    }
+}
+
+/// Whose doing it is that a prescription was not registered in time.
+fn fault(reason: Option<Code>) -> Fault {
+    match reason {
+        Some(Code::AuthorityRefused | Code::AuthorityExpired) => Fault::Caller,
+        Some(
+            Code::LaneBusy
+            | Code::ShuttingDown
+            | Code::LeaseExpired
+            | Code::OwnCertificate
+            | Code::SchemaRefused
+            | Code::Unreadable,
+        ) => Fault::Gateway,
+        _ => Fault::Upstream,
+    }
 }
 
 /// Whether the desk is to write `entry` on a red form: its patient waits, and it is not registered.

@@ -39,7 +39,7 @@ pub(crate) async fn reminder(
         Document::NoEntry => Err(Problem::from(&codes::NO_SUCH_PRESCRIPTION)),
         Document::NotRegistered(state) => Err(Problem {
             state: Some(state),
-            detail: never_printed(state),
+            detail: not_printed(state),
             ..Problem::from(&codes::NOT_REGISTERED)
         }),
         Document::None => Err(Problem::from(&codes::REMINDER_NOT_AVAILABLE)),
@@ -53,8 +53,8 @@ pub(crate) async fn reminder(
     }
 }
 
-/// Why nothing will ever be printed of a prescription in `state`, where that is so.
-fn never_printed(state: State) -> Option<&'static Text> {
+/// Why nothing is printed of a prescription in `state` that was given up, or is about to be.
+fn not_printed(state: State) -> Option<&'static Text> {
     match state {
         State::RedRecipe => Some(&Text {
             en: "It was written on a red form, which is valid in its place.",
@@ -63,6 +63,10 @@ fn never_printed(state: State) -> Option<&'static Text> {
         State::Withdrawn | State::Rejected | State::Cancelled => Some(&Text {
             en: "It is not valid, and will not be registered any more.",
             it: "Non è valida e non sarà più registrata.",
+        }),
+        State::Cancelling => Some(&Text {
+            en: "It is being cancelled. Follow its state.",
+            it: "È in annullamento. Seguirne lo stato.",
         }),
         State::Conflict => Some(&Text {
             en: "Its prescriber must first decide which prescription is to stand.",

@@ -65,7 +65,7 @@ pub(crate) struct PrescriptionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime, max_length = 40, nullable = false)]
     pub(crate) paper_due: Option<String>,
-    /// The number of the red form that was written instead.
+    /// The number of the red form that was confirmed for it; of a conflict, the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 15, nullable = false)]
     pub(crate) paper_number: Option<String>,
@@ -112,9 +112,7 @@ impl PrescriptionBody {
         if entry.state == State::Rejected {
             body.notices = refusals(entry.answer.as_ref());
         }
-        if entry.state == State::RedRecipe {
-            body.paper_number = paper_number(&entry);
-        }
+        body.paper_number = paper_number(&entry);
         if !shows_number(&entry) {
             return Ok(body);
         }
@@ -175,7 +173,7 @@ pub(crate) fn shows_number(entry: &Entry) -> bool {
     }
 }
 
-/// What the SAC said when it registered it. Where it was written on paper, something else is kept.
+/// What the SAC said when it registered it. Of a refusal, something else is kept.
 fn receipt(entry: &Entry) -> Option<Receipt> {
     let receipt: Receipt = serde_json::from_slice(&entry.answer.as_ref()?.0).ok()?;
     Some(receipt).filter(|receipt| !receipt.codice_autenticazione.is_empty())
@@ -190,7 +188,7 @@ pub(crate) struct Paper {
 
 /// The number of the red form that `entry` was written on.
 pub(crate) fn paper_number(entry: &Entry) -> Option<String> {
-    let paper: Paper = serde_json::from_slice(&entry.answer.as_ref()?.0).ok()?;
+    let paper: Paper = serde_json::from_slice(&entry.paper.as_ref()?.0).ok()?;
     Some(paper.paper_number.into())
 }
 

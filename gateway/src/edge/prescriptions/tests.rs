@@ -68,15 +68,19 @@ fn a_number_is_shown_only_of_what_the_sac_has_registered() {
 }
 
 #[test]
-fn the_number_of_a_red_form_is_shown_of_what_was_written_on_one() {
+fn the_number_of_a_red_form_is_shown_beside_the_one_of_the_sac() {
     let mut paper = entry(7, State::RedRecipe);
-    paper.answer = Some(Opaque(br#"{"paper_number":"150220123456789"}"#.to_vec()));
+    paper.paper = Some(Opaque(br#"{"paper_number":"150220123456789"}"#.to_vec()));
     let body = PrescriptionBody::of(paper.clone(), Vec::new()).unwrap();
     assert_eq!(body.paper_number.as_deref(), Some("150220123456789"));
     assert_eq!(body.nre, None);
+    // It is registered, too: whoever must act on that sees both.
     paper.state = State::Conflict;
+    paper.reason = Some(Code::PossibleDouble);
     let body = PrescriptionBody::of(paper, Vec::new()).unwrap();
-    assert_eq!((body.paper_number, body.nre), (None, None));
+    assert_eq!(body.paper_number.as_deref(), Some("150220123456789"));
+    assert_eq!(body.nre.as_deref(), Some(NRE));
+    assert_eq!(body.codice_autenticazione.as_deref(), Some("010203"));
 }
 
 #[test]

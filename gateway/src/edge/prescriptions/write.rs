@@ -1,5 +1,7 @@
 //! From a request that parsed to the write that is handed over, or to everything that forbids it.
 
+use std::time::Duration;
+
 use adapters::model::{Authority, Nre, PatientCode};
 use aws_lc_rs::digest::{Context, SHA256};
 use engine::door::{Matter, Write};
@@ -27,6 +29,8 @@ pub(super) struct Desk<'a> {
     pub(super) checks_off: &'a [String],
     /// What desks do while the SAC does not answer.
     pub(super) fallback: &'a FallbackRules,
+    /// How old the prescriber's authentication may be for something to be sent under it.
+    pub(super) authn_age_max: Duration,
 }
 
 /// Checks everything that can be checked here, and encodes the write for its lane.
@@ -83,6 +87,7 @@ pub(super) fn prepare(
         fingerprint: fingerprint(&payload, own_number.as_ref(), &asked),
         identity: identity(caller, authority),
         authority: encode(authority),
+        resumes: caller.authn_age(authority) <= desk.authn_age_max,
         matter: Matter::New {
             payload,
             person: prescription.patient.code.as_ref().map(person),
@@ -97,7 +102,7 @@ pub(super) fn prepare(
 }
 
 /// A prescriber acts where they authenticated.
-fn check_locality(authority: &Authority, region: &str) -> Result<(), Problem> {
+pub(super) fn check_locality(authority: &Authority, region: &str) -> Result<(), Problem> {
     if authority.locality.as_str().starts_with(region) {
         return Ok(());
     }

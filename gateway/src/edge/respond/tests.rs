@@ -1,5 +1,7 @@
 //! What each failure becomes on the wire.
 
+use std::time::Duration;
+
 use actix_web::body::to_bytes;
 use serde_json::Value;
 
@@ -71,7 +73,7 @@ async fn a_problem_has_all_its_members_and_no_empty_list() {
 fn retry_after_is_whole_seconds_and_never_zero() {
     for (after, seconds) in [(1, "1"), (999, "1"), (1_001, "2"), (60_000, "60")] {
         let problem = Problem {
-            retry_after: Some(Duration::from_millis(after)),
+            repeat: Some(Repeat::Later(Duration::from_millis(after))),
             ..Problem::from(&codes::RATE_LIMITED)
         };
         let response = render(&problem, "0af7", Language::Italian);

@@ -152,8 +152,17 @@ impl Kit {
 
     /// A kit whose practice a presents `certificate`.
     pub(crate) fn behind(certificate: CertificateDigest) -> Kit {
+        Kit::of(certificate, &claims("a", "practice"))
+    }
+
+    /// A kit whose practice a says `claims`.
+    pub(crate) fn claiming(claims: &Value) -> Kit {
+        Kit::of(A, claims)
+    }
+
+    fn of(certificate: CertificateDigest, claims_a: &Value) -> Kit {
         let practices = practices_at(certificate);
-        let token_a = sign(&practices.key_a, "practice-a-1", &claims("a", "practice"));
+        let token_a = sign(&practices.key_a, "practice-a-1", claims_a);
         let token_b = sign(&practices.key_b, "practice-b-1", &claims("b", "pharmacy"));
         Kit {
             shelf: Arc::default(),

@@ -23,6 +23,9 @@ pub(crate) struct Shelf {
     pub(crate) events: Mutex<Vec<(Organization, Event)>>,
     pub(crate) filters: Mutex<Vec<Filter>>,
     pub(crate) is_unavailable: Mutex<bool>,
+    /// What every key has stored before, and whether prescriptions cannot be read meanwhile.
+    pub(crate) recalled: Mutex<Option<Entry>>,
+    pub(crate) hides_entries: Mutex<bool>,
 }
 
 /// An entry in `state`, with the answer that the SAC would have given.
@@ -54,6 +57,7 @@ pub(crate) fn entry(number: u128, state: State) -> Entry {
         },
         number: Opaque(NRE.into()),
         answer: Some(Opaque(answer.into_bytes())),
+        paper: None,
         acknowledged: false,
         watched: false,
         paper_due: None,
@@ -99,6 +103,9 @@ impl Store for Shelf {
         organization: Organization,
         id: EntryId,
     ) -> BoxFuture<'_, Result<Option<Entry>, ReadError>> {
+        if *self.hides_entries.lock().unwrap() {
+            return ready(Err(ReadError::Unavailable)).boxed();
+        }
         self.answer(self.own(&organization, id))
     }
 
@@ -203,14 +210,18 @@ impl Store for Shelf {
     ) -> BoxFuture<'_, Result<Option<policies::time::Timestamp>, ReadError>> {
         panic!("the edge schedules nothing")
     }
-    /// The lane behind the kit's door is gone, and everything it would have stored is new.
+    /// The lane behind the kit's door is gone: what it has not stored before is new.
     fn recall(
         &self,
         _: Organization,
         _: String,
         _: Opaque,
     ) -> BoxFuture<'_, Result<Recall, ReadError>> {
-        self.answer(Recall::Nothing)
+        let recalled = self.recalled.lock().unwrap().clone();
+        self.answer(match recalled {
+            Some(entry) => Recall::Replay(Box::new(entry)),
+            None => Recall::Nothing,
+        })
     }
     fn authority_awaited(&self) -> BoxFuture<'_, Result<bool, ReadError>> {
         panic!("the edge sweeps nothing")

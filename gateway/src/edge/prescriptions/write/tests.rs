@@ -13,9 +13,23 @@ fn prepared(body: &str) -> Result<(Write, Vec<FieldError>), Problem> {
     prepared_under(body, &crate::rules::compiled_in().prescriptions.fallback)
 }
 
+/// As a practice that sends nothing under an authentication older than `authn_age_max`.
+fn prepared_within(body: &str, authn_age_max: Duration) -> Write {
+    let rules = crate::rules::compiled_in().prescriptions.fallback;
+    prepared_by(body, &rules, authn_age_max).unwrap().0
+}
+
 fn prepared_under(
     body: &str,
     fallback: &FallbackRules,
+) -> Result<(Write, Vec<FieldError>), Problem> {
+    prepared_by(body, fallback, Duration::from_secs(u64::from(u32::MAX)))
+}
+
+fn prepared_by(
+    body: &str,
+    fallback: &FallbackRules,
+    authn_age_max: Duration,
 ) -> Result<(Write, Vec<FieldError>), Problem> {
     let headers = Headers {
         key: "k1".to_owned(),
@@ -28,6 +42,7 @@ fn prepared_under(
     let desk = Desk {
         checks_off: &[],
         fallback,
+        authn_age_max,
     };
     prepare(new, &caller, &authority, headers, NOW, &desk)
 }
@@ -99,6 +114,13 @@ fn equal_requests_have_equal_fingerprints_however_they_are_written() {
     for body in other {
         assert_ne!(fingerprint(&body), original, "{body}");
     }
+}
+
+/// What waits for its prescriber must not go on under an authentication too old to be sent.
+#[test]
+fn only_a_fresh_authentication_takes_along_what_waited_for_it() {
+    assert!(prepared(DRUG).unwrap().0.resumes);
+    assert!(!prepared_within(DRUG, Duration::ZERO).resumes);
 }
 
 #[test]
