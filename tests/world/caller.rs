@@ -340,8 +340,8 @@ fn heard(reply: &reqwest::Result<Reply>) -> Heard {
             nre: reply.at("/nre").as_str().map(str::to_owned),
         },
         _ if code == "upstream-rejected" => Heard::Rejected { id: reply.id() },
-        // On disk, as the place where its red form is to be confirmed.
-        status if code == "issue-red-recipe" => Heard::Stored {
+        // On disk, as the place where its red form is to be confirmed, or its conflict to be settled.
+        status if matches!(code.as_str(), "issue-red-recipe" | "conflict") => Heard::Stored {
             status,
             id: reply.id(),
             nre: None,
