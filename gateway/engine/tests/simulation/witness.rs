@@ -186,14 +186,11 @@ impl Witness {
             .get(number)
             .is_some_and(|known| known.shown);
         let grounds = self.disk.grounds(number);
-        let is_lawful = match grounds {
-            None => false,
-            Some(Grounds::Superseding) => true,
-            Some(Grounds::Consent) => is_shown,
-            Some(Grounds::Cancel { is_known, before }) => {
-                is_known && (is_shown || before.is_some())
-            }
-        };
+        let is_lawful = grounds.iter().any(|grounds| match grounds {
+            Grounds::Superseding => true,
+            Grounds::Consent => is_shown,
+            Grounds::Cancel { is_known, before } => *is_known && (is_shown || before.is_some()),
+        });
         let text = String::from_utf8_lossy(&number.0);
         self.journal.hold(
             is_lawful,
