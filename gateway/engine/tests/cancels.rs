@@ -149,7 +149,7 @@ async fn refused_in_doubt(rig: &Rig) -> (EntryId, EntryId) {
     let id = registered(rig, "a").await;
     let turns = [Turn::LoseRequest, Turn::Reject];
     rig.upstream.next(UNDO, &turns);
-    let cancel = rig.cancel("b", id).await.unwrap().entry;
+    let cancel = rig.cancel("b", id).await.expect("it is on disk").entry;
     rig.pass(40).await;
     assert_eq!(rig.upstream.book().count(UNDO), turns.len());
     let in_doubt = (State::Uncertain, Some(Code::UpstreamRejected));
