@@ -123,7 +123,8 @@ impl Calls {
             .for_each(|(_, gate)| gate.set_mode(mode));
     }
 
-    /// When the gate of `op` last closed after it had been open.
+    /// When the gate of `op` last closed after it had been open, or was last let decide after it had been
+    /// shut.
     pub fn recovered_at(&self, op: OpName) -> Option<Timestamp> {
         self.gate(op).recovered_at()
     }
