@@ -23,7 +23,7 @@ pub(crate) struct Offered {
     pub(crate) id: Option<String>,
     /// Whether it was accepted: never so where the desk was told to write a red form.
     pub(crate) accepted: bool,
-    /// Whether it was accepted while the spell it was first sent in still lasted.
+    /// Whether it was accepted without waiting for the end of the spell it was first sent in.
     pub(crate) accepted_in_spell: bool,
     /// The red form that was written instead.
     pub(crate) red_form: RedForm,

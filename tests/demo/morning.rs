@@ -44,6 +44,9 @@ const LATE_SHARE: f64 = 0.15;
 /// How late, in milliseconds: between two looks of the policy, and long before its horizon.
 const LATE_MS: u64 = 4_200;
 
+/// What is accepted so soon owes nothing to the end of a spell: a little more than `answer_within`.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(2);
+
 /// A morning compressed into `whole`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Morning {
@@ -57,6 +60,13 @@ impl Morning {
         let share = self.share(elapsed);
         let begun = SPELLS.iter().rev().find(|(from, _)| share >= *from);
         begun.map_or(Spell::Well, |(_, spell)| *spell)
+    }
+
+    /// Whether what was sent at `sent` was accepted while the SAC still did the same, or so soon that it
+    /// did not wait for anything else.
+    pub(crate) fn is_in_time(&self, sent: Duration, accepted: Duration) -> bool {
+        let took = accepted.saturating_sub(sent);
+        self.spell(sent) == self.spell(accepted) || took <= ACCEPTED_WITHIN
     }
 
     /// The time of day, as the clock on the wall of the surgery shows it.
@@ -127,5 +137,20 @@ mod tests {
         assert_eq!(at(99), Spell::Closing);
         assert_eq!(at(500), Spell::Closing);
         assert_eq!(morning.clock(Duration::from_secs(50)), "10:30");
+    }
+
+    #[test]
+    fn what_had_to_wait_for_the_end_of_the_outage_is_not_in_time() {
+        let morning = Morning {
+            whole: Duration::from_secs(100),
+        };
+        let in_time = |sent, accepted| {
+            let [sent, accepted] = [sent, accepted].map(Duration::from_secs_f64);
+            morning.is_in_time(sent, accepted)
+        };
+        assert!(in_time(17.0, 41.9));
+        assert!(in_time(41.9, 42.1), "under way as the outage ended");
+        assert!(!in_time(30.0, 42.1), "waited for the end of the outage");
+        assert!(!in_time(39.9, 42.0));
     }
 }

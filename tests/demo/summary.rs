@@ -103,7 +103,8 @@ fn cancels(log: &[Offered], standings: &Standings) -> Value {
 fn doctors(standings: &Standings, read: &Read) -> Value {
     let told = read.of(Event::is_conflict);
     let conflicts = standings.iter().filter(|(_, one)| one.state == "conflict");
-    let (told, untold): (Vec<_>, Vec<_>) = conflicts.partition(|(id, _)| told.contains(id.as_str()));
+    let (told, untold): (Vec<_>, Vec<_>) =
+        conflicts.partition(|(id, _)| told.contains(id.as_str()));
     json!({
         "conflicts_told": told.len(),
         "conflicts_untold": untold.len(),

@@ -74,7 +74,8 @@ enum Told {
 impl Visit {
     /// Prescribes, and does what is to be done about the answer.
     pub(crate) async fn go(self) {
-        let spell = self.spell();
+        let sent = self.began.elapsed();
+        let spell = self.morning.spell(sent);
         let consent = self.consents(spell);
         let mut body = self.body();
         body["annul_consent"] = json!(consent);
@@ -92,7 +93,7 @@ impl Visit {
             red_form: RedForm::None,
             cancel: Cancel::None,
         });
-        match self.prescribe(place, spell, &body).await {
+        match self.prescribe(place, sent, &body).await {
             Some(Told::Accepted(reply)) => self.think_again(place, &reply).await,
             Some(Told::RedForm(reply)) => self.write_red_form(place, &reply).await,
             Some(Told::Refused) | None => {}
@@ -100,14 +101,14 @@ impl Visit {
     }
 
     /// Repeats the key until the answer is one: before that nobody may write a red form.
-    async fn prescribe(&self, place: usize, spell: Spell, body: &Value) -> Option<Told> {
+    async fn prescribe(&self, place: usize, sent: Duration, body: &Value) -> Option<Told> {
         let key = prescription::key();
         for attempt in 0..REPEATS_MAX {
             let reply = self.send(&key, body, attempt).await;
             let status = reply.as_ref().map_or(0, |reply| reply.status);
             self.log.amend(place, |offered| offered.status = status);
             if let Some(told) = reply.and_then(told) {
-                self.note(place, spell, &told);
+                self.note(place, sent, &told);
                 return Some(told);
             }
             sleep(REPEAT_AFTER).await;
@@ -128,13 +129,13 @@ impl Visit {
         caller.try_prescribe(key, body).await.ok()
     }
 
-    fn note(&self, place: usize, spell: Spell, told: &Told) {
-        let in_spell = self.spell() == spell;
+    fn note(&self, place: usize, sent: Duration, told: &Told) {
+        let in_time = self.morning.is_in_time(sent, self.began.elapsed());
         self.log.amend(place, |offered| match told {
             Told::Accepted(reply) => {
                 offered.id = Some(reply.id());
                 offered.accepted = true;
-                offered.accepted_in_spell = in_spell;
+                offered.accepted_in_spell = in_time;
             }
             Told::RedForm(reply) => {
                 offered.id = Some(reply.id());
@@ -194,10 +195,6 @@ impl Visit {
             sleep(REPEAT_AFTER).await;
         }
         0
-    }
-
-    fn spell(&self) -> Spell {
-        self.morning.spell(self.began.elapsed())
     }
 
     fn is_waiting(&self) -> bool {
