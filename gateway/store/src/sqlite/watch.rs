@@ -7,6 +7,7 @@
 //! 2. It stands alone under an order key of its own, so that it holds up nothing.
 
 use engine::ports::EntryId;
+use policies::delivery::Uncertain;
 use policies::failure::Opaque;
 use policies::family::Look;
 use policies::operation::{LaneName, OpName};
@@ -140,7 +141,8 @@ pub(super) fn prepare(
 }
 
 impl Watch {
-    /// Stores it. `replaces`: the number is not its prescription's any more, and is held by the watch.
+    /// Stores it. `replaces`: the number is not its prescription's any more, and is held by the watch;
+    /// its rule for an unknown outcome says which.
     pub(super) fn begin(self, tx: &mut Tx<'_>, look: Look, replaces: bool) -> rusqlite::Result<()> {
         let now = at(tx.now);
         let (queue, due) = match look {
@@ -151,6 +153,11 @@ impl Watch {
         let name = self.id.0.as_bytes();
         let key = sealer.digest(Purpose::Key, &[b"", b"watch", name]);
         let fingerprint = sealer.digest(Purpose::Fingerprint, &[]);
+        let uncertain = if replaces {
+            Uncertain::AnnulAndResend
+        } else {
+            Uncertain::Verify
+        };
         let seq = tx.next_seq();
         tx.conn
             .prepare_cached(
@@ -160,7 +167,7 @@ impl Watch {
                  origin_node, trace, key_digest, fingerprint, number_digest, identity_digest, \
                  number, authority, payload, role, depends_on) \
                  SELECT ?1, ?2, organization, lane, ?3, ?2, 'uncertain', \
-                 ?4, ?5, 0, 0, 0, ?6, ?6, 'hold', 'verify', \
+                 ?4, ?5, 0, 0, 0, ?6, ?6, 'hold', ?16, \
                  ?7, answer_within_ms, paper_within_ms, look_after_ms, annul_consent, \
                  ?8, trace, ?9, ?10, ?11, identity_digest, \
                  ?12, ?13, ?14, 'watch', id FROM entries WHERE accepted_seq = ?15",
@@ -181,6 +188,7 @@ impl Watch {
                 self.authority,
                 self.payload,
                 self.parent,
+                uncertain.as_str(),
             ])
             .map(drop)
     }
