@@ -294,6 +294,10 @@ mod tests {
             (watch::CONSENT, family),
             (watch::LOOK_AGAIN, family),
             (watch::HASTEN, "entries_watches (lane=? AND due>?)"),
+            (
+                watch::RENAME,
+                "SEARCH entries USING INDEX entries_dependents (role=?)",
+            ),
         ];
         for (sql, index) in cases {
             let plan = plan_of(sql);

@@ -43,9 +43,9 @@ pub(super) const HASTEN: &str = "UPDATE entries SET due = ?2 WHERE accepted_seq 
      SELECT accepted_seq FROM entries \
      WHERE role = 'watch' AND queue = 'deferred' AND lane = ?1 AND due > ?2 LIMIT ?3)";
 
-/// Watches of another operation than ?1.
+/// Open watches of another operation than ?1. That a watch is no prescription is said for the index.
 pub(super) const RENAME: &str = "UPDATE entries SET op = ?1 \
-     WHERE role = 'watch' AND queue = 'deferred' AND op <> ?1";
+     WHERE role = 'watch' AND role <> 'create' AND queue IS NOT NULL AND op <> ?1";
 
 /// What was or may have been sent, as the row that it was sent from has it sealed.
 pub(super) struct Source {
@@ -194,7 +194,7 @@ impl Watch {
     }
 }
 
-/// Gives every watch that waits for its next look the operation that undoes in this release: under
+/// Gives every open watch the operation that undoes in this release: under
 /// another name, or a damaged one, nobody would take it up, and a watch has no deadline.
 pub(super) fn rename(conn: &Connection, undo_op: OpName) -> rusqlite::Result<()> {
     conn.execute(RENAME, [undo_op.0]).map(drop)
