@@ -177,20 +177,11 @@ impl<'a> Attempt<'a> {
 
     /// One write, under `permit` or one of its own, unless it could outlast the lease.
     async fn write(&mut self, op: OpName, permit: Option<Permit>) -> Result<Answer, Failure> {
-        if let Some(refused) = self.refused_authority() {
+        if let Some(refused) = self.not_put_on_the_wire() {
+            permit.map_or((), Permit::unused);
             return Err(refused);
         }
-        let now = self.core.clock.now();
-        // The desk was told to write a paper form while the probe's read was under way.
-        if self.send_until.is_some_and(|until| now >= until) {
-            return Err(handed_back(Code::UpstreamTimeout));
-        }
         let within = self.core.rules.calls.write_within;
-        // A process that was frozen wakes up with a lease that others have taken for lost.
-        let outlasts_lease = now + within + CALL_OVERTIME > self.lease_until;
-        if outlasts_lease || self.core.stop.is_draining() {
-            return Err(handed_back(Code::ShuttingDown));
-        }
         let calls = &self.core.calls;
         let permit = permit.map_or_else(|| calls.try_enter(op).map_err(gate_open), Ok)?;
         let result = calls.call(permit, op, &self.request, within).await;
@@ -198,6 +189,23 @@ impl<'a> Attempt<'a> {
             self.note(failure);
         }
         result
+    }
+
+    /// Why a write is not made after all.
+    fn not_put_on_the_wire(&self) -> Option<Failure> {
+        if let Some(refused) = self.refused_authority() {
+            return Some(refused);
+        }
+        let now = self.core.clock.now();
+        // The desk was told to write a paper form while the probe's read was under way.
+        if self.send_until.is_some_and(|until| now >= until) {
+            return Some(handed_back(Code::UpstreamTimeout));
+        }
+        let within = self.core.rules.calls.write_within;
+        // A process that was frozen wakes up with a lease that others have taken for lost.
+        let outlasts_lease = now + within + CALL_OVERTIME > self.lease_until;
+        let is_too_late = outlasts_lease || self.core.stop.is_draining();
+        is_too_late.then(|| handed_back(Code::ShuttingDown))
     }
 
     async fn ask(&mut self, read: OpName, state: State) -> Heard {
@@ -224,8 +232,11 @@ impl<'a> Attempt<'a> {
             Ok(answer) => self.hear(answer),
             Err(failure) => {
                 self.note(&failure);
-                // The probe that this read went ahead of has learnt nothing: its gate waits anew.
-                drop(self.permit.take());
+                // The probe that this read went ahead of has learnt nothing: its gate waits anew,
+                // unless the read was not made either, for a reason of the entry's own.
+                if failure.code != Code::AuthorityExpired {
+                    drop(self.permit.take());
+                }
                 Heard::AskFailed(failure)
             }
         }

@@ -172,6 +172,29 @@ async fn after_the_wait_that_was_told_a_call_passes() {
     assert!(wait >= SECOND, "sixty-four places at {wait:?}");
 }
 
+/// What is never put on the wire tells nothing of the upstream, and takes no probe from the others.
+#[tokio::test(start_paused = true)]
+async fn a_backlog_without_authority_does_not_keep_a_half_open_gate_from_closing() {
+    for op in [SEND, LOOK] {
+        let rig = Rig::start().await;
+        trip(&rig).await;
+        let mut backlog = Vec::new();
+        for n in 0..40 {
+            backlog.push(rig.submit(&format!("{n}")).await.unwrap().entry.id);
+        }
+        // The first tripped it, and waits with the backlog.
+        let tripped = sent(&rig);
+        rig.upstream
+            .next(op, &vec![Turn::ExpiredAuthority; 40 + tripped]);
+        let last = rig.submit("last").await.unwrap().entry.id;
+        rig.pass(10).await;
+        for id in &backlog {
+            assert_eq!(rig.state(*id), State::NeedsAuthorization, "{op:?}");
+        }
+        assert_eq!(rig.state(last), State::Registered, "{op:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_says_how_long_it_takes_at_its_pace() {
     let rig = Rig::start().await;
