@@ -48,9 +48,10 @@ impl Heard {
 }
 
 impl Heard {
-    /// Whether an entry that is let go of into `state` has been tried in vain. A send that may have
-    /// been applied is asked for the first time, and what never left was not tried.
-    fn asks_for_retry(&self, state: State) -> bool {
+    /// Whether an entry of `role` that is let go of into `state` has been tried in vain. A send that
+    /// may have been applied is asked for the first time, and what never left was not tried; a watch
+    /// that finds nothing has found what it looks for.
+    fn asks_for_retry(&self, role: Role, state: State) -> bool {
         match self {
             Heard::SendFailed(failure) | Heard::AskFailed(failure)
                 if matches!(failure.code, Code::GateOpen | Code::ShuttingDown) =>
@@ -58,7 +59,8 @@ impl Heard {
                 false
             }
             Heard::SendFailed(_) => state == State::Accepted,
-            Heard::AskFailed(_) | Heard::Absent => true,
+            Heard::AskFailed(_) => true,
+            Heard::Absent => role != Role::Watch,
             _ => false,
         }
     }
@@ -141,7 +143,8 @@ impl<'a> Attempt<'a> {
                     reason,
                     number,
                 } => {
-                    let due = due.map(|due| self.within_budget(due, &heard, state));
+                    let is_retry = heard.asks_for_retry(case.role, state);
+                    let due = due.map(|due| self.within_budget(due, is_retry));
                     let settlement = self.settlement(case, state, due, reason);
                     return self.settle(settlement, number, before).await;
                 }
@@ -255,8 +258,8 @@ impl<'a> Attempt<'a> {
     }
 
     /// A retry waits for the lane's budget; a first verify does not.
-    fn within_budget(&self, due: Timestamp, heard: &Heard, state: State) -> Timestamp {
-        if heard.asks_for_retry(state) {
+    fn within_budget(&self, due: Timestamp, is_retry: bool) -> Timestamp {
+        if is_retry {
             due.max(self.core.calls.reserve_retry())
         } else {
             due

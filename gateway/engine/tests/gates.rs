@@ -247,6 +247,33 @@ async fn retries_stay_within_their_budget() {
     }
 }
 
+/// The looks of watches come by their own schedule, and use up none of what retries may take.
+#[tokio::test(start_paused = true)]
+async fn looks_that_find_nothing_leave_the_budget_to_retries() {
+    let rig = rig_with(|rules| {
+        rules.delivery.retry_share = 0.0;
+        rules.delivery.retry_floor_per_second = 1;
+        rules.gate.failures_in_row = 1_000;
+        rules.gate.failure_share = 1.0;
+    })
+    .await;
+    for n in 0..60 {
+        rig.upstream.next(SEND, &[Turn::LoseRequest]);
+        let write = Rig::at_the_desk(&format!("{n}"), true);
+        let given_up = rig.door.submit(write).await.unwrap().entry;
+        assert_eq!(given_up.state, State::Withdrawn);
+        // A share of calls goes well, so that the gate stays closed.
+        rig.submit(&format!("fine {n}")).await.unwrap();
+    }
+    rig.pass(65).await;
+    assert_eq!(asked(&rig), 60);
+    rig.upstream.next(SEND, &[Turn::Refuse]);
+    let refused = rig.submit("refused").await.unwrap().entry;
+    assert_eq!(refused.state, State::Accepted);
+    rig.pass(5).await;
+    assert_eq!(rig.state(refused.id), State::Registered);
+}
+
 /// Desks never pause: what waits is delivered all the same, and desks are not kept waiting by it.
 #[tokio::test(start_paused = true)]
 async fn neither_desks_nor_delivery_starve() {
