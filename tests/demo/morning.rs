@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tests::upstreams::sac::faults::{Fault, Rule};
-use tests::upstreams::sac::operation::Operation;
+use ::tests::upstreams::sac::faults::{Fault, Rule};
+use ::tests::upstreams::sac::operation::Operation;
 
 /// A spell of the morning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

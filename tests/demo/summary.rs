@@ -4,8 +4,8 @@ mod promises;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ::tests::upstreams::sac::book::Book;
 use serde_json::{Value, json};
-use tests::upstreams::sac::book::Book;
 
 use crate::doubles::Doubles;
 use crate::inbox::{Event, Read};

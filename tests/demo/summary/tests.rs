@@ -1,4 +1,4 @@
-use tests::upstreams::sac::book::Prescription;
+use ::tests::upstreams::sac::book::Prescription;
 
 use super::*;
 use crate::standing::Standing;
