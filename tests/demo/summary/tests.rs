@@ -1,3 +1,5 @@
+//! The account of a morning sees every broken promise, and no other.
+
 use ::tests::upstreams::sac::book::Prescription;
 
 use super::*;
