@@ -109,7 +109,8 @@ impl Uncertain {
 pub struct Terms {
     /// What the desk does while it waits.
     pub fallback: Fallback,
-    /// What becomes of an unknown outcome.
+    /// What becomes of an unknown outcome. Of a watch: whether its prescription has gone on under
+    /// another number ([`Uncertain::AnnulAndResend`]), or has the watched one still.
     pub uncertain: Uncertain,
     /// Past this instant it is parked and raised.
     pub deadline: Timestamp,

@@ -48,9 +48,10 @@ impl Heard {
 }
 
 impl Heard {
-    /// Whether an entry that is let go of into `state` has been tried in vain. A send that may have
-    /// been applied is asked for the first time, and what never left was not tried.
-    fn asks_for_retry(&self, state: State) -> bool {
+    /// Whether an entry of `role` that is let go of into `state` has been tried in vain. A send that
+    /// may have been applied is asked for the first time, and what never left was not tried; a watch
+    /// that finds nothing has found what it looks for.
+    fn asks_for_retry(&self, role: Role, state: State) -> bool {
         match self {
             Heard::SendFailed(failure) | Heard::AskFailed(failure)
                 if matches!(failure.code, Code::GateOpen | Code::ShuttingDown) =>
@@ -58,7 +59,8 @@ impl Heard {
                 false
             }
             Heard::SendFailed(_) => state == State::Accepted,
-            Heard::AskFailed(_) | Heard::Absent => true,
+            Heard::AskFailed(_) => true,
+            Heard::Absent => role != Role::Watch,
             _ => false,
         }
     }
@@ -141,7 +143,8 @@ impl<'a> Attempt<'a> {
                     reason,
                     number,
                 } => {
-                    let due = due.map(|due| self.within_budget(due, &heard, state));
+                    let is_retry = heard.asks_for_retry(case.role, state);
+                    let due = due.map(|due| self.within_budget(due, is_retry));
                     let settlement = self.settlement(case, state, due, reason);
                     return self.settle(settlement, number, before).await;
                 }
@@ -177,20 +180,13 @@ impl<'a> Attempt<'a> {
 
     /// One write, under `permit` or one of its own, unless it could outlast the lease.
     async fn write(&mut self, op: OpName, permit: Option<Permit>) -> Result<Answer, Failure> {
-        if let Some(refused) = self.refused_authority() {
+        if let Some(refused) = self.not_put_on_the_wire() {
+            if let Some(permit) = permit {
+                permit.unused();
+            }
             return Err(refused);
         }
-        let now = self.core.clock.now();
-        // The desk was told to write a paper form while the probe's read was under way.
-        if self.send_until.is_some_and(|until| now >= until) {
-            return Err(handed_back(Code::UpstreamTimeout));
-        }
         let within = self.core.rules.calls.write_within;
-        // A process that was frozen wakes up with a lease that others have taken for lost.
-        let outlasts_lease = now + within + CALL_OVERTIME > self.lease_until;
-        if outlasts_lease || self.core.stop.is_draining() {
-            return Err(handed_back(Code::ShuttingDown));
-        }
         let calls = &self.core.calls;
         let permit = permit.map_or_else(|| calls.try_enter(op).map_err(gate_open), Ok)?;
         let result = calls.call(permit, op, &self.request, within).await;
@@ -198,6 +194,23 @@ impl<'a> Attempt<'a> {
             self.note(failure);
         }
         result
+    }
+
+    /// Why a write is not made after all.
+    fn not_put_on_the_wire(&self) -> Option<Failure> {
+        if let Some(refused) = self.refused_authority() {
+            return Some(refused);
+        }
+        let now = self.core.clock.now();
+        // The desk was told to write a paper form while the probe's read was under way.
+        if self.send_until.is_some_and(|until| now >= until) {
+            return Some(handed_back(Code::UpstreamTimeout));
+        }
+        let within = self.core.rules.calls.write_within;
+        // A process that was frozen wakes up with a lease that others have taken for lost.
+        let outlasts_lease = now + within + CALL_OVERTIME > self.lease_until;
+        let is_too_late = outlasts_lease || self.core.stop.is_draining();
+        is_too_late.then(|| handed_back(Code::ShuttingDown))
     }
 
     async fn ask(&mut self, read: OpName, state: State) -> Heard {
@@ -224,8 +237,11 @@ impl<'a> Attempt<'a> {
             Ok(answer) => self.hear(answer),
             Err(failure) => {
                 self.note(&failure);
-                // The probe that this read went ahead of has learnt nothing: its gate waits anew.
-                drop(self.permit.take());
+                // The probe that this read went ahead of has learnt nothing: its gate waits anew,
+                // unless the read was not made either, for a reason of the entry's own.
+                if failure.code != Code::AuthorityExpired {
+                    drop(self.permit.take());
+                }
                 Heard::AskFailed(failure)
             }
         }
@@ -244,8 +260,8 @@ impl<'a> Attempt<'a> {
     }
 
     /// A retry waits for the lane's budget; a first verify does not.
-    fn within_budget(&self, due: Timestamp, heard: &Heard, state: State) -> Timestamp {
-        if heard.asks_for_retry(state) {
+    fn within_budget(&self, due: Timestamp, is_retry: bool) -> Timestamp {
+        if is_retry {
             due.max(self.core.calls.reserve_retry())
         } else {
             due

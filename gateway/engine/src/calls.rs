@@ -123,7 +123,8 @@ impl Calls {
             .for_each(|(_, gate)| gate.set_mode(mode));
     }
 
-    /// When the gate of `op` last closed after it had been open.
+    /// When the gate of `op` last closed after it had been open, or was last let decide after it had been
+    /// shut.
     pub fn recovered_at(&self, op: OpName) -> Option<Timestamp> {
         self.gate(op).recovered_at()
     }
@@ -196,6 +197,8 @@ impl Calls {
                     permit.failed();
                     self.gates.values().for_each(|(_, gate)| gate.trip());
                 }
+                // Our own refusal: it was never on the wire, and the next call may be the probe.
+                Stops::Identity if failure.code == Code::AuthorityExpired => permit.unused(),
                 // The upstream is up, or we cut the call short: no evidence either way.
                 Stops::Identity => drop(permit),
                 Stops::Nothing if failure.code == Code::ShuttingDown => drop(permit),

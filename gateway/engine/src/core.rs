@@ -119,7 +119,8 @@ impl Core {
     }
 
     /// From when the horizon of a watch runs: while the gate of the write is not closed, its upstream
-    /// has yet to recover.
+    /// has yet to recover. That reads succeed shows nothing of writes that it kept back, so that in a
+    /// lane in which nobody writes a watch goes on, one look a `look_after_recovery`, until somebody does.
     pub(crate) fn settled_since(&self) -> Timestamp {
         let is_closed =
             |gate: GateView| gate.op != self.write.op || gate.view.state == GateState::Closed;

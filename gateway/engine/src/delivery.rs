@@ -1,6 +1,11 @@
 //! The delivery loop of a lane: takes up what is due, at its own pace, as far as gates and free
 //! calls allow. It pulls; nothing calls it.
 //!
+//! # Invariants
+//!
+//! 1. Every queue gets its turn: the one that was served last is served again only after the others,
+//!    or watches alone could use up the rate, and no send would ever close the gate they wait for.
+//!
 //! # Limits
 //!
 //! Never more than `rate_per_second` deliveries begun in any second, never more under way than
@@ -30,10 +35,18 @@ const OVERDUE_MAX: usize = 256;
 /// Entries taken up in one go at most.
 const BATCH_MAX: usize = 32;
 
+/// What waits to be sent with an operation, or to be asked for.
+#[derive(Debug, Clone, Copy)]
+struct Queue {
+    operation: Operation,
+    verify: bool,
+}
+
 /// The delivery loop of one lane.
 pub struct Delivery {
     core: Arc<Core>,
-    operations: Vec<Operation>,
+    /// The one that was served last comes last.
+    queues: Vec<Queue>,
     pace: Pace,
     under_way: JoinSet<()>,
     /// The recovery of the upstream that watches were told of.
@@ -44,8 +57,12 @@ impl Delivery {
     /// A loop that has not begun.
     pub fn new(core: Arc<Core>) -> Delivery {
         let pace = Pace::new(core.rules.delivery.rate_per_second, core.clock.now());
+        let queue = |verify| {
+            core.delivered()
+                .map(move |operation| Queue { operation, verify })
+        };
         Delivery {
-            operations: core.delivered().collect(),
+            queues: [true, false].into_iter().flat_map(queue).collect(),
             core,
             pace,
             under_way: JoinSet::new(),
@@ -63,10 +80,8 @@ impl Delivery {
                 self.sweep().await;
             }
             let mut idle = LOOK_EVERY;
-            for verify in [true, false] {
-                for operation in self.operations.clone() {
-                    idle = idle.min(self.take_up(operation, verify).await);
-                }
+            for queue in self.queues.clone() {
+                idle = idle.min(self.take_up(queue).await);
             }
             self.wait(idle).await;
         }
@@ -76,8 +91,9 @@ impl Delivery {
     }
 
     /// Takes up what is due in one queue; says how long there is nothing more to do in it.
-    async fn take_up(&mut self, operation: Operation, verify: bool) -> Duration {
+    async fn take_up(&mut self, queue: Queue) -> Duration {
         let core = Arc::clone(&self.core);
+        let Queue { operation, verify } = queue;
         let wanted = Wanted {
             lane: core.lane,
             op: operation.op,
@@ -152,6 +168,12 @@ impl Delivery {
             Vec::new()
         });
         self.pace.spend(leased.len());
+        if !leased.is_empty() {
+            // Stable: the others keep their order.
+            let is_served =
+                |queue: &Queue| (queue.operation.op, queue.verify) == (wanted.op, wanted.verify);
+            self.queues.sort_by_key(is_served);
+        }
         let more = leased.len() == passages.len();
         let mut passages = passages.into_iter();
         for (entry, passage) in leased.into_iter().zip(passages.by_ref()) {

@@ -20,7 +20,7 @@ use crate::ports::{Clock, Rng};
 /// The gate of one operation.
 pub struct Gate {
     breaker: Mutex<Breaker>,
-    /// When a probe last closed it; zero: never.
+    /// When a probe last closed it, or an operator let it decide again; zero: never.
     recovered_at: AtomicU64,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -59,7 +59,7 @@ impl Gate {
         self.breaker().view(self.clock.now())
     }
 
-    /// When it last closed after it had been open.
+    /// When it last closed after it had been open, or was last let decide after it had been shut.
     pub fn recovered_at(&self) -> Option<Timestamp> {
         match self.recovered_at.load(Ordering::Relaxed) {
             0 => None,
@@ -67,9 +67,16 @@ impl Gate {
         }
     }
 
-    /// Overrules it, or lets it decide again.
+    /// Overrules it, or lets it decide again. Whether an upstream that was left alone on purpose was up
+    /// meanwhile nobody saw: it counts as recovered from then on.
     pub fn set_mode(&self, mode: Mode) {
-        self.breaker().set_mode(mode, self.clock.now());
+        let now = self.clock.now();
+        let mut breaker = self.breaker();
+        let was_shut = breaker.view(now).mode.is_shut();
+        breaker.set_mode(mode, now);
+        if was_shut && !mode.is_shut() {
+            self.recovered_at.store(now.0, Ordering::Relaxed);
+        }
     }
 
     /// Opens it at once.

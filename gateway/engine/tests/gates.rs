@@ -172,6 +172,29 @@ async fn after_the_wait_that_was_told_a_call_passes() {
     assert!(wait >= SECOND, "sixty-four places at {wait:?}");
 }
 
+/// What is never put on the wire tells nothing of the upstream, and takes no probe from the others.
+#[tokio::test(start_paused = true)]
+async fn a_backlog_without_authority_does_not_keep_a_half_open_gate_from_closing() {
+    for op in [SEND, LOOK] {
+        let rig = Rig::start().await;
+        trip(&rig).await;
+        let mut backlog = Vec::new();
+        for n in 0..40 {
+            backlog.push(rig.submit(&format!("{n}")).await.unwrap().entry.id);
+        }
+        // The first tripped it, and waits with the backlog.
+        let tripped = sent(&rig);
+        rig.upstream
+            .next(op, &vec![Turn::ExpiredAuthority; 40 + tripped]);
+        let last = rig.submit("last").await.unwrap().entry.id;
+        rig.pass(10).await;
+        for id in &backlog {
+            assert_eq!(rig.state(*id), State::NeedsAuthorization, "{op:?}");
+        }
+        assert_eq!(rig.state(last), State::Registered, "{op:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_says_how_long_it_takes_at_its_pace() {
     let rig = Rig::start().await;
@@ -222,6 +245,33 @@ async fn retries_stay_within_their_budget() {
     for id in ids {
         rig.until(id, State::Registered).await;
     }
+}
+
+/// The looks of watches come by their own schedule, and use up none of what retries may take.
+#[tokio::test(start_paused = true)]
+async fn looks_that_find_nothing_leave_the_budget_to_retries() {
+    let rig = rig_with(|rules| {
+        rules.delivery.retry_share = 0.0;
+        rules.delivery.retry_floor_per_second = 1;
+        rules.gate.failures_in_row = 1_000;
+        rules.gate.failure_share = 1.0;
+    })
+    .await;
+    for n in 0..60 {
+        rig.upstream.next(SEND, &[Turn::LoseRequest]);
+        let write = Rig::at_the_desk(&format!("{n}"), true);
+        let given_up = rig.door.submit(write).await.unwrap().entry;
+        assert_eq!(given_up.state, State::Withdrawn);
+        // A share of calls goes well, so that the gate stays closed.
+        rig.submit(&format!("fine {n}")).await.unwrap();
+    }
+    rig.pass(65).await;
+    assert_eq!(asked(&rig), 60);
+    rig.upstream.next(SEND, &[Turn::Refuse]);
+    let refused = rig.submit("refused").await.unwrap().entry;
+    assert_eq!(refused.state, State::Accepted);
+    rig.pass(5).await;
+    assert_eq!(rig.state(refused.id), State::Registered);
 }
 
 /// Desks never pause: what waits is delivered all the same, and desks are not kept waiting by it.

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::ports::{EntryId, Store};
+use engine::ports::{EntryId, Settlement, Store};
+use policies::failure::Code;
 use policies::state::State;
 use store::sqlite::Sqlite;
 
 use crate::world::{
-    self, LEASE, SEND, START, TestClock, accept, entry, lease_one, practice, settlement,
+    self, LEASE, LOOK_UP, SEND, START, TestClock, accept, entry, lease_one, practice, red_recipe,
+    settlement,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -50,6 +52,32 @@ async fn what_was_put_off_is_due_when_the_clock_was_put_back() {
     clock.put_back(DAY);
     let store = open(directory.path(), &clock);
     assert_eq!(lease_one(&store, SEND).await.id, id);
+    store.close().await;
+}
+
+/// Its schedule counts from when it began: that must not lie years ahead.
+#[tokio::test]
+async fn a_watch_of_a_clock_that_was_ahead_counts_from_now_on() {
+    let directory = world::scratch();
+    let clock = TestClock::new();
+    clock.advance(3_650 * DAY);
+    let store = open(directory.path(), &clock);
+    let id = accept(&store, red_recipe("k")).await;
+    let withdrawn = Settlement::withdrawn(id, 1, Code::UpstreamTimeout);
+    store.settle(vec![withdrawn]).await.unwrap();
+    store.close().await;
+
+    clock.put_back(3_650 * DAY);
+    let store = open(directory.path(), &clock);
+    assert_eq!(lease_one(&store, LOOK_UP).await.accepted_at, START);
+    store.close().await;
+
+    // One that began before is counted from where it was.
+    clock.advance(2 * DAY);
+    open(directory.path(), &clock).close().await;
+    clock.put_back(DAY);
+    let store = open(directory.path(), &clock);
+    assert_eq!(lease_one(&store, LOOK_UP).await.accepted_at, START);
     store.close().await;
 }
 

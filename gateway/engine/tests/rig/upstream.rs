@@ -27,6 +27,8 @@ pub(crate) enum Turn {
     Reject,
     /// The prescriber's authority is refused.
     RefuseAuthority,
+    /// The prescriber's authority is too old to be presented: nothing is put on the wire.
+    ExpiredAuthority,
     /// Takes this long, then goes well.
     Slow(Duration),
 }
@@ -187,6 +189,10 @@ fn failure(turn: Turn) -> Failure {
             stops: Stops::Identity,
             retry: Retry::No,
             ..Failure::upstream(Code::AuthorityRefused, Outcome::NotDone)
+        },
+        Turn::ExpiredAuthority => Failure {
+            code: Code::AuthorityExpired,
+            ..failure(Turn::RefuseAuthority)
         },
         _ => unknown,
     }

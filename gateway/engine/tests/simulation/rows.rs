@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::ports::*;
+use policies::delivery::Uncertain;
 use policies::failure::{Code, Opaque};
 use policies::family::{Look, Role};
 use policies::state::{State, Tally};
@@ -264,6 +265,7 @@ impl Rows {
                     return Settled::NumberUsed;
                 }
                 let watch = self.watch(place, Look::Scheduled, now);
+                self.entries[watch].new.terms.uncertain = Uncertain::AnnulAndResend;
                 self.by_number.insert(old, watch);
                 self.entries[place].number = number.number().cloned().unwrap_or_default();
             }

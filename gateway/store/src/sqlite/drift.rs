@@ -9,7 +9,7 @@
 //! 1. A clock that stands before the last reading puts nothing off: whatever was deferred is due. It
 //!    was deferred to spare the upstream for a while, and that while can no longer be measured; too
 //!    early costs one attempt, too late may cost years. A paper form is waited for no longer than
-//!    from now on.
+//!    from now on, and the looks of a watch are counted from now on.
 //! 2. A clock that stands more than [`JUMP_MAX`] after it parks nothing by that alone: a deadline that
 //!    passed between the two readings is not acted on by this process. One that passes later, or had
 //!    passed before, is.
@@ -34,6 +34,10 @@ const BACK_MAX: Duration = Duration::from_secs(5);
 const JUMP_MAX: Duration = Duration::from_secs(30 * 86_400);
 /// How often the reading is written: one more page in one commit.
 const NOTED_EVERY: Duration = Duration::from_secs(60);
+
+/// No open watch began after ?1. That a watch is no prescription is said for the index.
+pub(super) const WATCHES_BEGIN: &str = "UPDATE entries SET accepted_at = min(accepted_at, ?1) \
+     WHERE role = 'watch' AND role <> 'create' AND queue IS NOT NULL";
 
 /// How the clock of this process fits what the last one saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +96,7 @@ impl Drift {
                  WHERE paper_due IS NOT NULL",
                 [at(now)],
             )?;
+            conn.execute(WATCHES_BEGIN, [at(now)])?;
             conn.execute(
                 "UPDATE entries SET queue = 'ready', due = NULL WHERE queue = 'deferred'",
                 [],

@@ -16,8 +16,9 @@
 use std::collections::VecDeque;
 
 use engine::ports::EntryId;
+use policies::delivery::{NumberFate, parked};
 use policies::failure::Code;
-use policies::family::{self, Change, Role, Turn};
+use policies::family::{self, Change, Look, Role, Turn};
 use policies::state::State;
 use rusqlite::params;
 
@@ -104,7 +105,13 @@ fn ask(
         }
         Turn::Moot => {
             let (state, reason) = family::moot(dependent.role, parent.state);
-            step::write(tx, dependent, &dependent.to(state, Some(reason)))?;
+            // One out of a copy that was put back may have been sent.
+            let is_watched = parked(dependent.role, dependent.sends) == NumberFate::Watched;
+            let step = Step {
+                watch: is_watched.then_some(Look::Scheduled),
+                ..dependent.to(state, Some(reason))
+            };
+            step::write(tx, dependent, &step)?;
             None
         }
     };

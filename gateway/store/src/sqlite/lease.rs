@@ -246,7 +246,7 @@ mod tests {
     use rusqlite::StatementStatus;
 
     use super::*;
-    use crate::sqlite::{family, schema, settle, watch};
+    use crate::sqlite::{drift, family, schema, settle, watch};
 
     fn plan_of(sql: &str) -> String {
         let directory = tempfile::tempdir().unwrap();
@@ -259,6 +259,7 @@ mod tests {
     #[test]
     fn no_statement_walks_through_what_waits_or_sorts_it() {
         let ready = "SEARCH e USING INDEX entries_ready (lane=? AND op=? AND state=?)";
+        let dependents = "SEARCH entries USING INDEX entries_dependents (role=?)";
         let family = "SEARCH entries USING INDEX entries_family (depends_on=?)";
         let cases = [
             (DUE, ready),
@@ -294,6 +295,8 @@ mod tests {
             (watch::CONSENT, family),
             (watch::LOOK_AGAIN, family),
             (watch::HASTEN, "entries_watches (lane=? AND due>?)"),
+            (watch::RENAME, dependents),
+            (drift::WATCHES_BEGIN, dependents),
         ];
         for (sql, index) in cases {
             let plan = plan_of(sql);

@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! 1. No number of a range the copy knows is given out again: it may have been, since.
-//! 2. Nothing the copy knows as waiting is sent unasked: it may have been sent, since.
+//! 2. Nothing the copy knows as waiting is sent unasked: it may have been sent, since. It counts as
+//!    sent, so that whoever gives it up has its number watched.
 
 use policies::failure::Code;
 use policies::state::State;
@@ -27,10 +28,15 @@ const WAITING_CANCELS: &str = concat!(
     " FROM entries WHERE role = 'cancel' AND state = 'accepted' AND queue <> 'held' LIMIT ?1"
 );
 
+/// Prescriptions that wait for their prescriber: given a new authority, they are asked for.
+const UNAUTHORIZED: &str = "UPDATE entries SET sends = 1 \
+     WHERE role = 'create' AND state = 'needs-authorization' AND sends = 0";
+
 /// Discards every number that is left, and makes every entry that waits uncertain.
 pub(super) fn distrust(tx: &mut Tx<'_>) -> rusqlite::Result<()> {
     tx.conn.execute("UPDATE ranges SET taken = size", [])?;
     tx.conn.execute("UPDATE blocks SET mark = stop", [])?;
+    tx.conn.execute(UNAUTHORIZED, [])?;
     let uncertain = ask_for(tx, WAITING)? + ask_for(tx, WAITING_CANCELS)?;
     tracing::warn!(
         uncertain,
@@ -52,6 +58,7 @@ fn ask_for(tx: &mut Tx<'_>, sql: &str) -> rusqlite::Result<usize> {
         for standing in &waiting {
             let asked_for = Step {
                 held: standing.held,
+                sends: standing.sends.max(1),
                 ..standing.to(State::Uncertain, Some(Code::LeaseExpired))
             };
             step::take(tx, standing, &asked_for)?;

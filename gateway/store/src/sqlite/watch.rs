@@ -7,6 +7,7 @@
 //! 2. It stands alone under an order key of its own, so that it holds up nothing.
 
 use engine::ports::EntryId;
+use policies::delivery::Uncertain;
 use policies::failure::Opaque;
 use policies::family::Look;
 use policies::operation::{LaneName, OpName};
@@ -42,9 +43,9 @@ pub(super) const HASTEN: &str = "UPDATE entries SET due = ?2 WHERE accepted_seq 
      SELECT accepted_seq FROM entries \
      WHERE role = 'watch' AND queue = 'deferred' AND lane = ?1 AND due > ?2 LIMIT ?3)";
 
-/// Watches of another operation than ?1.
+/// Open watches of another operation than ?1. That a watch is no prescription is said for the index.
 pub(super) const RENAME: &str = "UPDATE entries SET op = ?1 \
-     WHERE role = 'watch' AND queue = 'deferred' AND op <> ?1";
+     WHERE role = 'watch' AND role <> 'create' AND queue IS NOT NULL AND op <> ?1";
 
 /// What was or may have been sent, as the row that it was sent from has it sealed.
 pub(super) struct Source {
@@ -140,7 +141,8 @@ pub(super) fn prepare(
 }
 
 impl Watch {
-    /// Stores it. `replaces`: the number is not its prescription's any more, and is held by the watch.
+    /// Stores it. `replaces`: the number is not its prescription's any more, and is held by the watch;
+    /// its rule for an unknown outcome says which.
     pub(super) fn begin(self, tx: &mut Tx<'_>, look: Look, replaces: bool) -> rusqlite::Result<()> {
         let now = at(tx.now);
         let (queue, due) = match look {
@@ -151,6 +153,11 @@ impl Watch {
         let name = self.id.0.as_bytes();
         let key = sealer.digest(Purpose::Key, &[b"", b"watch", name]);
         let fingerprint = sealer.digest(Purpose::Fingerprint, &[]);
+        let uncertain = if replaces {
+            Uncertain::AnnulAndResend
+        } else {
+            Uncertain::Verify
+        };
         let seq = tx.next_seq();
         tx.conn
             .prepare_cached(
@@ -160,7 +167,7 @@ impl Watch {
                  origin_node, trace, key_digest, fingerprint, number_digest, identity_digest, \
                  number, authority, payload, role, depends_on) \
                  SELECT ?1, ?2, organization, lane, ?3, ?2, 'uncertain', \
-                 ?4, ?5, 0, 0, 0, ?6, ?6, 'hold', 'verify', \
+                 ?4, ?5, 0, 0, 0, ?6, ?6, 'hold', ?16, \
                  ?7, answer_within_ms, paper_within_ms, look_after_ms, annul_consent, \
                  ?8, trace, ?9, ?10, ?11, identity_digest, \
                  ?12, ?13, ?14, 'watch', id FROM entries WHERE accepted_seq = ?15",
@@ -181,12 +188,13 @@ impl Watch {
                 self.authority,
                 self.payload,
                 self.parent,
+                uncertain.as_str(),
             ])
             .map(drop)
     }
 }
 
-/// Gives every watch that waits for its next look the operation that undoes in this release: under
+/// Gives every open watch the operation that undoes in this release: under
 /// another name, or a damaged one, nobody would take it up, and a watch has no deadline.
 pub(super) fn rename(conn: &Connection, undo_op: OpName) -> rusqlite::Result<()> {
     conn.execute(RENAME, [undo_op.0]).map(drop)

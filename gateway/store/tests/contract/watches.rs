@@ -5,6 +5,7 @@ use std::time::Duration;
 use engine::ports::{
     NumberBlock, NumberRange, NumberUse, Renumber, Settled, Settlement, Store, WriteError,
 };
+use policies::delivery::Uncertain;
 use policies::failure::Code;
 use policies::family::Role;
 use policies::state::State;
@@ -220,6 +221,36 @@ pub(crate) async fn a_number_that_is_replaced_stays_taken_and_watched(place: &mu
     assert_eq!((again.id, again.reason), (watch.id, None));
     assert!(again.terms.annul_consent);
     assert_eq!(again.request.unwrap().number, old);
+}
+
+/// What its terms say of an unknown outcome tells whether its prescription has gone on under another
+/// number: whatever the rule was when it was written.
+pub(crate) async fn a_watch_knows_whether_its_number_is_the_present_one(place: &mut dyn Place) {
+    let store = place.open(PLENTY);
+    let block = block(&*store).await;
+    for uncertain in Uncertain::ALL {
+        let mut new = red_recipe(uncertain.as_str());
+        new.terms.uncertain = uncertain;
+        let id = accept(&*store, new).await;
+        let withdrawn = Settlement::withdrawn(id, 1, Code::UpstreamTimeout);
+        store.settle(vec![withdrawn]).await.unwrap();
+    }
+    place.clock().advance(LOOK_AFTER);
+    for watch in store.lease_due(LOOK_UP, 9, LEASE).await.unwrap() {
+        assert_eq!(watch.terms.uncertain, Uncertain::Verify);
+        settle(&*store, &watch, State::Withdrawn, None).await;
+    }
+    let mut new = entry("k");
+    new.terms.uncertain = Uncertain::AnnulAndResend;
+    accept(&*store, new).await;
+    deliver(&*store, SEND, State::Uncertain, None).await;
+    let leased = lease_one(&*store, VERIFY).await;
+    let mut superseded = settlement(&leased, State::Accepted, Some(Code::Superseded));
+    superseded.number = Renumber::Replaced(ours(&block, 0));
+    store.settle(vec![superseded]).await.unwrap();
+    place.clock().advance(LOOK_AFTER);
+    let watch = lease_one(&*store, LOOK_UP).await;
+    assert_eq!(watch.terms.uncertain, Uncertain::AnnulAndResend);
 }
 
 /// The number that a watch took over is held for ever.

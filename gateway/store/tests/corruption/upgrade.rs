@@ -5,12 +5,15 @@ use std::path::Path;
 use engine::ports::{EntryId, Filter, Page, Settlement, Store};
 use policies::failure::Code;
 use policies::family::Role;
+use policies::operation::OpName;
 use policies::state::State;
 use rusqlite::{Connection, params};
+use store::sqlite::Sqlite;
 
 use super::{DATABASE, GUARD, open};
 use crate::world::{
-    self, LEASE, SEND, UNDOING, VERIFY, about, accept, bytes, entry, practice, settle, show, stands,
+    self, LEASE, LOOK_UP, SEND, TestClock, UNDOING, VERIFY, about, accept, bytes, entry, lease_one,
+    practice, red_recipe, settle, settlement, show, stands,
 };
 
 const FIRST: &str = include_str!("../../src/sqlite/migrations/0001-entries.sql");
@@ -109,17 +112,53 @@ async fn a_store_of_the_first_release_is_gone_on_with() {
     }
     // And taken back.
     accept(&store, about(of(State::Accepted), Role::Cancel, "c")).await;
-    let cancel = world::lease_one(&store, UNDOING).await;
+    let cancel = lease_one(&store, UNDOING).await;
     assert_eq!(cancel.request.unwrap().number, bytes("own-accepted"));
     let parked = of(State::Parked);
     accept(&store, about(parked, Role::Cancel, "d")).await;
     let requested = (State::Withdrawn, Some(Code::CancelRequested));
     assert_eq!(stands(&store, parked).await, requested);
     // Given up under the rules of today.
-    let accepted = accept(&store, world::red_recipe("new")).await;
+    let accepted = accept(&store, red_recipe("new")).await;
     let withdrawn = Settlement::withdrawn(accepted, 1, Code::UpstreamTimeout);
     store.settle(vec![withdrawn]).await.unwrap();
     assert!(show(&store, accepted).await.watched);
     assert!(store.tally().await.unwrap().balances());
+    store.close().await;
+}
+
+/// Under another name nobody would take a watch up, wherever it stood when its process ended.
+#[tokio::test]
+async fn every_open_watch_goes_on_under_the_operation_of_this_release() {
+    const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+    let directory = world::scratch();
+    let clock = TestClock::new();
+    let mut settings = world::settings(directory.path(), &clock);
+    let store = Sqlite::open(&settings).unwrap();
+    let given_up = ["ready", "leased", "deferred"].map(|key| async {
+        let id = accept(&store, red_recipe(key)).await;
+        let withdrawn = Settlement::withdrawn(id, 1, Code::UpstreamTimeout);
+        store.settle(vec![withdrawn]).await.unwrap();
+    });
+    for one in given_up {
+        one.await;
+    }
+    clock.advance(DAY);
+    let watches = store.lease_due(LOOK_UP, 3, LEASE).await.unwrap();
+    settle(&store, &watches[0], State::Uncertain, None).await;
+    let mut later = settlement(&watches[1], State::Uncertain, None);
+    later.due = Some(world::START + 2 * DAY);
+    store.settle(vec![later]).await.unwrap();
+    store.close().await;
+
+    settings.undo_op = OpName("annulla-2");
+    let store = Sqlite::open(&settings).unwrap();
+    clock.advance(2 * DAY);
+    let wanted = engine::ports::Wanted {
+        op: settings.undo_op,
+        ..LOOK_UP
+    };
+    assert_eq!(store.lease_due(wanted, 9, LEASE).await.unwrap().len(), 3);
+    assert!(store.lease_due(LOOK_UP, 9, LEASE).await.unwrap().is_empty());
     store.close().await;
 }

@@ -1,7 +1,7 @@
 //! What rows about one prescription do to each other: the rules of `policies::family`, applied.
 
 use engine::ports::*;
-use policies::delivery::NumberFate;
+use policies::delivery::{NumberFate, Uncertain};
 use policies::failure::Opaque;
 use policies::family::{self, Change, Look, Role, Turn};
 use policies::state::State;
@@ -135,8 +135,11 @@ impl Rows {
     pub(super) fn let_go(&mut self, place: usize, fate: NumberFate, now: Timestamp) {
         match fate {
             NumberFate::Kept => {}
-            NumberFate::Watched | NumberFate::Replaced => {
+            NumberFate::Watched => self.watch(place, Look::Scheduled, now),
+            NumberFate::Replaced => {
                 self.watch(place, Look::Scheduled, now);
+                let watch = self.entries.last_mut().expect("it was pushed");
+                watch.new.terms.uncertain = Uncertain::AnnulAndResend;
             }
         }
     }
@@ -160,6 +163,7 @@ impl Rows {
         new.fingerprint = Opaque::default();
         new.person = None;
         new.terms.deadline = NEVER;
+        new.terms.uncertain = Uncertain::Verify;
         let due = match look {
             Look::Scheduled => now + new.terms.look_after,
             Look::Now => now,

@@ -1,7 +1,7 @@
 //! One entry on the model's disk.
 
 use engine::ports::*;
-use policies::delivery::Terms;
+use policies::delivery::{Terms, Uncertain};
 use policies::failure::{Code, Opaque};
 use policies::family::{Parent, Role, awaits_acknowledgement, awaits_paper};
 use policies::state::State;
@@ -78,6 +78,7 @@ impl Row {
             key: format!("watch {place}"),
             terms: Terms {
                 deadline: Timestamp(u64::MAX),
+                uncertain: Uncertain::Verify,
                 ..row.new.terms
             },
             ..row.new.clone()

@@ -1,7 +1,7 @@
 //! What entries of the model do to each other.
 
 use engine::ports::{EntryId, NewEntry, Request};
-use policies::delivery::{Fallback, Terms};
+use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::Code;
 use policies::family::{
     self, Change, Look, Parent, Role, Turn, awaits_acknowledgement, awaits_paper,
@@ -218,8 +218,14 @@ impl Reference {
 
     fn watch(&mut self, of: usize, look: Look, replaces: bool) -> Held {
         let parent = &mut self.entries[of];
+        let uncertain = if replaces {
+            Uncertain::AnnulAndResend
+        } else {
+            Uncertain::Verify
+        };
         let terms = Terms {
             fallback: Fallback::Hold,
+            uncertain,
             deadline: Timestamp(u64::MAX),
             ..parent.terms
         };
