@@ -347,16 +347,12 @@ impl About<'_> {
     /// `refusal` as a problem; where the prescription stands so that there is nothing to do, `moot`.
     fn refused(&self, edge: &Edge, refusal: Refusal, moot: &'static Code) -> Problem {
         match refusal {
-            Refusal::Refused => Problem {
-                detail: Some(&AS_IT_WAS),
-                ..refused(edge, refusal)
-            },
             Refusal::Moot(state) => Problem {
                 state: Some(state),
                 instance: Some(self.parent),
                 ..Problem::from(moot)
             },
-            refusal => refused(edge, refusal),
+            refusal => as_it_was(refused(edge, refusal)),
         }
     }
 }
@@ -366,6 +362,15 @@ const AS_IT_WAS: Text = Text {
     en: "The prescription stands as it did. Try again after Retry-After.",
     it: "La ricetta resta com'era. Riprovare dopo Retry-After.",
 };
+
+/// `problem`, said of a prescription that is on disk whatever became of this.
+fn as_it_was(problem: Problem) -> Problem {
+    let is_refused = *problem.code == codes::STORE_REFUSED;
+    Problem {
+        detail: is_refused.then_some(&AS_IT_WAS).or(problem.detail),
+        ..problem
+    }
+}
 
 /// Stores `write` and waits for its outcome; hands over its own entry.
 async fn submit(edge: &Edge, write: Write) -> Result<Entry, Refusal> {

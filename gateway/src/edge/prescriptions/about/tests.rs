@@ -45,3 +45,16 @@ fn a_refused_cancel_says_what_is_known() {
     assert_eq!(detail(Reason::UpstreamRejected), None);
     assert!(!codes::CANCEL_REFUSED.detail.it.contains("erogat"));
 }
+
+/// Who holds a registered prescription is not sent to paper because its cancel was not stored.
+#[test]
+fn nobody_is_sent_to_paper_for_what_is_on_disk() {
+    let said = |refusal| {
+        let problem = as_it_was(Problem::from(refusal));
+        problem.detail.unwrap_or(&problem.code.detail).it
+    };
+    for refusal in [Refusal::Refused, Refusal::Busy, Refusal::Stopping] {
+        assert!(!said(refusal).contains("rossa"), "{refusal:?}");
+    }
+    assert_eq!(said(Refusal::Refused), AS_IT_WAS.it);
+}
