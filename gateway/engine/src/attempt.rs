@@ -181,7 +181,9 @@ impl<'a> Attempt<'a> {
     /// One write, under `permit` or one of its own, unless it could outlast the lease.
     async fn write(&mut self, op: OpName, permit: Option<Permit>) -> Result<Answer, Failure> {
         if let Some(refused) = self.not_put_on_the_wire() {
-            permit.map_or((), Permit::unused);
+            if let Some(permit) = permit {
+                permit.unused();
+            }
             return Err(refused);
         }
         let within = self.core.rules.calls.write_within;
