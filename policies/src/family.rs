@@ -225,10 +225,11 @@ pub fn consents(role: Role) -> bool {
 
 /// Whether a watch that ended in conflict for `reason` looks again once its prescriber consents.
 ///
-/// It does, at once and with that consent, if the number it found live is not the prescription's
-/// present one: a cancel of the prescription would leave it there.
+/// It does, at once, with that consent and the authority it came under, if the number that it found
+/// live, or could not look for, is not the prescription's present one: a cancel of the prescription
+/// would leave it there.
 pub fn looks_again(reason: Option<Code>, is_present_number: bool) -> bool {
-    reason == Some(Code::LateCommit) && !is_present_number
+    matches!(reason, Some(Code::LateCommit | Code::PossibleDouble)) && !is_present_number
 }
 
 /// Whether an entry that stands so must have reached its prescriber.

@@ -144,6 +144,7 @@ keeps! {
         a_watch_that_found_nothing_looks_again,
         watches_are_put_forward_and_never_back,
         a_number_that_is_replaced_stays_taken_and_watched,
+        a_cancel_lets_the_watch_over_an_earlier_number_look_again,
         a_watch_knows_whether_its_number_is_the_present_one,
         a_number_under_watch_is_nobody_elses,
         a_cancel_agrees_for_the_watches_too;

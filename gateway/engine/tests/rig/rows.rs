@@ -97,7 +97,7 @@ impl Rows {
             return Appended::Moot(self.entries[above].state);
         }
         if family::consents(new.role) {
-            self.consent(above, now);
+            self.consent(above, &new.authority, now);
         }
         let place = self.push(Row::held(new, now));
         self.take_turn(place, above, turn, now);

@@ -293,7 +293,7 @@ mod tests {
             (family::WAITING, family),
             (watch::DUE_AT_ONCE, family),
             (watch::CONSENT, family),
-            (watch::LOOK_AGAIN, family),
+            (watch::LOOKS_AGAIN, family),
             (watch::HASTEN, "entries_watches (lane=? AND due>?)"),
             (watch::RENAME, dependents),
             (drift::WATCHES_BEGIN, dependents),

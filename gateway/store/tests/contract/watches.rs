@@ -215,12 +215,37 @@ pub(crate) async fn a_number_that_is_replaced_stays_taken_and_watched(place: &mu
     settle(&*store, &watch, State::Conflict, Some(Code::LateCommit)).await;
     let double = (State::Conflict, Some(Code::LateCommit));
     assert_eq!(stands(&*store, id).await, double);
-    // A cancel annuls the present number alone; its consent lets the watch look again, at once.
-    accept(&*store, about(id, Role::Cancel, "c")).await;
-    let again = lease_one(&*store, LOOK_UP).await;
-    assert_eq!((again.id, again.reason), (watch.id, None));
-    assert!(again.terms.annul_consent);
-    assert_eq!(again.request.unwrap().number, old);
+}
+
+/// A cancel annuls the present number alone; with its consent, and under its authority, a watch over
+/// an earlier one that was found live, or could not be looked for, looks again at once.
+pub(crate) async fn a_cancel_lets_the_watch_over_an_earlier_number_look_again(
+    place: &mut dyn Place,
+) {
+    let store = place.open(PLENTY);
+    let block = block(&*store).await;
+    for (position, reason) in [(0, Code::LateCommit), (1, Code::PossibleDouble)] {
+        let id = accept(&*store, entry(reason.as_str())).await;
+        deliver(&*store, SEND, State::Uncertain, None).await;
+        let leased = lease_one(&*store, VERIFY).await;
+        let mut superseded = settlement(&leased, State::Accepted, Some(Code::Superseded));
+        superseded.number = Renumber::Replaced(ours(&block, position));
+        store.settle(vec![superseded]).await.unwrap();
+        deliver(&*store, SEND, State::Registered, None).await;
+        place.clock().advance(LOOK_AFTER);
+        let watch = lease_one(&*store, LOOK_UP).await;
+        settle(&*store, &watch, State::Conflict, Some(reason)).await;
+        assert_eq!(stands(&*store, id).await, (State::Conflict, Some(reason)));
+        let cancel = about(id, Role::Cancel, &format!("cancel of {reason:?}"));
+        let authority = cancel.authority.clone();
+        accept(&*store, cancel).await;
+        let again = lease_one(&*store, LOOK_UP).await;
+        assert_eq!((again.id, again.reason), (watch.id, None));
+        assert!(again.terms.annul_consent && show(&*store, id).await.watched);
+        settle(&*store, &again, State::Cancelled, None).await;
+        let (before, now) = (watch.request.unwrap(), again.request.unwrap());
+        assert_eq!((now.number, now.authority), (before.number, authority));
+    }
 }
 
 /// What its terms say of an unknown outcome tells whether its prescription has gone on under another

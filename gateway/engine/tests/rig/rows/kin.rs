@@ -107,7 +107,7 @@ impl Rows {
     }
 
     /// Its prescriber agrees that whatever is found of it is annulled.
-    pub(super) fn consent(&mut self, above: usize, now: Timestamp) {
+    pub(super) fn consent(&mut self, above: usize, authority: &Opaque, now: Timestamp) {
         self.entries[above].new.terms.annul_consent = true;
         let (parent, present) = (self.entries[above].new.id, self.entries[above].number());
         for watch in self.watches_mut(parent) {
@@ -118,6 +118,7 @@ impl Rows {
                 && family::looks_again(watch.reason, is_present)
             {
                 watch.new.terms.annul_consent = true;
+                watch.new.authority = authority.clone();
                 watch.stand(State::Uncertain, Some(now), None, now);
             }
         }

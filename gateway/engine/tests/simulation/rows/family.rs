@@ -25,7 +25,7 @@ impl Rows {
         }
         let place = self.push(Row::new(new, Some(parent), now));
         if consents(role) {
-            self.consent(parent, now);
+            self.consent(parent, place, now);
         }
         match turned {
             Turn::Held => self.entries[place].held = true,
@@ -47,8 +47,9 @@ impl Rows {
     }
 
     /// The prescriber agreed to an annul, of whatever number.
-    fn consent(&mut self, parent: usize, now: Timestamp) {
+    fn consent(&mut self, parent: usize, cancel: usize, now: Timestamp) {
         let present = self.entries[parent].number.clone();
+        let authority = self.entries[cancel].new.authority.clone();
         self.entries[parent].new.terms.annul_consent = true;
         for row in &mut self.entries {
             if row.role() != Role::Watch || row.parent != Some(parent) {
@@ -58,6 +59,7 @@ impl Rows {
                 row.state == State::Conflict && looks_again(row.reason, row.number == present);
             if again {
                 row.stand(State::Uncertain, Some(now), None, now);
+                row.new.authority = authority.clone();
             }
             row.new.terms.annul_consent |= again || row.is_open_watch();
         }
