@@ -232,6 +232,25 @@ pub fn looks_again(reason: Option<Code>, is_present_number: bool) -> bool {
     matches!(reason, Some(Code::LateCommit | Code::PossibleDouble)) && !is_present_number
 }
 
+/// What came for a watch while a deliverer held it, who could not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meanwhile {
+    /// Its prescriber agrees to an annul, and none was sent.
+    pub agreed: bool,
+    /// The upstream has said that the number was applied.
+    pub answered: bool,
+}
+
+/// Whether a watch looks once more, at once, instead of going to `state` for `reason` as the look
+/// that has just ended would have it: that look was overtaken by what came meanwhile.
+pub fn is_overtaken(state: State, reason: Option<Code>, meanwhile: Meanwhile) -> bool {
+    match state {
+        State::Conflict => meanwhile.agreed && reason == Some(Code::LateCommit),
+        State::Uncertain | State::Withdrawn => meanwhile.answered,
+        _ => false,
+    }
+}
+
 /// Whether an entry that stands so must have reached its prescriber.
 pub fn awaits_acknowledgement(state: State, reason: Option<Code>) -> bool {
     match state {

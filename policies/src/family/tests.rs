@@ -55,6 +55,21 @@ fn consent_makes_a_watch_look_again_only_for_a_number_that_a_cancel_leaves_there
 }
 
 #[test]
+fn a_look_is_overtaken_by_consent_and_by_a_late_answer() {
+    let reasons = || Code::ALL.into_iter().map(Some).chain([None]);
+    let all = State::ALL.into_iter();
+    for (state, reason) in all.flat_map(|state| reasons().map(move |reason| (state, reason))) {
+        let is_overtaken =
+            |agreed, answered| is_overtaken(state, reason, Meanwhile { agreed, answered });
+        let found_live = (state, reason) == (State::Conflict, Some(Code::LateCommit));
+        let found_nothing = [State::Uncertain, State::Withdrawn].contains(&state);
+        assert!(!is_overtaken(false, false));
+        assert_eq!(is_overtaken(true, false), found_live);
+        assert_eq!(is_overtaken(false, true), found_nothing);
+    }
+}
+
+#[test]
 fn what_must_have_reached_its_prescriber() {
     let always = [State::Rejected, State::Conflict, State::Parked];
     let reasons = Code::ALL.into_iter().map(Some).chain([None]);

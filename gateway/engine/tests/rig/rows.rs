@@ -175,6 +175,7 @@ impl Rows {
             }
             return Settled::Stale(state);
         }
+        let settlement = self.overtaken(place, settlement, now);
         let next = match settlement.number {
             Renumber::Kept => None,
             Renumber::Watched => {

@@ -292,6 +292,7 @@ mod tests {
             ),
             (family::WAITING, family),
             (watch::DUE_AT_ONCE, family),
+            (watch::MARK, family),
             (watch::CONSENT, family),
             (watch::LOOKS_AGAIN, family),
             (watch::HASTEN, "entries_watches (lane=? AND due>?)"),

@@ -28,6 +28,9 @@ pub(super) const HASTENED_MAX: usize = 512;
 /// The watches over one entry's numbers that wait for their next look are due.
 pub(super) const DUE_AT_ONCE: &str = "UPDATE entries SET queue = 'ready', due = NULL \
      WHERE depends_on = ?1 AND role = 'watch' AND queue = 'deferred'";
+/// Those that look at this moment find a mark when they are settled: whoever looks did not know.
+pub(super) const MARK: &str = "UPDATE entries SET due = 0 \
+     WHERE depends_on = ?1 AND role = 'watch' AND queue = 'leased'";
 /// What they find may be annulled.
 pub(super) const CONSENT: &str = "UPDATE entries SET annul_consent = 1 \
      WHERE depends_on = ?1 AND role = 'watch' AND queue IS NOT NULL";
@@ -202,10 +205,12 @@ pub(super) fn rename(conn: &Connection, undo_op: OpName) -> rusqlite::Result<()>
 
 /// The upstream may have applied what `parent` was given up for.
 pub(super) fn look_at_once(tx: &Tx<'_>, parent: EntryId) -> rusqlite::Result<()> {
-    tx.conn
-        .prepare_cached(DUE_AT_ONCE)?
-        .execute([parent.0.as_bytes()])
-        .map(drop)
+    for sql in [DUE_AT_ONCE, MARK] {
+        tx.conn
+            .prepare_cached(sql)?
+            .execute([parent.0.as_bytes()])?;
+    }
+    Ok(())
 }
 
 /// Its prescriber wants `parent` gone: whatever is found of it may be annulled, under the `authority`
