@@ -1,6 +1,11 @@
 //! The delivery loop of a lane: takes up what is due, at its own pace, as far as gates and free
 //! calls allow. It pulls; nothing calls it.
 //!
+//! # Invariants
+//!
+//! 1. What is due in one queue takes its turn with what is due in the others: a backlog of watches
+//!    holds up no prescription, nor the other way round.
+//!
 //! # Limits
 //!
 //! Never more than `rate_per_second` deliveries begun in any second, never more under way than
@@ -33,7 +38,10 @@ const BATCH_MAX: usize = 32;
 /// The delivery loop of one lane.
 pub struct Delivery {
     core: Arc<Core>,
-    operations: Vec<Operation>,
+    /// What is taken up, and whether to be verified; the queue at the front is looked at first.
+    queues: Vec<(Operation, bool)>,
+    /// Deliveries begun so far.
+    begun: u64,
     pace: Pace,
     under_way: JoinSet<()>,
     /// The recovery of the upstream that watches were told of.
@@ -45,7 +53,11 @@ impl Delivery {
     pub fn new(core: Arc<Core>) -> Delivery {
         let pace = Pace::new(core.rules.delivery.rate_per_second, core.clock.now());
         Delivery {
-            operations: core.delivered().collect(),
+            queues: [true, false]
+                .into_iter()
+                .flat_map(|verify| core.delivered().map(move |operation| (operation, verify)))
+                .collect(),
+            begun: 0,
             core,
             pace,
             under_way: JoinSet::new(),
@@ -62,17 +74,31 @@ impl Delivery {
                 swept_at = now;
                 self.sweep().await;
             }
-            let mut idle = LOOK_EVERY;
-            for verify in [true, false] {
-                for operation in self.operations.clone() {
-                    idle = idle.min(self.take_up(operation, verify).await);
-                }
-            }
+            let idle = self.look().await;
             self.wait(idle).await;
         }
         while let Some(ended) = self.under_way.join_next().await {
             report(ended);
         }
+    }
+
+    /// Looks at every queue; says how long there is nothing more to do in any. The first that something
+    /// was taken up from is looked at last the next time.
+    async fn look(&mut self) -> Duration {
+        let mut idle = LOOK_EVERY;
+        let mut served = None;
+        for place in 0..self.queues.len() {
+            let (operation, verify) = self.queues[place];
+            let before = self.begun;
+            idle = idle.min(self.take_up(operation, verify).await);
+            if self.begun > before && served.is_none() {
+                served = Some(place);
+            }
+        }
+        if let Some(place) = served {
+            self.queues.rotate_left(place + 1);
+        }
+        idle
     }
 
     /// Takes up what is due in one queue; says how long there is nothing more to do in it.
@@ -152,6 +178,7 @@ impl Delivery {
             Vec::new()
         });
         self.pace.spend(leased.len());
+        self.begun += leased.len() as u64;
         let more = leased.len() == passages.len();
         let mut passages = passages.into_iter();
         for (entry, passage) in leased.into_iter().zip(passages.by_ref()) {
