@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::entry::EntryId;
 use policies::failure::Code;
-use policies::gate::GateState;
+use policies::gate::{GateState, Mode};
 use policies::state::State;
 
 use crate::rig::upstream::Turn;
@@ -161,6 +161,38 @@ async fn it_does_not_let_go_while_its_upstream_has_yet_to_recover() {
     rig.upstream.book().always.clear();
     rig.pass(3 * HOUR + 600).await;
     assert_eq!(rig.watches(id), [State::Withdrawn]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_was_left_alone_on_purpose_has_recovered_when_that_ends() {
+    let rig = start().await;
+    let id = given_up(&rig, true).await;
+    rig.pass(HOUR).await;
+    rig.calls.set_mode(Mode::ForcedOpen);
+    rig.pass(4 * HOUR).await;
+    rig.calls.set_mode(Mode::Auto);
+    rig.pass(3 * HOUR - 60).await;
+    assert_eq!(rig.watches(id), [State::Uncertain]);
+    rig.pass(120).await;
+    assert_eq!(rig.watches(id), [State::Withdrawn]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_gate_that_is_overruled_keeps_no_watch_for_ever() {
+    let rig = start().await;
+    let id = given_up(&rig, true).await;
+    rig.upstream.next(SEND, &[Turn::Refuse; 5]);
+    for n in 0..5 {
+        rig.submit(&format!("{n}")).await.unwrap();
+    }
+    rig.calls.set_mode(Mode::ForcedClosed);
+    rig.pass(3 * HOUR - 60).await;
+    assert_eq!(rig.watches(id), [State::Uncertain]);
+    rig.pass(120).await;
+    assert_eq!(rig.watches(id), [State::Withdrawn]);
+    let gates = rig.door.gates();
+    let write = gates.iter().find(|gate| gate.op == SEND).unwrap();
+    assert_eq!(write.view.state, GateState::Open, "it was never probed");
 }
 
 #[tokio::test(start_paused = true)]
