@@ -52,7 +52,8 @@ pub(super) struct Standing {
 macro_rules! standing_columns {
     () => {
         "accepted_seq, id, role, depends_on, state, reason, epoch, sends, queue, fallback, \
-         organization, failures, annul_consent, paper_within_ms, paper_due, acknowledged, due"
+         organization, failures, annul_consent, paper_within_ms, paper_due, acknowledged, due, \
+         deadline"
     };
 }
 pub(super) use standing_columns;
@@ -66,7 +67,7 @@ impl Standing {
         Ok(Standing {
             seq: found.get(0)?,
             id: EntryId(row::uuid(found, 1)?),
-            role: row::role(&text(found, 2)?),
+            role: row::role(&text(found, 2)?, found.get(17)?),
             depends_on: row::optional_uuid(found, 3)?.map(EntryId),
             state: State::parse(&state).unwrap_or(State::Conflict),
             reason: reason.as_deref().and_then(Code::parse),

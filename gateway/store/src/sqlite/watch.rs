@@ -20,8 +20,6 @@ use super::step::Standing;
 use super::tx::Tx;
 use crate::sealing::{Damaged, Purpose, Sealer};
 
-/// A watch has no deadline: SQLite's last instant.
-const NO_DEADLINE: i64 = i64::MAX;
 /// Watches put forward in one transaction.
 pub(super) const HASTENED_MAX: usize = 512;
 
@@ -182,7 +180,7 @@ impl Watch {
                 queue,
                 due,
                 now,
-                NO_DEADLINE,
+                row::NO_DEADLINE,
                 tx.fixed.node,
                 key,
                 fingerprint,
