@@ -285,6 +285,7 @@ mod tests {
     fn every_problem_is_listed_not_only_the_first() {
         let mut rules = defaults();
         rules.prescriptions.calls.live_reserve = rules.prescriptions.calls.calls_max;
+        rules.prescriptions.calls.queue_max = rules.prescriptions.calls.calls_max;
         rules.prescriptions.delivery.lease_for = rules.prescriptions.calls.write_within;
         rules.lots.kind = 0;
         let keys: Vec<_> = rules
@@ -294,6 +295,7 @@ mod tests {
             .collect();
         let expected = [
             "prescriptions.calls.live_reserve",
+            "prescriptions.calls.queue_max",
             "prescriptions.delivery.lease_for",
             "lots.kind",
         ];

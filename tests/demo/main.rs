@@ -1,4 +1,5 @@
-//! A morning compressed into a minute: practices prescribe, the SAC fails twice, nothing is lost.
+//! A morning compressed into a minute: practices prescribe, patients wait at the desk, the SAC fails
+//! in three ways, and nothing is lost, or done twice without a doctor knowing.
 //!
 //! `demo --duration 60s` ends by itself, with a summary in `target/demo/summary.json` and exit code
 //! 1 if a promise was broken. Without it the gateway stays up after the morning, for a newcomer to
@@ -6,35 +7,46 @@
 
 #![expect(clippy::disallowed_methods, reason = "a demo has a clock on the wall")]
 
+mod doubles;
+mod inbox;
 mod invitation;
+mod log;
 mod morning;
+mod pharmacy;
+mod standing;
+mod story;
 mod summary;
 mod traffic;
+mod visit;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tests::upstreams::sac::faults::{Fault, Rule};
 use tests::world::caller::Caller;
 use tests::world::{Setup, World};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use inbox::{Inbox, Read};
+use log::Log;
 use morning::{Morning, Spell};
-use traffic::Log;
+use pharmacy::Pharmacy;
+use standing::{Standing, Standings};
+use story::Story;
 
 /// The morning, where nobody says how long it should take.
 const MORNING: Duration = Duration::from_secs(60);
 /// The shortest that still shows something.
 const MORNING_MIN: Duration = Duration::from_secs(20);
-/// How long after the surgeries close what waits may take to be registered.
+/// How long after the surgeries close what waits, and what is looked after, may take to come to rest.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 /// Durations of the region, divided.
 const POLICY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/policy.toml");
-/// Share of the answers that are lost in that spell.
-const LOST_SHARE: f64 = 0.3;
+/// How often the world is looked at.
+const TICK: Duration = Duration::from_millis(50);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -121,70 +133,55 @@ fn directory() -> PathBuf {
 /// Prescribes through the morning, waits for what is left, and draws up the account.
 async fn go_through(world: &World, morning: Morning) -> Value {
     let practices = vec![world.caller("practice-a"), world.caller("practice-b")];
+    let inboxes: Vec<Inbox> = practices.iter().cloned().map(Inbox::of).collect();
+    let reading = inboxes.iter().cloned().map(Inbox::keep_reading);
+    let reading: JoinSet<()> = reading.collect();
     let log = Log::default();
     let began = Instant::now();
-    let prescribing = tokio::spawn(traffic::prescribe(
-        practices.clone(),
-        morning,
-        began,
-        log.clone(),
-    ));
+    let traffic = traffic::prescribe(practices.clone(), morning, began, log.clone());
+    let prescribing = tokio::spawn(traffic);
+    let mut story = Story::of(morning);
+    let mut pharmacy = Pharmacy::default();
     let mut spell = Spell::Well;
-    let mut told_at = Duration::ZERO;
     while !prescribing.is_finished() || began.elapsed() < morning.whole {
         let now = morning.spell(began.elapsed());
         if now != spell {
-            world.faults(faults(now));
+            world.faults(now.faults());
             spell = now;
         }
-        if began.elapsed() >= told_at {
-            told_at += Duration::from_secs(1);
-            tell(world, morning, began.elapsed(), &log);
-        }
-        sleep(Duration::from_millis(50)).await;
+        pharmacy.serve(world, &log);
+        story.tell(world, began.elapsed(), &log, &inboxes);
+        sleep(TICK).await;
     }
+    prescribing.await.expect("no visit panics");
     world.recover();
-    let standings = drain(world, &practices, &log, morning, began).await;
-    summary::draw(&log.all(), &standings, &world.book())
-}
-
-/// What the SAC does in a spell: in the outage some calls hang and the rest meet a dead front end,
-/// until after a while nobody listens at all.
-fn faults(spell: Spell) -> Vec<Rule> {
-    match spell {
-        Spell::Well | Spell::Closing => Vec::new(),
-        Spell::Outage => vec![Rule::everywhere(Fault::Refuse)],
-        Spell::AnswersLost => vec![Rule::everywhere(Fault::LostAnswer).share(LOST_SHARE)],
+    let tell = || story.tell(world, began.elapsed(), &log, &inboxes);
+    let standings = drain(&practices, &log, tell).await;
+    drop(reading);
+    for inbox in &inboxes {
+        inbox.read().await;
     }
+    summary::draw(&log.all(), &standings, &Read::all(&inboxes), &world.book())
 }
 
-fn tell(world: &World, morning: Morning, elapsed: Duration, log: &Log) {
-    let offered = log.all();
-    let accepted = offered.iter().filter(|one| one.id.is_some()).count();
-    let registered = world.book().prescriptions.len();
-    println!(
-        "{}  {:<16}  offered {:>5}  accepted {accepted:>5}  in the SAC's book {registered:>5}",
-        morning.clock(elapsed),
-        morning.spell(elapsed).as_str(),
-        offered.len(),
-    );
-}
-
-/// Waits until every accepted prescription has come to rest.
-async fn drain(
-    world: &World,
-    practices: &[Caller],
-    log: &Log,
-    morning: Morning,
-    began: Instant,
-) -> std::collections::BTreeMap<String, summary::Standing> {
+/// Waits until every prescription has come to rest and no number is looked for any more.
+async fn drain(practices: &[Caller], log: &Log, mut tell: impl FnMut()) -> Standings {
     let until = Instant::now() + DRAIN_MAX;
+    let log = log.all();
+    let mut standings = standing::ask(practices, &log, |_| true).await;
     loop {
-        let standings = summary::ask(practices, &log.all()).await;
-        if standings.values().all(|standing| !standing.moves()) || Instant::now() >= until {
-            return standings;
+        let moves = |id: &str| standings.get(id).is_some_and(Standing::moves);
+        let moving = standing::ask(practices, &log, moves).await;
+        let is_late = Instant::now() >= until;
+        if is_late || !moving.values().any(Standing::moves) {
+            // What had come to rest may have moved since it was asked for.
+            standings = standing::ask(practices, &log, |_| true).await;
+            if is_late || !standings.values().any(Standing::moves) {
+                return standings;
+            }
         }
-        tell(world, morning, began.elapsed(), log);
-        sleep(Duration::from_secs(1)).await;
+        standings.extend(moving);
+        tell();
+        sleep(TICK).await;
     }
 }

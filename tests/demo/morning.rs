@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use ::tests::upstreams::sac::faults::{Fault, Rule};
+use ::tests::upstreams::sac::operation::Operation;
+
 /// A spell of the morning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spell {
@@ -9,8 +12,10 @@ pub(crate) enum Spell {
     Well,
     /// Nobody answers at all: connections hang, then are refused.
     Outage,
-    /// The SAC commits, and every third answer is lost on the way.
+    /// The SAC commits, and many an answer is lost on the way.
     AnswersLost,
+    /// Some requests die unanswered, and the SAC applies them seconds later.
+    LateCommits,
     /// No new prescriptions; what waits is registered.
     Closing,
 }
@@ -23,12 +28,24 @@ const MORNING: f64 = 5.0 * 60.0;
 /// Which spell begins at which share of the morning.
 const SPELLS: &[(f64, Spell)] = &[
     (0.00, Spell::Well),
-    (0.20, Spell::Outage),
-    (0.55, Spell::Well),
-    (0.68, Spell::AnswersLost),
+    (0.16, Spell::Outage),
+    (0.42, Spell::Well),
+    (0.52, Spell::AnswersLost),
+    (0.60, Spell::Well),
+    (0.66, Spell::LateCommits),
     (0.78, Spell::Well),
     (0.84, Spell::Closing),
 ];
+
+/// Share of the answers that are lost in that spell.
+const LOST_SHARE: f64 = 0.3;
+/// Share of the prescriptions that are applied late in that spell, each of two ways.
+const LATE_SHARE: f64 = 0.15;
+/// How late, in milliseconds: between two looks of the policy, and long before its horizon.
+const LATE_MS: u64 = 4_200;
+
+/// What is accepted so soon owes nothing to the end of a spell: a little more than `answer_within`.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A morning compressed into `whole`.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +60,13 @@ impl Morning {
         let share = self.share(elapsed);
         let begun = SPELLS.iter().rev().find(|(from, _)| share >= *from);
         begun.map_or(Spell::Well, |(_, spell)| *spell)
+    }
+
+    /// Whether what was sent at `sent` was accepted while the SAC still did the same, or so soon that it
+    /// did not wait for anything else.
+    pub(crate) fn is_in_time(&self, sent: Duration, accepted: Duration) -> bool {
+        let took = accepted.saturating_sub(sent);
+        self.spell(sent) == self.spell(accepted) || took <= ACCEPTED_WITHIN
     }
 
     /// The time of day, as the clock on the wall of the surgery shows it.
@@ -71,7 +95,25 @@ impl Spell {
             Spell::Well => "SAC answers",
             Spell::Outage => "SAC IS DOWN",
             Spell::AnswersLost => "answers are lost",
+            Spell::LateCommits => "late commits",
             Spell::Closing => "surgeries close",
+        }
+    }
+
+    /// What the SAC does in it.
+    pub(crate) fn faults(self) -> Vec<Rule> {
+        let late = |hang| {
+            let fault = Fault::LateCommit {
+                after_ms: LATE_MS,
+                hang,
+            };
+            Rule::on(Operation::Invio, fault).share(LATE_SHARE)
+        };
+        match self {
+            Spell::Well | Spell::Closing => Vec::new(),
+            Spell::Outage => vec![Rule::everywhere(Fault::Refuse)],
+            Spell::AnswersLost => vec![Rule::everywhere(Fault::LostAnswer).share(LOST_SHARE)],
+            Spell::LateCommits => vec![late(false), late(true)],
         }
     }
 }
@@ -88,11 +130,27 @@ mod tests {
         let at = |seconds| morning.spell(Duration::from_secs(seconds));
         assert_eq!(at(0), Spell::Well);
         assert_eq!(at(20), Spell::Outage);
-        assert_eq!(at(54), Spell::Outage);
-        assert_eq!(at(55), Spell::Well);
-        assert_eq!(at(70), Spell::AnswersLost);
+        assert_eq!(at(41), Spell::Outage);
+        assert_eq!(at(42), Spell::Well);
+        assert_eq!(at(55), Spell::AnswersLost);
+        assert_eq!(at(70), Spell::LateCommits);
         assert_eq!(at(99), Spell::Closing);
         assert_eq!(at(500), Spell::Closing);
         assert_eq!(morning.clock(Duration::from_secs(50)), "10:30");
+    }
+
+    #[test]
+    fn what_had_to_wait_for_the_end_of_the_outage_is_not_in_time() {
+        let morning = Morning {
+            whole: Duration::from_secs(100),
+        };
+        let in_time = |sent, accepted| {
+            let [sent, accepted] = [sent, accepted].map(Duration::from_secs_f64);
+            morning.is_in_time(sent, accepted)
+        };
+        assert!(in_time(17.0, 41.9));
+        assert!(in_time(41.9, 42.1), "under way as the outage ended");
+        assert!(!in_time(30.0, 42.1), "waited for the end of the outage");
+        assert!(!in_time(39.9, 42.0));
     }
 }

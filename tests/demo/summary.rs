@@ -1,66 +1,36 @@
 //! What came of the morning: the practices' own record against the SAC's book.
 
+mod promises;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use ::tests::upstreams::sac::book::Book;
 use serde_json::{Value, json};
-use tests::upstreams::sac::book::Book;
-use tests::world::caller::Caller;
 
+use crate::doubles::Doubles;
+use crate::inbox::{Event, Read};
+use crate::log::{Cancel, Offered, RedForm};
 use crate::morning::Spell;
-use crate::traffic::Offered;
-
-/// Where a prescription stands, and under which number, as its practice may see it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Standing {
-    state: String,
-    nre: Option<String>,
-}
-
-impl Standing {
-    /// Whether the gateway will still move it.
-    pub(crate) fn moves(&self) -> bool {
-        ["accepted", "sending", "uncertain", "verifying"].contains(&self.state.as_str())
-    }
-}
-
-/// Asks for every accepted prescription.
-pub(crate) async fn ask(practices: &[Caller], log: &[Offered]) -> BTreeMap<String, Standing> {
-    let mut standings = BTreeMap::new();
-    for offered in log {
-        let Some(id) = &offered.id else { continue };
-        let reply = practices[offered.practice].prescription(id).await;
-        let nre = reply.at("/nre").as_str().map(str::to_owned);
-        standings.insert(
-            id.clone(),
-            Standing {
-                state: reply.text("/state"),
-                nre,
-            },
-        );
-    }
-    standings
-}
+use crate::standing::Standings;
+pub(crate) use promises::broken_promises;
 
 /// Draws up the account.
-pub(crate) fn draw(log: &[Offered], standings: &BTreeMap<String, Standing>, book: &Book) -> Value {
+pub(crate) fn draw(log: &[Offered], standings: &Standings, read: &Read, book: &Book) -> Value {
     let in_state = |states: &[&str]| {
+        let standings = standings.values();
         standings
-            .values()
             .filter(|standing| states.contains(&standing.state.as_str()))
             .count()
     };
-    let accepted = log.iter().filter(|offered| offered.id.is_some()).count();
+    let count = |is: fn(&Offered) -> bool| log.iter().filter(|offered| is(offered)).count();
     // The SAC's own no, told at once with 422: on disk, and no entry the practice must follow.
-    let rejected_at_once = log.iter().filter(|offered| offered.status == 422).count();
-    let in_outage = || log.iter().filter(|offered| offered.spell == Spell::Outage);
-    let outage_offered = in_outage().count();
-    let outage_accepted = in_outage()
-        .filter(|offered| offered.accepted_in_spell)
-        .count();
+    let rejected_at_once = count(|offered| offered.status == 422);
+    let outage_accepted = count(|offered| was_in_outage(offered) && offered.accepted_in_spell);
+    let doubles = Doubles::count(log, standings, read, book);
     json!({
         "prescriptions": {
             "offered": log.len(),
-            "accepted": accepted,
+            "accepted": count(|offered| offered.accepted),
             "registered": in_state(&["registered", "cancelling"]),
             "rejected": in_state(&["rejected"]) + rejected_at_once,
             "red_recipe": in_state(&["red-recipe"]),
@@ -71,15 +41,80 @@ pub(crate) fn draw(log: &[Offered], standings: &BTreeMap<String, Standing>, book
             "parked": in_state(&["parked", "needs-authorization"]),
             "conflict": in_state(&["conflict"]),
             "lost": lost(log, standings, book),
-            "duplicated": book.doubles().len(),
+            "duplicated": doubles.unraised(),
         },
+        "doubles": doubles.as_json(),
+        "desk": desk(log, read),
+        "cancels": cancels(log, standings),
+        "doctors": doctors(standings, read),
         "nre": { "issued": issued(book).len(), "reused": reused(book) },
-        "outage": { "prescriptions_accepted_pct": percent(outage_accepted, outage_offered) },
+        "outage": {
+            "prescriptions_accepted_pct": percent(outage_accepted, count(was_in_outage)),
+        },
     })
 }
 
-/// Accepted, and now unknown to the gateway; or registered, it says, and not in the SAC's book.
-fn lost(log: &[Offered], standings: &BTreeMap<String, Standing>, book: &Book) -> usize {
+/// A patient at the desk leaves with a red form: only the others can be accepted while nobody answers.
+fn was_in_outage(offered: &Offered) -> bool {
+    offered.spell == Spell::Outage && !offered.waiting
+}
+
+/// Every red form that a desk was told to write is confirmed, or its practice has read that it is
+/// missing, or that there is a conflict, which no form settles.
+fn desk(log: &[Offered], read: &Read) -> Value {
+    let raised = read.of(|event| event.is_paper_missing() || event.is_conflict());
+    let is_raised = |offered: &&Offered| {
+        let id = offered.id.as_deref();
+        id.is_some_and(|id| raised.contains(id))
+    };
+    let forms = |stands: RedForm| log.iter().filter(move |one| one.red_form == stands);
+    json!({
+        "red_forms_told": log.iter().filter(|one| one.told_red_form()).count(),
+        "paper_confirmed": forms(RedForm::Confirmed).count(),
+        "paper_missing": forms(RedForm::Told).filter(is_raised).count(),
+    })
+}
+
+/// Where every prescription ended that was taken back.
+fn cancels(log: &[Offered], standings: &Standings) -> Value {
+    let (mut withdrawn, mut cancelled, mut refused) = (0, 0, 0);
+    let asked = || log.iter().filter(|offered| offered.cancel != Cancel::None);
+    for offered in asked() {
+        let standing = offered.id.as_ref().and_then(|id| standings.get(id));
+        let Some(standing) = standing else { continue };
+        match standing.state.as_str() {
+            _ if offered.cancel == Cancel::Refused => refused += 1,
+            "withdrawn" => withdrawn += 1,
+            "cancelled" => cancelled += 1,
+            "rejected" => refused += 1,
+            "registered" if standing.reason == "cancel-refused" => refused += 1,
+            _ => {}
+        }
+    }
+    json!({
+        "asked": asked().count(),
+        "withdrawn": withdrawn,
+        "cancelled": cancelled,
+        "refused": refused,
+    })
+}
+
+/// What practices have read of what they must know.
+fn doctors(standings: &Standings, read: &Read) -> Value {
+    let told = read.of(Event::is_conflict);
+    let conflicts = standings.iter().filter(|(_, one)| one.state == "conflict");
+    let (told, untold): (Vec<_>, Vec<_>) =
+        conflicts.partition(|(id, _)| told.contains(id.as_str()));
+    json!({
+        "conflicts_told": told.len(),
+        "conflicts_untold": untold.len(),
+        "acknowledged": read.acknowledged(),
+    })
+}
+
+/// On disk, it was said, and now unknown to the gateway; or registered, it says, and not in the SAC's
+/// book.
+fn lost(log: &[Offered], standings: &Standings, book: &Book) -> usize {
     let is_lost = |id: &String| match standings.get(id) {
         None => true,
         Some(standing) if standing.state.is_empty() => true,
@@ -122,24 +157,5 @@ fn percent(part: usize, whole: usize) -> f64 {
     }
 }
 
-/// What the summary promises and does not show; empty if all is well.
-pub(crate) fn broken_promises(summary: &Value) -> Vec<String> {
-    let zero = [
-        "/prescriptions/lost",
-        "/prescriptions/duplicated",
-        "/prescriptions/waiting",
-        "/prescriptions/uncertain",
-        "/prescriptions/parked",
-        "/prescriptions/conflict",
-        "/nre/reused",
-    ];
-    let mut broken: Vec<String> = zero
-        .into_iter()
-        .filter(|pointer| summary.pointer(pointer) != Some(&json!(0)))
-        .map(|pointer| format!("{pointer} should be 0"))
-        .collect();
-    if summary.pointer("/outage/prescriptions_accepted_pct") != Some(&json!(100.0)) {
-        broken.push("/outage/prescriptions_accepted_pct should be 100".to_owned());
-    }
-    broken
-}
+#[cfg(test)]
+mod tests;

@@ -154,7 +154,8 @@ async fn a_number_for_which_nothing_comes_is_let_go_of() {
         began.elapsed() >= Duration::from_secs(2),
         "let go of before the horizon"
     );
-    assert!(world.book().calls(Operation::Visualizza).received >= 4);
+    // A slow machine passes over looks that are due by then: the last is at the horizon.
+    assert!(world.book().calls(Operation::Visualizza).received >= 2);
     assert_eq!(world.settled().await.withdrawn, 1);
 }
 

@@ -197,16 +197,7 @@ impl Caller {
     ///
     /// Whatever became of the connection.
     pub async fn try_prescribe(&self, key: &str, body: &Value) -> reqwest::Result<Reply> {
-        let write = (self.organization.clone(), key.to_owned());
-        self.record.sent(&write);
-        let request = self
-            .request(Method::POST, "/v1/prescriptions")
-            .header("Idempotency-Key", key)
-            .header("Content-Type", "application/json")
-            .body(body.to_string());
-        let reply = answer(request).await;
-        self.record.heard(&write, heard(&reply));
-        reply
+        self.send(key, body, None).await
     }
 
     /// Reads an address of the gateway.

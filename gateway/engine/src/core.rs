@@ -118,7 +118,9 @@ impl Core {
     }
 
     /// From when the horizon of a watch runs: while the gate of the write lets no calls pass, its
-    /// upstream has yet to recover.
+    /// upstream has yet to recover. That reads succeed shows nothing of writes that it kept back, so
+    /// that in a lane in which nobody writes a watch goes on, one look a `look_after_recovery`, until
+    /// somebody does.
     pub(crate) fn settled_since(&self) -> Timestamp {
         let is_passing = |gate: GateView| gate.op != self.write.op || gate.view.is_passing();
         if self.calls.view().into_iter().all(is_passing) {

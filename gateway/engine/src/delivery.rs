@@ -3,8 +3,8 @@
 //!
 //! # Invariants
 //!
-//! 1. What is due in one queue takes its turn with what is due in the others: a backlog of watches
-//!    holds up no prescription, nor the other way round.
+//! 1. Every queue gets its turn: the one that was served last is served again only after the others,
+//!    or watches alone could use up the rate, and no send would ever close the gate they wait for.
 //!
 //! # Limits
 //!
@@ -35,13 +35,18 @@ const OVERDUE_MAX: usize = 256;
 /// Entries taken up in one go at most.
 const BATCH_MAX: usize = 32;
 
+/// What waits to be sent with an operation, or to be asked for.
+#[derive(Debug, Clone, Copy)]
+struct Queue {
+    operation: Operation,
+    verify: bool,
+}
+
 /// The delivery loop of one lane.
 pub struct Delivery {
     core: Arc<Core>,
-    /// What is taken up, and whether to be verified; the queue at the front is looked at first.
-    queues: Vec<(Operation, bool)>,
-    /// Deliveries begun so far.
-    begun: u64,
+    /// The one that was served last comes last.
+    queues: Vec<Queue>,
     pace: Pace,
     under_way: JoinSet<()>,
     /// The recovery of the upstream that watches were told of.
@@ -52,12 +57,12 @@ impl Delivery {
     /// A loop that has not begun.
     pub fn new(core: Arc<Core>) -> Delivery {
         let pace = Pace::new(core.rules.delivery.rate_per_second, core.clock.now());
+        let queue = |verify| {
+            core.delivered()
+                .map(move |operation| Queue { operation, verify })
+        };
         Delivery {
-            queues: [true, false]
-                .into_iter()
-                .flat_map(|verify| core.delivered().map(move |operation| (operation, verify)))
-                .collect(),
-            begun: 0,
+            queues: [true, false].into_iter().flat_map(queue).collect(),
             core,
             pace,
             under_way: JoinSet::new(),
@@ -74,7 +79,10 @@ impl Delivery {
                 swept_at = now;
                 self.sweep().await;
             }
-            let idle = self.look().await;
+            let mut idle = LOOK_EVERY;
+            for queue in self.queues.clone() {
+                idle = idle.min(self.take_up(queue).await);
+            }
             self.wait(idle).await;
         }
         while let Some(ended) = self.under_way.join_next().await {
@@ -82,28 +90,10 @@ impl Delivery {
         }
     }
 
-    /// Looks at every queue; says how long there is nothing more to do in any. The first that something
-    /// was taken up from is looked at last the next time.
-    async fn look(&mut self) -> Duration {
-        let mut idle = LOOK_EVERY;
-        let mut served = None;
-        for place in 0..self.queues.len() {
-            let (operation, verify) = self.queues[place];
-            let before = self.begun;
-            idle = idle.min(self.take_up(operation, verify).await);
-            if self.begun > before && served.is_none() {
-                served = Some(place);
-            }
-        }
-        if let Some(place) = served {
-            self.queues.rotate_left(place + 1);
-        }
-        idle
-    }
-
     /// Takes up what is due in one queue; says how long there is nothing more to do in it.
-    async fn take_up(&mut self, operation: Operation, verify: bool) -> Duration {
+    async fn take_up(&mut self, queue: Queue) -> Duration {
         let core = Arc::clone(&self.core);
+        let Queue { operation, verify } = queue;
         let wanted = Wanted {
             lane: core.lane,
             op: operation.op,
@@ -178,7 +168,12 @@ impl Delivery {
             Vec::new()
         });
         self.pace.spend(leased.len());
-        self.begun += leased.len() as u64;
+        if !leased.is_empty() {
+            // Stable: the others keep their order.
+            let is_served =
+                |queue: &Queue| (queue.operation.op, queue.verify) == (wanted.op, wanted.verify);
+            self.queues.sort_by_key(is_served);
+        }
         let more = leased.len() == passages.len();
         let mut passages = passages.into_iter();
         for (entry, passage) in leased.into_iter().zip(passages.by_ref()) {

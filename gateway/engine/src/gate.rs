@@ -67,7 +67,8 @@ impl Gate {
         }
     }
 
-    /// Overrules it, or lets it decide again.
+    /// Overrules it, or lets it decide again. Whether an upstream that was left alone on purpose was up
+    /// meanwhile nobody saw: it counts as recovered from then on.
     pub fn set_mode(&self, mode: Mode) {
         let now = self.clock.now();
         let mut breaker = self.breaker();

@@ -144,6 +144,46 @@ async fn a_refused_annul_leaves_what_was_dispensed_and_ends_what_was_cancelled_e
     assert_eq!(rig.stands(elsewhere), (State::Cancelled, None));
 }
 
+/// The first annul is lost, the second refused: nobody knows yet whether the first one comes.
+async fn refused_in_doubt(rig: &Rig) -> (EntryId, EntryId) {
+    let id = registered(rig, "a").await;
+    let turns = [Turn::LoseRequest, Turn::Reject];
+    rig.upstream.next(UNDO, &turns);
+    let cancel = rig.cancel("b", id).await.expect("it is on disk").entry;
+    rig.pass(40).await;
+    assert_eq!(rig.upstream.book().count(UNDO), turns.len());
+    let in_doubt = (State::Uncertain, Some(Code::UpstreamRejected));
+    assert_eq!(rig.stands(cancel.id), in_doubt);
+    assert_eq!(rig.stands(id), (State::Cancelling, None));
+    (id, cancel.id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_annul_that_comes_after_a_later_one_was_refused_cancels_all_the_same() {
+    let rig = Rig::start().await;
+    let (id, cancel) = refused_in_doubt(&rig).await;
+    rig.upstream.cancel(0);
+    rig.pass(90).await;
+    assert_eq!(rig.stands(id), (State::Cancelled, None));
+    assert_eq!(rig.stands(cancel), (State::Registered, None));
+    assert_eq!(rig.upstream.book().count(UNDO), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_after_a_lost_annul_is_told_once_that_one_cannot_come_any_more() {
+    let horizon = Duration::from_secs(3 * 3600);
+    let rig = Rig::start_under(|rules| rules.watch.horizon = horizon).await;
+    let (id, cancel) = refused_in_doubt(&rig).await;
+    rig.pass(horizon.as_secs() - 60).await;
+    assert_eq!(rig.stands(id), (State::Cancelling, None));
+    rig.pass(90).await;
+    let refused = (State::Registered, Some(Code::CancelRefused));
+    assert_eq!(rig.stands(id), refused);
+    let rejected = (State::Rejected, Some(Code::UpstreamRejected));
+    assert_eq!(rig.stands(cancel), rejected);
+    assert_eq!(rig.upstream.book().count(UNDO), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cancel_is_its_own_prescribers_and_of_what_can_be_cancelled() {
     let rig = Rig::start().await;

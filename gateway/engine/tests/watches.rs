@@ -164,15 +164,15 @@ async fn it_does_not_let_go_while_its_upstream_has_yet_to_recover() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upstream_that_was_left_alone_on_purpose_has_recovered_when_that_ends() {
+async fn an_upstream_that_was_left_alone_on_purpose_recovers_when_it_no_longer_is() {
     let rig = start().await;
     let id = given_up(&rig, true).await;
-    rig.pass(HOUR).await;
     rig.calls.set_mode(Mode::ForcedOpen);
     rig.pass(4 * HOUR).await;
+    assert_eq!((looks(&rig), rig.watches(id)), (0, vec![State::Uncertain]));
     rig.calls.set_mode(Mode::Auto);
     rig.pass(3 * HOUR - 60).await;
-    assert_eq!(rig.watches(id), [State::Uncertain]);
+    assert_eq!(rig.watches(id), [State::Uncertain], "its horizon is new");
     rig.pass(120).await;
     assert_eq!(rig.watches(id), [State::Withdrawn]);
 }
@@ -193,6 +193,30 @@ async fn an_open_gate_that_is_overruled_keeps_no_watch_for_ever() {
     let gates = rig.door.gates();
     let write = gates.iter().find(|gate| gate.op == SEND).unwrap();
     assert_eq!(write.view.state, GateState::Open, "it was never probed");
+}
+
+/// As long as the gate is not closed they go on looking, and only a send closes it.
+#[tokio::test(start_paused = true)]
+async fn watches_that_could_use_up_the_rate_leave_a_turn_to_sends() {
+    let rig = Rig::start_under(|rules| {
+        rules.delivery.rate_per_second = 1;
+        rules.watch.look_after_recovery = Duration::from_secs(1);
+    })
+    .await;
+    rig.upstream.next(SEND, &[Turn::LoseRequest; 5]);
+    for n in 0..5 {
+        let write = Rig::at_the_desk(&format!("{n}"), true);
+        rig.door.submit(write).await.expect("it is on disk");
+    }
+    rig.upstream.always(SEND, Turn::Refuse);
+    let id = rig.submit("a").await.unwrap().entry.id;
+    rig.pass(400).await;
+    let before = looks(&rig);
+    rig.pass(60).await;
+    assert!(looks(&rig) >= before + 50, "they would use up the rate");
+    rig.upstream.book().always.clear();
+    rig.pass(120).await;
+    assert_eq!(rig.state(id), State::Registered);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,12 @@
 //! Cancelling twice does no harm, so an unknown outcome is settled by looking, and a number that is
 //! still live is annulled again. A refusal is not believed before the number was looked at: someone
 //! may have cancelled it elsewhere, and then the wish is fulfilled.
+//!
+//! # Invariants
+//!
+//! 1. It is called refused only once nothing that was sent before can be applied any more: at once
+//!    where nothing was, or what it was about is dispensed; else after a look that finds it live a
+//!    horizon after the refusal.
 
 use std::time::Duration;
 
@@ -34,6 +40,11 @@ impl Next<'_> {
         self.case.reason == Some(Code::UpstreamRejected)
     }
 
+    /// Refused, while an earlier annul was lost and may yet be applied.
+    fn is_in_doubt(&self) -> bool {
+        self.is_refused() && self.case.sends > 1
+    }
+
     /// Leased to be sent, and only looking whether the upstream is well.
     fn is_probing(&self) -> bool {
         self.case.state == State::Sending && !self.is_refused()
@@ -60,7 +71,8 @@ impl Next<'_> {
     fn found_to_cancel(self, standing: Standing) -> (Case, Command) {
         match standing {
             Standing::Closed => self.settled(State::Registered, None),
-            _ if self.is_refused() => self.settled(State::Rejected, Some(Code::UpstreamRejected)),
+            Standing::Live if self.is_in_doubt() => self.refused_in_doubt(),
+            _ if self.is_refused() => self.cancel_refused(),
             Standing::Taken => self.settled(State::Rejected, Some(Code::Dispensed)),
             Standing::Live if self.is_probing() => (self.case, Command::Send),
             Standing::Live if self.is_overdue() => {
@@ -70,10 +82,38 @@ impl Next<'_> {
         }
     }
 
+    fn cancel_refused(self) -> (Case, Command) {
+        self.settled(State::Rejected, Some(Code::UpstreamRejected))
+    }
+
+    /// Live still: looked at again as long as a watch would, its failures counting those looks.
+    fn refused_in_doubt(self) -> (Case, Command) {
+        let Some(wait) = self.next_look_in() else {
+            return self.cancel_refused();
+        };
+        if self.is_overdue() {
+            return self.wait_for_a_person(State::Parked, Code::DeadlinePassed);
+        }
+        let (reason, due) = (self.case.reason, self.now + wait);
+        self.failed().settle(State::Uncertain, Some(due), reason)
+    }
+
+    /// From a look after the refusal to the next; together as long as the horizon.
+    fn next_look_in(&self) -> Option<Duration> {
+        let rules = &self.rules.watch;
+        let looks = rules.look_after.iter().copied().chain([rules.horizon]);
+        let before = [Duration::ZERO].into_iter().chain(looks.clone());
+        let mut waits = looks
+            .zip(before)
+            .map(|(at, before)| at.saturating_sub(before));
+        waits.nth(self.case.failures as usize)
+    }
+
     fn cancel_failed(mut self, failure: &Failure) -> (Case, Command) {
         match failure.outcome {
             Outcome::Rejected => {
                 self.case.reason = Some(Code::UpstreamRejected);
+                self.case.failures = 0;
                 self.look()
             }
             Outcome::NotDone => self.unsent().cancel_not_done(failure),
@@ -128,7 +168,12 @@ impl Next<'_> {
         if self.is_overdue() {
             return self.wait_for_a_person(State::Parked, Code::DeadlinePassed);
         }
-        let failed = self.failed();
+        // Of one in doubt only looks that were made are counted, so that it is not let go of early.
+        let failed = if self.is_in_doubt() {
+            self
+        } else {
+            self.failed()
+        };
         let due = failed.verify_due(at_least);
         failed.settle(State::Uncertain, Some(due), reason)
     }

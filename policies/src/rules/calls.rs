@@ -19,7 +19,8 @@ pub struct CallRules {
     pub admission: AdmissionKind,
     /// Of `calls_max`, how many delivery leaves free for live requests; fewer as the limit shrinks.
     pub live_reserve: usize,
-    /// Requests that may wait for their turn.
+    /// Requests served at a time, and as many again that may wait for it. More than `calls_max`: whoever
+    /// is only stored, or has an answer on disk, must not wait until the calls of others have ended.
     pub queue_max: usize,
     /// The whole time one write may take.
     #[serde(deserialize_with = "duration::text")]
@@ -63,9 +64,9 @@ impl CallRules {
                 "must be less than calls_max, or delivery never gets a turn",
             ),
             (
-                self.queue_max > 0,
+                self.queue_max > self.calls_max,
                 "prescriptions.calls.queue_max",
-                "must be at least 1",
+                "must exceed calls_max, or those who need no call wait for the calls of others",
             ),
             (
                 !self.write_within.is_zero(),

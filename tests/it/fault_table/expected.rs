@@ -96,17 +96,26 @@ fn paper(cell: &Cell) -> Outcomes {
             Effect::Unsent | Effect::Nothing | Effect::Malformed => RED_RECIPE,
             // Nobody may look for what was under way: its authority is refused.
             Effect::Unauthorized => &["conflict/possible-double 0+0 [possible-double]"],
-            // It is answered while the form is being confirmed: either may come first.
-            Effect::Dispensed if cell.consent => &[
-                "red-recipe/annulled 0+1 [annulled]",
-                "red-recipe/annulled 0+1 [paper-issued, annulled]",
-            ],
-            Effect::Dispensed => &[
-                "conflict/late-commit 1+0 [late-commit]",
-                "conflict/paper-issued 1+0 [paper-issued]",
-            ],
+            Effect::Dispensed => either_first(cell.consent),
+            // It may be found, and registered, before the form is confirmed.
+            _ if cell.fallback == Fallback::Hold => either_first(cell.consent),
             _ if cell.consent => &["red-recipe/annulled 0+1 [annulled]"],
             _ => LATE_COMMIT,
         },
+    }
+}
+
+/// What was sent is registered while the form is being confirmed: either may come first.
+fn either_first(consent: bool) -> Outcomes {
+    if consent {
+        &[
+            "red-recipe/annulled 0+1 [annulled]",
+            "red-recipe/annulled 0+1 [paper-issued, annulled]",
+        ]
+    } else {
+        &[
+            "conflict/late-commit 1+0 [late-commit]",
+            "conflict/paper-issued 1+0 [paper-issued]",
+        ]
     }
 }

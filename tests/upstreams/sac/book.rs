@@ -88,6 +88,7 @@ impl Ledger {
             inserted_at: now.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             compiled_at: message.get("dataCompilazione").to_owned(),
             content: content_digest(&message, patient),
+            words: words(&message),
         };
         let stored = Stored { public, message };
         assert!(
@@ -189,6 +190,15 @@ fn is_transition(from: u8, to: u8, kind: &str) -> bool {
         _ => false,
     };
     listed && (!drugs_only || kind == "F")
+}
+
+fn words(message: &Message) -> String {
+    let first = message.rows().first();
+    let note = first.map_or("", |row| row.get("motivazNote"));
+    match message.get("descrizioneDiagnosi") {
+        "" => note.to_owned(),
+        diagnosis => diagnosis.to_owned(),
+    }
 }
 
 /// What was prescribed for whom, without number, cipher and PIN: two with the same digest are one

@@ -75,6 +75,7 @@ mod tests {
             inserted_at: String::new(),
             compiled_at: "2026-09-30 16:44:16".to_owned(),
             content: String::new(),
+            words: String::new(),
         };
         let file = String::from_utf8(pdf(&prescription)).unwrap();
         assert!(file.contains("(NRE 1300A4019294833) Tj"));

@@ -1,12 +1,48 @@
-//! What a caller does about a prescription that it wrote, and what it is still to take note of.
+//! How a caller writes a prescription, what it does about it then, and what it is still to take note of.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Caller, Reply, answer};
+use super::{Caller, Reply, answer, heard};
 use crate::world::prescription::key;
 
 impl Caller {
+    /// As [`Caller::try_prescribe`], by a caller that waits no longer than `seconds`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever became of the connection.
+    pub async fn try_prescribe_within(
+        &self,
+        key: &str,
+        body: &Value,
+        seconds: u32,
+    ) -> reqwest::Result<Reply> {
+        self.send(key, body, Some(seconds)).await
+    }
+
+    pub(super) async fn send(
+        &self,
+        key: &str,
+        body: &Value,
+        seconds: Option<u32>,
+    ) -> reqwest::Result<Reply> {
+        let write = (self.organization.clone(), key.to_owned());
+        self.record.sent(&write);
+        let request = self
+            .request(Method::POST, "/v1/prescriptions")
+            .header("Idempotency-Key", key)
+            .header("Content-Type", "application/json")
+            .body(body.to_string());
+        let request = match seconds {
+            Some(seconds) => request.header("Prefer", format!("wait={seconds}")),
+            None => request,
+        };
+        let reply = answer(request).await;
+        self.record.heard(&write, heard(&reply));
+        reply
+    }
+
     /// Does `what` (`cancel`, `paper`, `acknowledge`) about a prescription under a fresh key.
     pub async fn about(&self, id: &str, what: &str, body: Option<&Value>) -> Reply {
         self.about_under(&key(), id, what, body).await

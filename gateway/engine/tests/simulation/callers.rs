@@ -57,6 +57,8 @@ struct Caller {
     payload: Payload,
     doctor: u64,
     own_number: Option<Opaque>,
+    /// What it asks for; `None`: what the policy says.
+    fallback: Option<Fallback>,
     patient_waiting: bool,
     consents: bool,
 }
@@ -95,6 +97,7 @@ impl Caller {
             },
             doctor: chance.between(1, options.doctors),
             own_number,
+            fallback: None,
             patient_waiting: chance.hit(options.at_the_desk),
             consents: chance.hit(options.consents),
             world: Arc::clone(world),
@@ -243,13 +246,14 @@ impl Caller {
 
     /// As the edge makes it, by the policy in force.
     fn matter(&self, payload: &Payload, about: About, instance: u64) -> Matter {
-        let rules = self.world.options.policy(instance);
+        let rules = &self.world.options.policy(instance).fallback;
+        let standard = || rules.standard(self.patient_waiting);
         match about {
             About::New(own_number) => Matter::New {
                 payload: payload.bytes(),
                 person: None,
                 own_number,
-                fallback: rules.fallback.standard(self.patient_waiting),
+                fallback: self.fallback.unwrap_or_else(standard),
                 annul_consent: self.consents,
             },
             About::Parent(parent, role) => Matter::About {
@@ -293,7 +297,8 @@ fn is_final(refusal: Refusal) -> bool {
     )
 }
 
-/// One more write by a doctor whose entries wait for it, newly authenticated.
+/// One more write by a doctor whose entries wait for it, newly authenticated. It is held as long as it
+/// takes: one for the desk may be given up before the probe's look ahead of it has ended, every time.
 pub(crate) async fn log_in(world: &Arc<World>, organization: u64, doctor: u64, key: u64) {
     let caller = Caller {
         world: Arc::clone(world),
@@ -307,6 +312,7 @@ pub(crate) async fn log_in(world: &Arc<World>, organization: u64, doctor: u64, k
         },
         doctor,
         own_number: None,
+        fallback: Some(Fallback::Hold),
         patient_waiting: false,
         consents: false,
     };

@@ -281,15 +281,15 @@ impl Disk {
         })
     }
 
-    /// What lets the process annul `number` now.
-    pub(crate) fn grounds(&self, number: &Opaque) -> Option<Grounds> {
+    /// What lets the process annul `number` now: a watch and a cancel may both be at work on it.
+    pub(crate) fn grounds(&self, number: &Opaque) -> Vec<Grounds> {
         let now = self.journal.now();
         self.look(|rows| {
-            let mut leased = rows
+            let leased = rows
                 .entries
                 .iter()
                 .filter(|row| row.number == *number && is_leased(row, now));
-            leased.find_map(|row| {
+            let grounds = leased.filter_map(|row| {
                 let parent = row.parent.map(|place| &rows.entries[place]);
                 match row.role() {
                     Role::Create => (row.state == State::Verifying
@@ -302,7 +302,8 @@ impl Disk {
                     Role::Watch => row.new.terms.annul_consent.then_some(Grounds::Consent),
                     Role::Paper | Role::Acknowledge => None,
                 }
-            })
+            });
+            grounds.collect()
         })
     }
 }

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use policies::failure::Code;
 use policies::family::Role;
 use policies::gate::GateState;
 use policies::state::State;
@@ -112,14 +113,23 @@ fn is_gate_open(world: &World) -> bool {
 fn is_delivered(rows: &Rows) -> bool {
     let is_open = |row: &Row| {
         let waits = row.state.is_pending() || row.state == State::NeedsAuthorization;
-        waits && row.role() != Role::Watch
+        // What is being cancelled is settled by its cancel.
+        waits && row.state != State::Cancelling && !is_looked_after(row)
     };
     !rows.entries.iter().any(is_open)
 }
 
+/// Whether it is settled by time alone: a watch, or a cancel that was refused after one that was lost.
+fn is_looked_after(row: &Row) -> bool {
+    let is_in_doubt = row.role() == Role::Cancel
+        && matches!(row.state, State::Uncertain | State::Verifying)
+        && row.reason == Some(Code::UpstreamRejected);
+    row.is_open_watch() || is_in_doubt
+}
+
 /// Nothing is to be done any more, and nothing will be.
 fn is_at_rest(rows: &Rows) -> bool {
-    let rests = |row: &Row| !row.is_open_watch() && row.paper_due.is_none();
+    let rests = |row: &Row| !is_looked_after(row) && row.paper_due.is_none();
     is_delivered(rows) && rows.entries.iter().all(rests)
 }
 

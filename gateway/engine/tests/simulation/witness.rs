@@ -12,7 +12,8 @@
 //!    shown to be there, or because its entry goes on under another number; and nothing before the
 //!    outcome of its prescription is known.
 //! 7. Nothing goes on under another number before the old one was annulled, closed or shown absent.
-//! 8. A watch ends in silence only after a look, a horizon after the last send and the last recovery.
+//! 8. A watch ends in silence only after a look at a closed gate, a horizon after the last send and the
+//!    last recovery.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -43,6 +44,8 @@ struct Known {
     taken: bool,
     sent_at: Option<Timestamp>,
     absent_at: Option<Timestamp>,
+    /// Whether the gate of the write was closed then.
+    absent_in_order: bool,
 }
 
 impl Known {
@@ -104,7 +107,7 @@ impl Witness {
         let number = String::from_utf8_lossy(&request.number.0);
         self.journal
             .note(format_args!("{} {number} goes out", op.0));
-        let is_probe = self.is_half_open(op);
+        let is_probe = self.gate(op) == Some(GateState::HalfOpen);
         let trips = self.count(op, &request.authority, is_probe);
         let before = (op == SEND).then(|| self.sends(&request.number));
         if op == ANNUL {
@@ -183,14 +186,11 @@ impl Witness {
             .get(number)
             .is_some_and(|known| known.shown);
         let grounds = self.disk.grounds(number);
-        let is_lawful = match grounds {
-            None => false,
-            Some(Grounds::Superseding) => true,
-            Some(Grounds::Consent) => is_shown,
-            Some(Grounds::Cancel { is_known, before }) => {
-                is_known && (is_shown || before.is_some())
-            }
-        };
+        let is_lawful = grounds.iter().any(|grounds| match grounds {
+            Grounds::Superseding => true,
+            Grounds::Consent => is_shown,
+            Grounds::Cancel { is_known, before } => *is_known && (is_shown || before.is_some()),
+        });
         let text = String::from_utf8_lossy(&number.0);
         self.journal.hold(
             is_lawful,
@@ -198,12 +198,12 @@ impl Witness {
         );
     }
 
-    fn is_half_open(&self, op: OpName) -> bool {
+    /// How the gate of `op` stands in this process.
+    fn gate(&self, op: OpName) -> Option<GateState> {
         let calls = self.calls.get().and_then(Weak::upgrade);
         let gates = calls.map_or_else(Vec::new, |calls| calls.view());
-        gates
-            .iter()
-            .any(|gate| gate.op == op && gate.view.state == GateState::HalfOpen)
+        let mut gates = gates.iter().filter(|gate| gate.op == op);
+        gates.next().map(|gate| gate.view.state)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -237,6 +237,10 @@ impl Ledger {
             );
             return;
         };
+        journal.hold(
+            known.taken || known.absent_in_order,
+            format_args!("the watch over {text} ended while its upstream had yet to recover"),
+        );
         let recovered_at = self
             .recoveries()
             .iter()
@@ -261,12 +265,13 @@ pub(crate) struct Call<'a> {
 }
 
 impl Known {
-    fn hears(&mut self, op: OpName, fact: &Fact, now: Timestamp) {
+    fn hears(&mut self, op: OpName, fact: &Fact, now: Timestamp, is_closed: bool) {
         match fact {
             Fact::Absent => {
                 self.absent_by.insert(op);
                 if op == LOOK {
                     self.absent_at = Some(now);
+                    self.absent_in_order = is_closed;
                 }
             }
             Fact::Done if op == ANNUL => self.closed = true,
@@ -321,7 +326,8 @@ impl Call<'_> {
             }
             Ok(answer) if self.op != LOT => {
                 let known = ledger.entry(number.clone()).or_default();
-                known.hears(self.op, &answer.fact, self.witness.journal.now());
+                let is_closed = self.witness.gate(SEND) == Some(GateState::Closed);
+                known.hears(self.op, &answer.fact, self.witness.journal.now(), is_closed);
             }
             Ok(_) => {}
         }

@@ -74,6 +74,60 @@ fn a_refusal_that_could_not_be_looked_into_is_remembered() {
     assert_eq!(looked.1, settle(State::Rejected, None, reason));
 }
 
+/// Refused after an earlier annul was lost, and looked at this often since.
+fn in_doubt(looks: u32) -> Case {
+    Case {
+        sends: 2,
+        failures: looks,
+        ..verifying(Code::UpstreamRejected)
+    }
+}
+
+#[test]
+fn a_refusal_after_a_lost_annul_is_believed_a_horizon_later() {
+    let reason = Some(Code::UpstreamRejected);
+    let again = Case {
+        sends: 2,
+        failures: 7,
+        ..sending()
+    };
+    let (mut case, command) = take(again, Event::SendFailed(&refused()));
+    assert_eq!(command, Command::Ask(READS[0]));
+    let mut waited = 0;
+    for wait in [60, 4 * 60, 25 * 60, 90 * 60, 22 * 3600, 24 * 3600] {
+        let (next, command) = take(case, Event::Found(Standing::Live));
+        assert_eq!(command, settle(State::Uncertain, Some(wait), reason));
+        case = in_doubt(next.failures);
+        waited += wait;
+    }
+    assert_eq!(waited, RULES.watch.horizon.as_secs());
+    let (_, command) = take(case, Event::Found(Standing::Live));
+    assert_eq!(command, settle(State::Rejected, None, reason));
+}
+
+#[test]
+fn a_cancel_in_doubt_ends_with_what_a_look_shows() {
+    let found = |standing| take(in_doubt(2), Event::Found(standing)).1;
+    let done = settle(State::Registered, None, None);
+    assert_eq!(found(Standing::Closed), done, "the lost annul came late");
+    let refused = settle(State::Rejected, None, Some(Code::UpstreamRejected));
+    assert_eq!(found(Standing::Taken), refused, "no annul is applied now");
+    let parked = settle(State::Parked, None, Some(Code::DeadlinePassed));
+    let late = take(overdue(in_doubt(2)), Event::Found(Standing::Live)).1;
+    assert_eq!(late, parked, "the doubt goes on, and a person knows");
+}
+
+#[test]
+fn a_look_of_one_in_doubt_that_fails_is_not_counted() {
+    let down = failure(Outcome::NotDone, Code::UpstreamUnreachable);
+    let (case, command) = take(in_doubt(2), Event::AskFailed(&down));
+    let reason = Some(Code::UpstreamRejected);
+    assert_eq!(
+        (case.failures, command),
+        (2, settle(State::Uncertain, Some(5), reason))
+    );
+}
+
 #[test]
 fn a_refusal_of_an_earlier_send_does_not_count_for_this_one() {
     let before = Case {

@@ -8,7 +8,7 @@ use crate::upstreams::sac::lots::Lot;
 use crate::upstreams::sac::operation::Operation;
 
 /// A prescription that the SAC has accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Prescription {
     /// Its number.
     pub nre: String,
@@ -30,6 +30,8 @@ pub struct Prescription {
     pub compiled_at: String,
     /// A digest of what was prescribed for whom, the number left out.
     pub content: String,
+    /// What the doctor wrote in words: the diagnosis, or else the note of the first row.
+    pub words: String,
 }
 
 impl Prescription {
@@ -100,7 +102,7 @@ pub enum Moved {
 }
 
 /// Everything the simulator knows, at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Book {
     /// Every prescription, by number.
     pub prescriptions: Vec<Prescription>,

@@ -84,12 +84,10 @@ impl End<'_> {
         let held = record.map(|record| record.held);
         let has_passed = row.new.terms.deadline < world.journal.now();
         match row.state {
-            State::Registered => match held {
-                Some(Held::Live | Held::Taken | Held::Closed(Closed::Elsewhere)) => true,
-                // An annul that was refused, and an earlier one of it that came late.
-                Some(Held::Closed(Closed::Here)) => row.reason == Some(Code::CancelRefused),
-                None => false,
-            },
+            State::Registered => matches!(
+                held,
+                Some(Held::Live | Held::Taken | Held::Closed(Closed::Elsewhere))
+            ),
             State::Rejected => {
                 self.effects == 0 && (theirs.refusable || book.is_foreign(&row.number))
             }

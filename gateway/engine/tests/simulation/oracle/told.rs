@@ -70,7 +70,7 @@ fn is_end_of_prescription(world: &World, rows: &Rows, row: &Row, told: &Entry) -
             let is_undone = matches!(
                 row.state,
                 State::Cancelled | State::RedRecipe | State::Parked
-            ) || (row.state == State::Registered && row.reason.is_some());
+            );
             match held {
                 Some(Held::Live | Held::Taken | Held::Closed(Closed::Elsewhere)) => true,
                 Some(Held::Closed(Closed::Here)) => is_undone || raised,

@@ -1,0 +1,168 @@
+//! The account of a morning sees every broken promise, and no other.
+
+use ::tests::upstreams::sac::book::Prescription;
+
+use super::*;
+use crate::standing::Standing;
+
+/// A morning of which all is known.
+#[derive(Default)]
+struct Kept {
+    log: Vec<Offered>,
+    standings: Standings,
+    events: Vec<(&'static str, &'static str, &'static str)>,
+    book: Book,
+}
+
+impl Kept {
+    /// A morning with a double that was annulled and one that is a conflict.
+    fn good() -> Kept {
+        let mut kept = Kept::default();
+        kept.red_form("annulled", "red-recipe", 4);
+        kept.red_form("dispensed", "conflict", 8);
+        kept.events.push(("dispensed", "conflict", "dispensed"));
+        kept.held("registered", 3);
+        kept.offered("registered", "registered");
+        kept
+    }
+
+    fn red_form(&mut self, name: &str, state: &str, held_in: u8) {
+        self.held(name, held_in);
+        self.offered(name, state);
+        let offered = self.log.last_mut().unwrap();
+        offered.waiting = true;
+        offered.accepted = false;
+        offered.accepted_in_spell = false;
+        offered.red_form = RedForm::Confirmed;
+    }
+
+    fn held(&mut self, name: &str, state: u8) {
+        self.book.prescriptions.push(Prescription {
+            nre: format!("{name}-{}", self.book.prescriptions.len()),
+            words: name.to_owned(),
+            state,
+            ..Prescription::default()
+        });
+    }
+
+    fn offered(&mut self, name: &str, state: &str) {
+        self.log.push(Offered {
+            practice: 0,
+            spell: Spell::Outage,
+            words: name.to_owned(),
+            waiting: false,
+            consent: true,
+            status: 200,
+            id: Some(name.to_owned()),
+            accepted: true,
+            accepted_in_spell: true,
+            red_form: RedForm::None,
+            cancel: Cancel::None,
+        });
+        let mut held = self.book.prescriptions.iter();
+        let held = held.find(|one| one.words == name);
+        let standing = Standing {
+            state: state.to_owned(),
+            nre: held.map(|one| one.nre.clone()),
+            ..Standing::default()
+        };
+        self.standings.insert(name.to_owned(), standing);
+    }
+
+    fn draw(&self) -> Value {
+        let read = Read::with(&self.events);
+        draw(&self.log, &self.standings, &read, &self.book)
+    }
+}
+
+#[track_caller]
+fn assert_whole(kept: &Kept) {
+    assert_eq!(broken_promises(&kept.draw()), Vec::<String>::new());
+}
+
+#[track_caller]
+fn assert_broken(kept: &Kept, pointers: &[&str]) {
+    let broken = broken_promises(&kept.draw());
+    let named = |promise: &String| promise.split(' ').next().map(str::to_owned);
+    let named: Vec<String> = broken.iter().filter_map(named).collect();
+    assert_eq!(named, pointers);
+}
+
+#[test]
+fn a_good_morning_breaks_no_promise() {
+    let kept = Kept::good();
+    assert_whole(&kept);
+    let doubles = json!({ "in_book": 2, "annulled": 1, "in_conflict": 1, "unraised": 0 });
+    assert_eq!(kept.draw()["doubles"], doubles);
+    assert_eq!(kept.draw()["prescriptions"]["accepted"], 1);
+}
+
+const UNRAISED: [&str; 2] = ["/prescriptions/duplicated", "/doubles/unraised"];
+
+#[test]
+fn a_live_or_taken_number_beside_a_red_form_is_unraised() {
+    for state in [3, 5, 8] {
+        let mut kept = Kept::good();
+        kept.red_form("late", "red-recipe", state);
+        assert_broken(&kept, &UNRAISED);
+    }
+}
+
+#[test]
+fn two_live_numbers_of_one_visit_are_unraised() {
+    let mut kept = Kept::good();
+    kept.held("registered", 3);
+    assert_broken(&kept, &UNRAISED);
+}
+
+#[test]
+fn a_conflict_that_no_practice_read_of_is_unraised() {
+    let mut kept = Kept::good();
+    kept.red_form("untold", "conflict", 3);
+    let [duplicated, unraised] = UNRAISED;
+    assert_broken(&kept, &[duplicated, unraised, "/doctors/conflicts_untold"]);
+}
+
+#[test]
+fn a_morning_without_doubles_proves_nothing() {
+    assert_broken(
+        &Kept::default(),
+        &["/doubles/annulled", "/doubles/in_conflict"],
+    );
+}
+
+#[test]
+fn a_red_form_nobody_hears_of_again_is_broken() {
+    let mut kept = Kept::good();
+    kept.log[0].red_form = RedForm::Told;
+    assert_broken(&kept, &["/desk/red_forms_told"]);
+    kept.events.push(("annulled", "withdrawn", "paper-missing"));
+    assert_eq!(kept.draw()["desk"]["paper_missing"], 1);
+    assert_whole(&kept);
+}
+
+#[test]
+fn a_cancel_without_an_end_is_broken() {
+    let mut kept = Kept::good();
+    kept.log[2].cancel = Cancel::Asked;
+    assert_broken(&kept, &["/cancels/asked"]);
+    let standing = kept.standings.get_mut("registered").unwrap();
+    standing.reason = "cancel-refused".to_owned();
+    assert_eq!(kept.draw()["cancels"]["refused"], 1);
+    assert_whole(&kept);
+}
+
+#[test]
+fn the_outage_is_counted_over_patients_who_do_not_wait() {
+    let mut kept = Kept::good();
+    assert_eq!(kept.draw()["outage"]["prescriptions_accepted_pct"], 100.0);
+    kept.log[2].accepted_in_spell = false;
+    assert_broken(&kept, &["/outage/prescriptions_accepted_pct"]);
+}
+
+#[test]
+fn a_registered_one_that_the_sac_does_not_hold_is_lost() {
+    let mut kept = Kept::good();
+    kept.offered("nowhere", "registered");
+    assert_broken(&kept, &["/prescriptions/lost"]);
+}
