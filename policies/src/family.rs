@@ -238,10 +238,30 @@ pub fn consents(role: Role) -> bool {
 
 /// Whether a watch that ended in conflict for `reason` looks again once its prescriber consents.
 ///
-/// It does, at once and with that consent, if the number it found live is not the prescription's
-/// present one: a cancel of the prescription would leave it there.
+/// It does, at once, with that consent and the authority it came under, if the number that it found
+/// live, or could not look for, is not the prescription's present one: a cancel of the prescription
+/// would leave it there.
 pub fn looks_again(reason: Option<Code>, is_present_number: bool) -> bool {
-    reason == Some(Code::LateCommit) && !is_present_number
+    matches!(reason, Some(Code::LateCommit | Code::PossibleDouble)) && !is_present_number
+}
+
+/// What came for a watch while a deliverer held it, who could not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meanwhile {
+    /// Its prescriber agrees to an annul, and none was sent.
+    pub agreed: bool,
+    /// The upstream has said that the number was applied.
+    pub answered: bool,
+}
+
+/// Whether a watch looks once more, at once, instead of going to `state` for `reason` as the look
+/// that has just ended would have it: that look was overtaken by what came meanwhile.
+pub fn is_overtaken(state: State, reason: Option<Code>, meanwhile: Meanwhile) -> bool {
+    match state {
+        State::Conflict => meanwhile.agreed && reason == Some(Code::LateCommit),
+        State::Uncertain | State::Withdrawn => meanwhile.answered,
+        _ => false,
+    }
 }
 
 /// Whether an entry that stands so must have reached its prescriber.

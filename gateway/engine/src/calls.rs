@@ -123,8 +123,7 @@ impl Calls {
             .for_each(|(_, gate)| gate.set_mode(mode));
     }
 
-    /// When the gate of `op` last closed after it had been open, or was last let decide after it had been
-    /// shut.
+    /// When the gate of `op` last let calls pass again, after it had not.
     pub fn recovered_at(&self, op: OpName) -> Option<Timestamp> {
         self.gate(op).recovered_at()
     }

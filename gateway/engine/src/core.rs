@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use policies::gate::GateState;
 use policies::operation::{LaneName, Operation};
 use policies::rules::WriteBehindRules;
 use policies::time::Timestamp;
@@ -118,13 +117,13 @@ impl Core {
         recovered.map_or(self.started_at, |at| at.max(self.started_at))
     }
 
-    /// From when the horizon of a watch runs: while the gate of the write is not closed, its upstream
-    /// has yet to recover. That reads succeed shows nothing of writes that it kept back, so that in a
-    /// lane in which nobody writes a watch goes on, one look a `look_after_recovery`, until somebody does.
+    /// From when the horizon of a watch runs: while the gate of the write lets no calls pass, its
+    /// upstream has yet to recover. That reads succeed shows nothing of writes that it kept back, so
+    /// that in a lane in which nobody writes a watch goes on, one look a `look_after_recovery`, until
+    /// somebody does.
     pub(crate) fn settled_since(&self) -> Timestamp {
-        let is_closed =
-            |gate: GateView| gate.op != self.write.op || gate.view.state == GateState::Closed;
-        if self.calls.view().into_iter().all(is_closed) {
+        let is_passing = |gate: GateView| gate.op != self.write.op || gate.view.is_passing();
+        if self.calls.view().into_iter().all(is_passing) {
             self.recovered_at()
         } else {
             self.clock.now()

@@ -20,7 +20,7 @@ use crate::ports::{Clock, Rng};
 /// The gate of one operation.
 pub struct Gate {
     breaker: Mutex<Breaker>,
-    /// When a probe last closed it, or an operator let it decide again; zero: never.
+    /// When calls last began to pass after they had not; zero: never.
     recovered_at: AtomicU64,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -59,7 +59,7 @@ impl Gate {
         self.breaker().view(self.clock.now())
     }
 
-    /// When it last closed after it had been open, or was last let decide after it had been shut.
+    /// When it last closed after it had been open, or was last overruled to let calls pass again.
     pub fn recovered_at(&self) -> Option<Timestamp> {
         match self.recovered_at.load(Ordering::Relaxed) {
             0 => None,
@@ -72,9 +72,9 @@ impl Gate {
     pub fn set_mode(&self, mode: Mode) {
         let now = self.clock.now();
         let mut breaker = self.breaker();
-        let was_shut = breaker.view(now).mode.is_shut();
+        let was_passing = breaker.view(now).is_passing();
         breaker.set_mode(mode, now);
-        if was_shut && !mode.is_shut() {
+        if !was_passing && breaker.view(now).is_passing() {
             self.recovered_at.store(now.0, Ordering::Relaxed);
         }
     }

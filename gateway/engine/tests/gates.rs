@@ -274,6 +274,36 @@ async fn looks_that_find_nothing_leave_the_budget_to_retries() {
     assert_eq!(rig.state(refused.id), State::Registered);
 }
 
+/// After a recovery many watches are due at once: they and what is to be sent take turns.
+#[tokio::test(start_paused = true)]
+async fn neither_watches_nor_what_is_to_be_sent_starve() {
+    let rig = rig_with(|rules| {
+        rules.delivery.rate_per_second = 2;
+        rules.delivery.retry_floor_per_second = 100;
+        rules.gate.failures_in_row = 1_000;
+        rules.gate.failure_share = 1.0;
+    })
+    .await;
+    for n in 0..60 {
+        rig.upstream.next(SEND, &[Turn::LoseRequest]);
+        let write = Rig::at_the_desk(&format!("{n}"), true);
+        rig.door.submit(write).await.unwrap();
+        rig.submit(&format!("fine {n}")).await.unwrap();
+    }
+    rig.pass(58).await;
+    let mut waiting = Vec::new();
+    for n in 0..20 {
+        rig.upstream.next(SEND, &[Turn::Refuse]);
+        waiting.push(rig.submit(&format!("waits {n}")).await.unwrap().entry.id);
+    }
+    rig.pass(26).await;
+    for id in waiting {
+        assert_eq!(rig.state(id), State::Registered);
+    }
+    let looks = asked(&rig);
+    assert!((20..60).contains(&looks), "{looks} looks");
+}
+
 /// Desks never pause: what waits is delivered all the same, and desks are not kept waiting by it.
 #[tokio::test(start_paused = true)]
 async fn neither_desks_nor_delivery_starve() {

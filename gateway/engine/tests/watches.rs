@@ -177,6 +177,24 @@ async fn an_upstream_that_was_left_alone_on_purpose_recovers_when_it_no_longer_i
     assert_eq!(rig.watches(id), [State::Withdrawn]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_open_gate_that_is_overruled_keeps_no_watch_for_ever() {
+    let rig = start().await;
+    let id = given_up(&rig, true).await;
+    rig.upstream.next(SEND, &[Turn::Refuse; 5]);
+    for n in 0..5 {
+        rig.submit(&format!("{n}")).await.unwrap();
+    }
+    rig.calls.set_mode(Mode::ForcedClosed);
+    rig.pass(3 * HOUR - 60).await;
+    assert_eq!(rig.watches(id), [State::Uncertain]);
+    rig.pass(120).await;
+    assert_eq!(rig.watches(id), [State::Withdrawn]);
+    let gates = rig.door.gates();
+    let write = gates.iter().find(|gate| gate.op == SEND).unwrap();
+    assert_eq!(write.view.state, GateState::Open, "it was never probed");
+}
+
 /// As long as the gate is not closed they go on looking, and only a send closes it.
 #[tokio::test(start_paused = true)]
 async fn watches_that_could_use_up_the_rate_leave_a_turn_to_sends() {

@@ -141,10 +141,12 @@ keeps! {
         a_number_that_is_given_up_is_watched,
         a_red_recipe_of_a_process_that_is_gone_is_withdrawn_and_watched,
         a_late_answer_makes_the_watch_look_at_once,
+        what_comes_while_a_watch_looks_makes_it_look_again,
         a_double_is_raised_and_one_that_was_undone_is_told,
         a_watch_that_found_nothing_looks_again,
         watches_are_put_forward_and_never_back,
         a_number_that_is_replaced_stays_taken_and_watched,
+        a_cancel_lets_the_watch_over_an_earlier_number_look_again,
         a_watch_knows_whether_its_number_is_the_present_one,
         a_number_under_watch_is_nobody_elses,
         a_cancel_agrees_for_the_watches_too;

@@ -55,10 +55,27 @@ fn what_is_annulled_in_its_writers_name_needs_its_writer() {
 
 #[test]
 fn consent_makes_a_watch_look_again_only_for_a_number_that_a_cancel_leaves_there() {
-    assert!(looks_again(Some(Code::LateCommit), false));
-    assert!(!looks_again(Some(Code::LateCommit), true));
-    for reason in [None, Some(Code::Dispensed), Some(Code::PossibleDouble)] {
+    for reason in [Code::LateCommit, Code::PossibleDouble] {
+        assert!(looks_again(Some(reason), false));
+        assert!(!looks_again(Some(reason), true));
+    }
+    for reason in [None, Some(Code::Dispensed), Some(Code::Unreadable)] {
         assert!(!looks_again(reason, false));
+    }
+}
+
+#[test]
+fn a_look_is_overtaken_by_consent_and_by_a_late_answer() {
+    let reasons = || Code::ALL.into_iter().map(Some).chain([None]);
+    let all = State::ALL.into_iter();
+    for (state, reason) in all.flat_map(|state| reasons().map(move |reason| (state, reason))) {
+        let is_overtaken =
+            |agreed, answered| is_overtaken(state, reason, Meanwhile { agreed, answered });
+        let found_live = (state, reason) == (State::Conflict, Some(Code::LateCommit));
+        let found_nothing = [State::Uncertain, State::Withdrawn].contains(&state);
+        assert!(!is_overtaken(false, false));
+        assert_eq!(is_overtaken(true, false), found_live);
+        assert_eq!(is_overtaken(false, true), found_nothing);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::{GateState, View};
+
 /// Who decides whether the calls of a lane pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -40,5 +42,17 @@ impl Mode {
     /// Whether no call passes, whatever the gate has seen.
     pub fn is_shut(self) -> bool {
         matches!(self, Mode::ForcedOpen | Mode::Disabled)
+    }
+}
+
+impl View {
+    /// Whether every call passes: its upstream is taken to be well, by the gate or by whoever
+    /// overrules it.
+    pub fn is_passing(&self) -> bool {
+        match self.mode {
+            Mode::Auto => self.state == GateState::Closed,
+            Mode::ForcedClosed => true,
+            Mode::ForcedOpen | Mode::Disabled => false,
+        }
     }
 }

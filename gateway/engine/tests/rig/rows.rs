@@ -98,7 +98,7 @@ impl Rows {
             return Appended::Moot(self.entries[above].state);
         }
         if family::consents(new.role) {
-            self.consent(above, now);
+            self.consent(above, &new.authority, now);
         }
         let place = self.push(Row::held(new, now));
         self.take_turn(place, above, turn, now);
@@ -176,6 +176,7 @@ impl Rows {
             }
             return Settled::Stale(state);
         }
+        let settlement = self.overtaken(place, settlement, now);
         let next = match settlement.number {
             Renumber::Kept => None,
             Renumber::Watched => {

@@ -254,6 +254,7 @@ impl Rows {
             }
             return Settled::Stale(state);
         }
+        let settlement = self.overtaken(place, settlement, now);
         match &settlement.number {
             Renumber::Kept => {}
             Renumber::Watched => {

@@ -132,9 +132,17 @@ pub(super) fn state(word: &str) -> Result<State, Damaged> {
     known(State::parse(word))
 }
 
-/// A role column, for those who only move the row.
-pub(super) fn role(word: &str) -> Role {
-    Role::parse(word).unwrap_or(Role::Create)
+/// The deadline of a watch, which has none: SQLite's last instant.
+pub(super) const NO_DEADLINE: i64 = i64::MAX;
+
+/// A role column, for those who only move the row. A word that is none of ours is a watch's if it has
+/// no deadline, so that its prescription is told; else a prescription's.
+pub(super) fn role(word: &str, deadline: i64) -> Role {
+    Role::parse(word).unwrap_or(if deadline == NO_DEADLINE {
+        Role::Watch
+    } else {
+        Role::Create
+    })
 }
 
 /// A reason column.
@@ -333,10 +341,10 @@ impl RawWork {
         self.reason.as_deref().and_then(Code::parse)
     }
 
-    /// What it is to its prescription. A word that is none of ours is a prescription's that can only
-    /// be parked.
+    /// What it is to its prescription. With a word that is none of ours it can only be parked or
+    /// raised.
     pub(super) fn role(&self) -> Role {
-        role(&self.role)
+        role(&self.role, self.terms.deadline)
     }
 
     /// The terms and the request; a row that does not unseal still has a name, so that it can be

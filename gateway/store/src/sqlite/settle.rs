@@ -5,12 +5,14 @@
 //! 1. A settlement counts only under the lease it names: same epoch, still leased. Anything else
 //!    is [`Settled::Stale`] and changes nothing of its entry.
 //!    One that says *registered* is news to the watches over its entry all the same.
+//!    What came for a watch while it was held is not lost by its settlement
+//!    ([`policies::family::is_overtaken`]).
 //! 2. State, answer, document, number and event of a settlement are one transaction.
 
 use engine::ports::{NumberUse, Renumber, Settled, Settlement, Swept, WriteError};
 use policies::delivery::{NumberFate, parked};
 use policies::failure::{Code, Opaque};
-use policies::family::{Look, Role};
+use policies::family::{self, Look, Meanwhile, Role};
 use policies::state::State;
 use rusqlite::params;
 
@@ -142,14 +144,19 @@ fn settle_one(tx: &mut Tx<'_>, sealed: &Sealed) -> rusqlite::Result<Settled> {
     {
         return Ok(Settled::NumberUsed);
     }
+    let (state, reason, due) = if is_overtaken(&standing, new) {
+        (State::Uncertain, None, None)
+    } else {
+        (new.state, new.reason, new.due)
+    };
     let step = Step {
-        due: new.due,
+        due,
         sends: new.sends,
         failures: new.failures,
         answer: sealed.answer.as_deref(),
         watch: (new.number != Renumber::Kept).then_some(Look::Scheduled),
         number: sealed.number.as_ref(),
-        ..standing.to(new.state, new.reason)
+        ..standing.to(state, reason)
     };
     step::take(tx, &standing, &step)?;
     if let Some(document) = &sealed.document {
@@ -158,6 +165,15 @@ fn settle_one(tx: &mut Tx<'_>, sealed: &Sealed) -> rusqlite::Result<Settled> {
             .execute(params![standing.seq, document])?;
     }
     Ok(Settled::Settled)
+}
+
+/// Whether a watch looks once more, because of what came while its deliverer held it.
+fn is_overtaken(standing: &Standing, new: &Settlement) -> bool {
+    let meanwhile = Meanwhile {
+        agreed: standing.annul_consent && new.sends == standing.sends,
+        answered: standing.answered,
+    };
+    standing.role == Role::Watch && family::is_overtaken(new.state, new.reason, meanwhile)
 }
 
 fn is_held(tx: &Tx<'_>, number: &NewNumber) -> rusqlite::Result<bool> {

@@ -40,7 +40,9 @@ pub(super) struct Standing {
     pub(super) fallback: Fallback,
     organization: String,
     failures: u32,
-    annul_consent: bool,
+    pub(super) annul_consent: bool,
+    /// A watch that is leased: its number is known to have been applied since.
+    pub(super) answered: bool,
     paper_within_ms: i64,
     paper_due: Option<i64>,
     acknowledged: Option<bool>,
@@ -50,7 +52,8 @@ pub(super) struct Standing {
 macro_rules! standing_columns {
     () => {
         "accepted_seq, id, role, depends_on, state, reason, epoch, sends, queue, fallback, \
-         organization, failures, annul_consent, paper_within_ms, paper_due, acknowledged"
+         organization, failures, annul_consent, paper_within_ms, paper_due, acknowledged, due, \
+         deadline"
     };
 }
 pub(super) use standing_columns;
@@ -64,7 +67,7 @@ impl Standing {
         Ok(Standing {
             seq: found.get(0)?,
             id: EntryId(row::uuid(found, 1)?),
-            role: row::role(&text(found, 2)?),
+            role: row::role(&text(found, 2)?, found.get(17)?),
             depends_on: row::optional_uuid(found, 3)?.map(EntryId),
             state: State::parse(&state).unwrap_or(State::Conflict),
             reason: reason.as_deref().and_then(Code::parse),
@@ -75,6 +78,7 @@ impl Standing {
             organization: text(found, 10)?,
             failures: found.get(11)?,
             annul_consent: found.get(12)?,
+            answered: found.get::<_, Option<i64>>(16)?.is_some(),
             paper_within_ms: found.get(13)?,
             paper_due: found.get(14)?,
             acknowledged: found.get(15)?,

@@ -20,24 +20,27 @@ use super::step::Standing;
 use super::tx::Tx;
 use crate::sealing::{Damaged, Purpose, Sealer};
 
-/// A watch has no deadline: SQLite's last instant.
-const NO_DEADLINE: i64 = i64::MAX;
 /// Watches put forward in one transaction.
 pub(super) const HASTENED_MAX: usize = 512;
 
 /// The watches over one entry's numbers that wait for their next look are due.
 pub(super) const DUE_AT_ONCE: &str = "UPDATE entries SET queue = 'ready', due = NULL \
      WHERE depends_on = ?1 AND role = 'watch' AND queue = 'deferred'";
+/// Those that look at this moment find a mark when they are settled: whoever looks did not know.
+pub(super) const MARK: &str = "UPDATE entries SET due = 0 \
+     WHERE depends_on = ?1 AND role = 'watch' AND queue = 'leased'";
 /// What they find may be annulled.
 pub(super) const CONSENT: &str = "UPDATE entries SET annul_consent = 1 \
      WHERE depends_on = ?1 AND role = 'watch' AND queue IS NOT NULL";
-/// Watches over earlier numbers that ended because they found one live
+/// Watches over earlier numbers that ended because they found one live, or could not look for it
 /// ([`policies::family::looks_again`]): the number of such a watch is its own, which a cancel of the
 /// prescription leaves where it is.
-pub(super) const LOOK_AGAIN: &str = "UPDATE entries SET annul_consent = 1, state = 'uncertain', \
-     reason = NULL, queue = 'ready', due = NULL \
-     WHERE depends_on = ?1 AND role = 'watch' AND state = 'conflict' AND reason = 'late-commit' \
-     AND number_digest IS NOT NULL";
+pub(super) const LOOKS_AGAIN: &str = "SELECT accepted_seq, id FROM entries \
+     WHERE depends_on = ?1 AND role = 'watch' AND state = 'conflict' \
+     AND reason IN ('late-commit', 'possible-double') AND number_digest IS NOT NULL";
+const LOOK_AGAIN: &str = "UPDATE entries SET annul_consent = 1, state = 'uncertain', \
+     reason = NULL, queue = 'ready', due = NULL, authority = coalesce(?2, authority) \
+     WHERE accepted_seq = ?1";
 /// Watches of a lane that would look later than at ?2.
 pub(super) const HASTEN: &str = "UPDATE entries SET due = ?2 WHERE accepted_seq IN ( \
      SELECT accepted_seq FROM entries \
@@ -90,7 +93,6 @@ impl Source {
         self.again(sealer, row, "payload", &self.payload)
     }
 
-    /// What cannot be sealed again is as lost to `row` as what cannot be read.
     fn again(
         &self,
         sealer: &Sealer,
@@ -98,8 +100,7 @@ impl Source {
         column: &'static str,
         sealed: &[u8],
     ) -> Result<Vec<u8>, Damaged> {
-        let Opaque(plain) = sealer.unseal(place(self.id, column), sealed)?;
-        sealer.seal(place(row, column), &plain).map_err(|_| Damaged)
+        seal_again(sealer, [self.id, row], column, sealed)
     }
 }
 
@@ -179,7 +180,7 @@ impl Watch {
                 queue,
                 due,
                 now,
-                NO_DEADLINE,
+                row::NO_DEADLINE,
                 tx.fixed.node,
                 key,
                 fingerprint,
@@ -202,23 +203,55 @@ pub(super) fn rename(conn: &Connection, undo_op: OpName) -> rusqlite::Result<()>
 
 /// The upstream may have applied what `parent` was given up for.
 pub(super) fn look_at_once(tx: &Tx<'_>, parent: EntryId) -> rusqlite::Result<()> {
-    tx.conn
-        .prepare_cached(DUE_AT_ONCE)?
-        .execute([parent.0.as_bytes()])
-        .map(drop)
+    for sql in [DUE_AT_ONCE, MARK] {
+        tx.conn
+            .prepare_cached(sql)?
+            .execute([parent.0.as_bytes()])?;
+    }
+    Ok(())
 }
 
-/// Its prescriber wants `parent` gone: whatever is found of it may be annulled.
-pub(super) fn consent(tx: &Tx<'_>, parent: &Standing) -> rusqlite::Result<()> {
+/// Its prescriber wants `parent` gone: whatever is found of it may be annulled, under the `authority`
+/// of `cancel`, as its row has it sealed.
+pub(super) fn consent(
+    tx: &Tx<'_>,
+    parent: &Standing,
+    cancel: EntryId,
+    authority: &[u8],
+) -> rusqlite::Result<()> {
     tx.conn
         .prepare_cached("UPDATE entries SET annul_consent = 1 WHERE accepted_seq = ?1")?
         .execute([parent.seq])?;
-    for sql in [CONSENT, LOOK_AGAIN] {
+    tx.conn
+        .prepare_cached(CONSENT)?
+        .execute([parent.id.0.as_bytes()])?;
+    let ended: Vec<(i64, EntryId)> = tx
+        .conn
+        .prepare_cached(LOOKS_AGAIN)?
+        .query_map([parent.id.0.as_bytes()], |found| {
+            Ok((found.get(0)?, EntryId(row::uuid(found, 1)?)))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (seq, watch) in ended {
+        // One that cannot be sealed for it leaves it the one it had.
+        let authority = seal_again(&tx.fixed.sealer, [cancel, watch], "authority", authority).ok();
         tx.conn
-            .prepare_cached(sql)?
-            .execute([parent.id.0.as_bytes()])?;
+            .prepare_cached(LOOK_AGAIN)?
+            .execute(params![seq, authority])?;
     }
     Ok(())
+}
+
+/// What is sealed in `column` of one row, sealed for the other. What cannot be is as lost to that one
+/// as what cannot be read.
+fn seal_again(
+    sealer: &Sealer,
+    [from, to]: [EntryId; 2],
+    column: &'static str,
+    sealed: &[u8],
+) -> Result<Vec<u8>, Damaged> {
+    let Opaque(plain) = sealer.unseal(place(from, column), sealed)?;
+    sealer.seal(place(to, column), &plain).map_err(|_| Damaged)
 }
 
 /// Puts forward to `look` up to [`HASTENED_MAX`] watches of `lane` that would look later; how many.

@@ -95,6 +95,37 @@ pub(crate) async fn a_late_answer_makes_the_watch_look_at_once(place: &mut dyn P
     }
 }
 
+/// A look that ends later than what overtook it does not take it back.
+pub(crate) async fn what_comes_while_a_watch_looks_makes_it_look_again(place: &mut dyn Place) {
+    let store = place.open(PLENTY);
+    let late_commit = (State::Conflict, Some(Code::LateCommit));
+    let nothing = [(State::Uncertain, None), (State::Withdrawn, None)];
+    for (round, (state, reason)) in [late_commit].into_iter().chain(nothing).enumerate() {
+        let mut given_up = given_up(&*store, &format!("k-{round}")).await;
+        let id = given_up.id;
+        place.clock().advance(LOOK_AFTER);
+        let watch = lease_one(&*store, LOOK_UP).await;
+        if state == State::Conflict {
+            accept(&*store, about(id, Role::Cancel, "c")).await;
+        } else {
+            given_up.state = State::Registered;
+            given_up.number = Renumber::Kept;
+            store.settle(vec![given_up]).await.unwrap();
+        }
+        let mut looked = settlement(&watch, state, reason);
+        looked.due = Some(START + Duration::from_secs(86_400));
+        store.settle(vec![looked]).await.unwrap();
+        assert_eq!(stands(&*store, id).await.0, State::Withdrawn);
+        let again = lease_one(&*store, LOOK_UP).await;
+        assert_eq!((again.id, again.reason), (watch.id, None), "{state:?}");
+        // Once: what it finds now is not overtaken. An annul that was sent was agreed to.
+        let mut found = settlement(&again, State::Conflict, Some(Code::LateCommit));
+        found.sends += 1;
+        store.settle(vec![found]).await.unwrap();
+        assert_eq!(stands(&*store, id).await, late_commit, "{state:?}");
+    }
+}
+
 pub(crate) async fn a_double_is_raised_and_one_that_was_undone_is_told(place: &mut dyn Place) {
     let store = place.open(PLENTY);
     for (state, reason, expected) in [
@@ -215,12 +246,37 @@ pub(crate) async fn a_number_that_is_replaced_stays_taken_and_watched(place: &mu
     settle(&*store, &watch, State::Conflict, Some(Code::LateCommit)).await;
     let double = (State::Conflict, Some(Code::LateCommit));
     assert_eq!(stands(&*store, id).await, double);
-    // A cancel annuls the present number alone; its consent lets the watch look again, at once.
-    accept(&*store, about(id, Role::Cancel, "c")).await;
-    let again = lease_one(&*store, LOOK_UP).await;
-    assert_eq!((again.id, again.reason), (watch.id, None));
-    assert!(again.terms.annul_consent);
-    assert_eq!(again.request.unwrap().number, old);
+}
+
+/// A cancel annuls the present number alone; with its consent, and under its authority, a watch over
+/// an earlier one that was found live, or could not be looked for, looks again at once.
+pub(crate) async fn a_cancel_lets_the_watch_over_an_earlier_number_look_again(
+    place: &mut dyn Place,
+) {
+    let store = place.open(PLENTY);
+    let block = block(&*store).await;
+    for (position, reason) in [(0, Code::LateCommit), (1, Code::PossibleDouble)] {
+        let id = accept(&*store, entry(reason.as_str())).await;
+        deliver(&*store, SEND, State::Uncertain, None).await;
+        let leased = lease_one(&*store, VERIFY).await;
+        let mut superseded = settlement(&leased, State::Accepted, Some(Code::Superseded));
+        superseded.number = Renumber::Replaced(ours(&block, position));
+        store.settle(vec![superseded]).await.unwrap();
+        deliver(&*store, SEND, State::Registered, None).await;
+        place.clock().advance(LOOK_AFTER);
+        let watch = lease_one(&*store, LOOK_UP).await;
+        settle(&*store, &watch, State::Conflict, Some(reason)).await;
+        assert_eq!(stands(&*store, id).await, (State::Conflict, Some(reason)));
+        let cancel = about(id, Role::Cancel, &format!("cancel of {reason:?}"));
+        let authority = cancel.authority.clone();
+        accept(&*store, cancel).await;
+        let again = lease_one(&*store, LOOK_UP).await;
+        assert_eq!((again.id, again.reason), (watch.id, None));
+        assert!(again.terms.annul_consent && show(&*store, id).await.watched);
+        settle(&*store, &again, State::Cancelled, None).await;
+        let (before, now) = (watch.request.unwrap(), again.request.unwrap());
+        assert_eq!((now.number, now.authority), (before.number, authority));
+    }
 }
 
 /// What its terms say of an unknown outcome tells whether its prescription has gone on under another

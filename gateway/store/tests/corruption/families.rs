@@ -164,6 +164,31 @@ async fn a_watch_that_does_not_unseal_is_raised_by_its_deliverer() {
     goes_on(&store).await;
 }
 
+/// A watch alone has no deadline: by that it is known when the word for it is damaged.
+#[tokio::test]
+async fn a_watch_whose_role_cannot_be_read_is_raised_too() {
+    let directory = world::scratch();
+    let store = open(directory.path()).unwrap();
+    let id = accept(&store, red_recipe("k")).await;
+    let withdrawn = Settlement::withdrawn(id, 1, Code::UpstreamTimeout);
+    store.settle(vec![withdrawn]).await.unwrap();
+    store.close().await;
+    let conn = rusqlite::Connection::open(directory.path().join(DATABASE)).unwrap();
+    let spoiled = "UPDATE entries SET role = 'wetch', queue = 'ready' WHERE role = 'watch'";
+    assert_eq!(conn.execute(spoiled, []).unwrap(), 1);
+    drop(conn);
+    let store = open(directory.path()).unwrap();
+    let leased = lease_one(&store, world::LOOK_UP).await;
+    assert!(leased.request.is_err());
+    assert_eq!(leased.role, Role::Watch);
+    settle(&store, &leased, State::Conflict, Some(Code::Unreadable)).await;
+    let raised = (State::Conflict, Some(Code::Unreadable));
+    assert_eq!(stands(&store, id).await, raised);
+    // As with every damaged role, the row that it is of shows in the equation.
+    assert!(!store.poisoned() && !store.tally().await.unwrap().balances());
+    store.close().await;
+}
+
 /// An answer that comes after its lease was lost.
 fn settlement_of(id: EntryId) -> Settlement {
     Settlement {

@@ -7,7 +7,7 @@ use engine::ports::{
 };
 use policies::delivery::{Fallback, NumberFate, lease_ended};
 use policies::failure::{Code, Opaque};
-use policies::family::{Look, Role};
+use policies::family::{self as kin, Look, Meanwhile, Role};
 use policies::state::{State, Tally};
 use policies::time::Timestamp;
 
@@ -18,6 +18,9 @@ mod held;
 
 pub(crate) use held::{Described, Held, Taken, describe};
 use held::{To, heard};
+
+/// When a leased watch is due that was told of an answer meanwhile.
+const ANSWERED: Timestamp = Timestamp(0);
 
 pub(crate) struct Reference {
     pub(crate) now: Timestamp,
@@ -192,6 +195,7 @@ impl Reference {
             let state = held.state;
             if settlement.state == State::Registered {
                 self.hasten(Some(at), self.now);
+                self.mark(at);
             }
             return Settled::Stale(state);
         }
@@ -202,13 +206,33 @@ impl Reference {
         if self.is_taken(number.as_ref()) {
             return Settled::NumberUsed;
         }
-        let mut to = self.to(at, settlement.state, settlement.reason);
+        let meanwhile = Meanwhile {
+            agreed: held.terms.annul_consent && held.sends == settlement.sends,
+            answered: held.due == ANSWERED,
+        };
+        let (state, reason) = (settlement.state, settlement.reason);
+        let is_overtaken = held.role == Role::Watch && kin::is_overtaken(state, reason, meanwhile);
+        let mut to = if is_overtaken {
+            self.to(at, State::Uncertain, None)
+        } else {
+            let mut to = self.to(at, state, reason);
+            to.due = settlement.due.unwrap_or(self.now);
+            to
+        };
         to.sends = settlement.sends;
-        to.due = settlement.due.unwrap_or(self.now);
         to.watch = (settlement.number != Renumber::Kept).then_some(Look::Scheduled);
         to.number = number;
         self.take(at, to);
         Settled::Settled
+    }
+
+    /// Whoever looks for the number of `at` at this moment looks again.
+    fn mark(&mut self, at: usize) {
+        for held in &mut self.entries {
+            if held.role == Role::Watch && held.parent == Some(at) && held.state.is_leased() {
+                held.due = ANSWERED;
+            }
+        }
     }
 
     /// Lets watches, of one prescription or of all, look at `at`, unless they do before; how many.

@@ -17,6 +17,21 @@ fn shut_it_lets_nothing_through_and_never_probes() {
 }
 
 #[test]
+fn calls_pass_where_the_gate_is_closed_or_overruled_to_be() {
+    for (mode, passing) in [
+        (Mode::Auto, [true, false]),
+        (Mode::ForcedOpen, [false, false]),
+        (Mode::ForcedClosed, [true, true]),
+        (Mode::Disabled, [false, false]),
+    ] {
+        for (mut gate, expected) in [closed(), opened()].into_iter().zip(passing) {
+            gate.set_mode(mode, at(0));
+            assert_eq!(gate.view(at(0)).is_passing(), expected, "{mode:?}");
+        }
+    }
+}
+
+#[test]
 fn leave_given_before_it_was_shut_is_void() {
     let mut gate = closed();
     let leave = gate.admit(Turn::Live, at(0)).unwrap();

@@ -3,7 +3,7 @@
 use engine::ports::*;
 use policies::delivery::{NumberFate, Uncertain};
 use policies::failure::Opaque;
-use policies::family::{self, Change, Look, Role, Turn};
+use policies::family::{self, Change, Look, Meanwhile, Role, Turn};
 use policies::state::State;
 use policies::time::Timestamp;
 use uuid::Uuid;
@@ -106,7 +106,7 @@ impl Rows {
     }
 
     /// Its prescriber agrees that whatever is found of it is annulled.
-    pub(super) fn consent(&mut self, above: usize, now: Timestamp) {
+    pub(super) fn consent(&mut self, above: usize, authority: &Opaque, now: Timestamp) {
         self.entries[above].new.terms.annul_consent = true;
         let (parent, present) = (self.entries[above].new.id, self.entries[above].number());
         for watch in self.watches_mut(parent) {
@@ -117,6 +117,7 @@ impl Rows {
                 && family::looks_again(watch.reason, is_present)
             {
                 watch.new.terms.annul_consent = true;
+                watch.new.authority = authority.clone();
                 watch.stand(State::Uncertain, Some(now), None, now);
             }
         }
@@ -126,9 +127,34 @@ impl Rows {
     pub(super) fn look_now(&mut self, above: usize, now: Timestamp) {
         let parent = self.entries[above].new.id;
         for watch in self.watches_mut(parent) {
-            if watch.state == State::Uncertain {
+            // Of one that looks at this moment: a mark, for its settlement.
+            if watch.state.is_pending() {
                 watch.due = Some(now);
             }
+        }
+    }
+
+    /// A settlement, or what a watch does instead: see [`family::is_overtaken`].
+    pub(super) fn overtaken(
+        &self,
+        place: usize,
+        settlement: Settlement,
+        now: Timestamp,
+    ) -> Settlement {
+        let row = &self.entries[place];
+        let meanwhile = Meanwhile {
+            agreed: row.new.terms.annul_consent && row.sends == settlement.sends,
+            answered: row.due.is_some(),
+        };
+        let (state, reason) = (settlement.state, settlement.reason);
+        if row.new.role != Role::Watch || !family::is_overtaken(state, reason, meanwhile) {
+            return settlement;
+        }
+        Settlement {
+            state: State::Uncertain,
+            reason: None,
+            due: Some(now),
+            ..settlement
         }
     }
 

@@ -3,7 +3,9 @@
 use engine::ports::*;
 use policies::delivery::{NumberFate, lease_ended, parked};
 use policies::failure::Code;
-use policies::family::{Change, Look, Role, Turn, consents, followed, looks_again, moot, turn};
+use policies::family::{
+    Change, Look, Meanwhile, Role, Turn, consents, followed, is_overtaken, looks_again, moot, turn,
+};
 use policies::state::State;
 use policies::time::Timestamp;
 
@@ -25,7 +27,7 @@ impl Rows {
         }
         let place = self.push(Row::new(new, Some(parent), now));
         if consents(role) {
-            self.consent(parent, now);
+            self.consent(parent, place, now);
         }
         match turned {
             Turn::Held => self.entries[place].held = true,
@@ -47,8 +49,9 @@ impl Rows {
     }
 
     /// The prescriber agreed to an annul, of whatever number.
-    fn consent(&mut self, parent: usize, now: Timestamp) {
+    fn consent(&mut self, parent: usize, cancel: usize, now: Timestamp) {
         let present = self.entries[parent].number.clone();
+        let authority = self.entries[cancel].new.authority.clone();
         self.entries[parent].new.terms.annul_consent = true;
         for row in &mut self.entries {
             if row.role() != Role::Watch || row.parent != Some(parent) {
@@ -58,6 +61,7 @@ impl Rows {
                 row.state == State::Conflict && looks_again(row.reason, row.number == present);
             if again {
                 row.stand(State::Uncertain, Some(now), None, now);
+                row.new.authority = authority.clone();
             }
             row.new.terms.annul_consent |= again || row.is_open_watch();
         }
@@ -153,13 +157,38 @@ impl Rows {
         self.push(watch)
     }
 
-    /// The upstream said yes to a number that was given up meanwhile.
+    /// The upstream said yes to a number that was given up meanwhile. A watch that looks at this moment
+    /// bears a mark until it is settled.
     pub(super) fn late_answer(&mut self, place: usize, now: Timestamp) {
         for row in &mut self.entries {
-            if row.parent == Some(place) && row.is_open_watch() && !row.state.is_leased() {
+            if row.parent == Some(place) && row.is_open_watch() {
                 row.due = Some(now);
             }
         }
+    }
+
+    /// A settlement, or what a watch does instead because of what came while it looked.
+    pub(super) fn overtaken(
+        &self,
+        place: usize,
+        settlement: Settlement,
+        now: Timestamp,
+    ) -> Settlement {
+        let row = &self.entries[place];
+        let meanwhile = Meanwhile {
+            agreed: row.new.terms.annul_consent && row.sends == settlement.sends,
+            answered: row.due.is_some(),
+        };
+        let is_watch = row.role() == Role::Watch;
+        if is_watch && is_overtaken(settlement.state, settlement.reason, meanwhile) {
+            return Settlement {
+                state: State::Uncertain,
+                reason: None,
+                due: Some(now),
+                ..settlement
+            };
+        }
+        settlement
     }
 
     /// The entry at `place` took a step of its own: what is about it, or what it is about, follows.

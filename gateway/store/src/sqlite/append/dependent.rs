@@ -43,7 +43,7 @@ pub(super) fn append(tx: &mut Tx<'_>, row: &mut Row, parent: EntryId) -> rusqlit
     }
     let request = request(row, &beginning);
     if family::consents(role) {
-        watch::consent(tx, &parent)?;
+        watch::consent(tx, &parent, row.entry.id, &row.authority)?;
     }
     if let Some(paper) = &row.parents_paper {
         keep(tx, &parent, paper)?;

@@ -2,7 +2,7 @@
 
 use engine::ports::{EntryId, NewEntry, Request};
 use policies::delivery::{Fallback, Terms, Uncertain};
-use policies::failure::Code;
+use policies::failure::{Code, Opaque};
 use policies::family::{
     self, Change, Look, Parent, Role, Turn, awaits_acknowledgement, awaits_paper,
 };
@@ -75,7 +75,7 @@ impl Reference {
             Turn::Moot => unreachable!("told above"),
         };
         if family::consents(new.role) {
-            self.consent(parent);
+            self.consent(parent, &new.authority);
         }
         if new.role == Role::Paper {
             self.entries[parent].paper = Some(new.payload.clone());
@@ -86,7 +86,7 @@ impl Reference {
         self.accepted(at, request)
     }
 
-    fn consent(&mut self, parent: usize) {
+    fn consent(&mut self, parent: usize, authority: &Opaque) {
         self.entries[parent].terms.annul_consent = true;
         let now = self.now;
         for held in &mut self.entries {
@@ -100,6 +100,7 @@ impl Reference {
             let is_present = held.holds.is_none();
             if held.state == State::Conflict && family::looks_again(held.reason, is_present) {
                 held.terms.annul_consent = true;
+                held.request.authority = authority.clone();
                 (held.state, held.reason, held.due) = (State::Uncertain, None, now);
             }
         }
