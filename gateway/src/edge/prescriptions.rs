@@ -13,7 +13,6 @@ mod write;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use engine::door::{Refusal, Write};
-use engine::entry::Recall;
 use tokio::time::timeout;
 
 use self::answer::answer;
@@ -148,16 +147,13 @@ fn too_old() -> Problem {
 /// Refuses `write` with `refusal`, because nothing may be sent under its authority, unless it is the
 /// repetition of one that is on disk.
 async fn stored_before(edge: &Edge, write: &Write, refusal: Problem) -> Result<(), Problem> {
-    let (organization, key) = (write.organization.clone(), write.key.clone());
-    let recall = edge
-        .gateway
-        .store
-        .recall(organization, key, write.fingerprint.clone());
-    match edge.read(recall).await {
-        Ok(Recall::Replay(_) | Recall::KeyReused) => Ok(()),
-        Ok(Recall::Nothing) => Err(refusal),
+    let recall = edge.gateway.prescriptions.recall(write);
+    match timeout(edge.answer_within, recall).await {
+        Ok(Ok(Some(_)) | Err(Refusal::KeyReused)) => Ok(()),
+        Ok(Ok(None)) => Err(refusal),
+        Ok(Err(Refusal::InFlight)) => Err(refused(edge, Refusal::InFlight)),
         // Whether it was stored before, nobody can tell.
-        Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
+        Ok(Err(_)) | Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
     }
 }
 
