@@ -141,9 +141,12 @@ fn is_stored_once(seen: &Seen) -> bool {
     seen.stored == 1 && ids.len() == 1 && ids.contains(seen.entry.id().as_str())
 }
 
-/// Nobody is left with *perhaps*.
+/// Nobody is left with *perhaps*. That a person must decide is an answer.
 fn is_answered_in_the_end(seen: &Seen) -> bool {
-    let is_clear = |heard: &Heard| heard.status.is_some() && heard.outcome != "unknown";
+    let is_clear = |heard: &Heard| {
+        let needs_a_person = ["conflict", "cancel-failed"].contains(&heard.word.as_str());
+        heard.status.is_some() && (heard.outcome != "unknown" || needs_a_person)
+    };
     seen.finally.iter().all(is_clear)
 }
 
