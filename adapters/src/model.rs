@@ -20,6 +20,8 @@ mod moment;
 mod nre;
 mod patient;
 mod prescription;
+mod query;
+mod relations;
 mod row;
 mod tax_code;
 mod text;
@@ -37,6 +39,8 @@ pub use patient::{Address, Exemption, ForeignInsured, Patient, Recipient, Reside
 pub use prescription::{
     Diagnosis, Indication, Kind, Prescriber, Prescription, Priority, ROWS_MAX, Rows, Visit,
 };
+pub use query::{CardNumber, CardQuery, PersonQuery};
+pub use relations::{Relations, View};
 pub use row::{Access, EquivalenceGroup, Quantity, Row, Sessions};
 pub use tax_code::{PatientCode, PrescriberCode, TaxCode};
 pub use text::{

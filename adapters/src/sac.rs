@@ -40,7 +40,8 @@ mod settings;
 mod soap;
 
 pub use operations::{
-    ANNULLA, INTERROGA, INVIO, LOTS, LOTTO, OPERATIONS, PRESCRIPTIONS, VISUALIZZA,
+    ANNULLA, INTERROGA, INVIO, LOTS, LOTTO, OPERATIONS, PRESCRIPTIONS, REGISTRY, RICERCA, TESSERA,
+    VISUALIZZA,
 };
 pub use receipt::{Notice, Receipt};
 pub use sanitel::SanitelError;

@@ -39,6 +39,8 @@ pub enum Profile {
     Booking,
     /// The citizens' portal.
     Portal,
+    /// Whoever runs the gateway: policies, toggles, purges; never what is in a prescription.
+    Operator,
 }
 
 impl Profile {
@@ -49,6 +51,7 @@ impl Profile {
             "pharmacy" => Some(Profile::Pharmacy),
             "booking" => Some(Profile::Booking),
             "portal" => Some(Profile::Portal),
+            "operator" => Some(Profile::Operator),
             _ => None,
         }
     }
@@ -247,7 +250,7 @@ impl Reading<'_> {
             match Profile::parse(word) {
                 Some(profile) => profiles.push(profile),
                 None => {
-                    let rule = "must be practice, pharmacy, booking or portal";
+                    let rule = "must be practice, pharmacy, booking, portal or operator";
                     self.refuse(at.to_owned(), HIDDEN, rule);
                 }
             }

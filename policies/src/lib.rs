@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod duration;
 pub mod failure;
 pub mod family;
+pub mod freshness;
 pub mod gate;
 pub mod operation;
 pub mod pace;

@@ -6,6 +6,7 @@
 mod calls;
 mod desk;
 mod gate;
+mod registry;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::gate::Mode;
 pub use calls::{AdmissionKind, CallRules};
 pub use desk::{AuthnAgeRules, FallbackRules, LegalBasis, WatchRules};
 pub use gate::GateRules;
+pub use registry::{CacheRules, CallerRules, FreshnessRules, ReadCallRules, RegistryRules};
 
 /// The defaults for the lanes of the SAC, every key commented.
 pub const SAC_DEFAULTS: &str = include_str!("../rules/sac.toml");
@@ -33,6 +35,8 @@ pub struct SacRules {
     pub prescriptions: WriteBehindRules,
     /// Lane `sac.lots`.
     pub lots: LotRules,
+    /// Lane `sac.registry`.
+    pub registry: RegistryRules,
 }
 
 /// A lane of writes that are stored first.
@@ -141,7 +145,7 @@ impl WriteBehindRules {
 #[error("{key}: {rule}")]
 pub struct RuleError {
     /// The key, dotted.
-    pub key: &'static str,
+    pub key: String,
     /// The rule it breaks.
     pub rule: &'static str,
 }
@@ -170,11 +174,14 @@ impl SacRules {
     pub fn problems(&self) -> Vec<RuleError> {
         let prescriptions = &self.prescriptions;
         let deadline_holds = prescriptions.entry_deadline > prescriptions.answer_within;
-        let mut problems = broken(&[(
-            deadline_holds,
-            "prescriptions.entry_deadline",
-            "must be longer than answer_within",
-        )]);
+        let mut problems = broken(
+            "prescriptions",
+            &[(
+                deadline_holds,
+                "entry_deadline",
+                "must be longer than answer_within",
+            )],
+        );
         problems.extend(prescriptions.fallback.problems(prescriptions.uncertain));
         problems.extend(prescriptions.watch.problems());
         problems.extend(
@@ -182,89 +189,99 @@ impl SacRules {
                 .authn_age_max
                 .problems(prescriptions.watch.horizon),
         );
-        problems.extend(prescriptions.calls.problems());
+        problems.extend(prescriptions.calls.problems("prescriptions.calls"));
         problems.extend(prescriptions.delivery.problems(&prescriptions.calls));
-        problems.extend(prescriptions.gate.problems());
+        problems.extend(prescriptions.gate.problems("prescriptions.gate"));
         problems.extend(self.lots.problems());
+        problems.extend(self.registry.problems());
         problems
     }
 }
 
 impl DeliveryRules {
     fn problems(&self, calls: &CallRules) -> Vec<RuleError> {
-        broken(&[
-            (
-                self.lease_for > calls.attempt_longest(),
-                "prescriptions.delivery.lease_for",
-                "must exceed write_within and three times read_within by 2s, or a lease ends in mid-call",
-            ),
-            (
-                (1..=10_000).contains(&self.rate_per_second),
-                "prescriptions.delivery.rate_per_second",
-                "must lie between 1 and 10000",
-            ),
-            (
-                !self.resend_after.is_empty(),
-                "prescriptions.delivery.resend_after",
-                "needs at least one wait",
-            ),
-            (
-                !self.verify_after.is_empty(),
-                "prescriptions.delivery.verify_after",
-                "needs at least one wait",
-            ),
-            (
-                (0.0..=1.0).contains(&self.jitter_share),
-                "prescriptions.delivery.jitter_share",
-                "must lie between 0 and 1",
-            ),
-            (
-                (0.0..=1.0).contains(&self.retry_share),
-                "prescriptions.delivery.retry_share",
-                "must lie between 0 and 1",
-            ),
-            (
-                (1..=10_000).contains(&self.retry_floor_per_second),
-                "prescriptions.delivery.retry_floor_per_second",
-                "must lie between 1 and 10000, or a quiet lane never tries again",
-            ),
-        ])
+        broken(
+            "prescriptions.delivery",
+            &[
+                (
+                    self.lease_for > calls.attempt_longest(),
+                    "lease_for",
+                    "must exceed write_within and three times read_within by 2s, or a lease ends in mid-call",
+                ),
+                (
+                    (1..=10_000).contains(&self.rate_per_second),
+                    "rate_per_second",
+                    "must lie between 1 and 10000",
+                ),
+                (
+                    !self.resend_after.is_empty(),
+                    "resend_after",
+                    "needs at least one wait",
+                ),
+                (
+                    !self.verify_after.is_empty(),
+                    "verify_after",
+                    "needs at least one wait",
+                ),
+                (
+                    (0.0..=1.0).contains(&self.jitter_share),
+                    "jitter_share",
+                    "must lie between 0 and 1",
+                ),
+                (
+                    (0.0..=1.0).contains(&self.retry_share),
+                    "retry_share",
+                    "must lie between 0 and 1",
+                ),
+                (
+                    (1..=10_000).contains(&self.retry_floor_per_second),
+                    "retry_floor_per_second",
+                    "must lie between 1 and 10000, or a quiet lane never tries again",
+                ),
+            ],
+        )
     }
 }
 
 impl LotRules {
     fn problems(&self) -> Vec<RuleError> {
-        broken(&[
-            (
-                (1..=7).contains(&self.kind),
-                "lots.kind",
-                "must be 1 to 7: kind 0 is a single doctor's (specification §4.1, §5.1)",
-            ),
-            (
-                self.block > 0 && self.block <= self.low_water,
-                "lots.block",
-                "must be at least 1 and at most low_water",
-            ),
-            (
-                !self.retry_after.is_empty(),
-                "lots.retry_after",
-                "needs at least one wait",
-            ),
-            (
-                !self.request_within.is_zero(),
-                "lots.request_within",
-                "must be longer than zero",
-            ),
-        ])
+        broken(
+            "lots",
+            &[
+                (
+                    (1..=7).contains(&self.kind),
+                    "kind",
+                    "must be 1 to 7: kind 0 is a single doctor's (specification §4.1, §5.1)",
+                ),
+                (
+                    self.block > 0 && self.block <= self.low_water,
+                    "block",
+                    "must be at least 1 and at most low_water",
+                ),
+                (
+                    !self.retry_after.is_empty(),
+                    "retry_after",
+                    "needs at least one wait",
+                ),
+                (
+                    !self.request_within.is_zero(),
+                    "request_within",
+                    "must be longer than zero",
+                ),
+            ],
+        )
     }
 }
 
-/// The rules that do not hold.
-fn broken(rules: &[(bool, &'static str, &'static str)]) -> Vec<RuleError> {
+/// The rules that do not hold, of keys in the table `at`.
+fn broken(at: &str, rules: &[(bool, &'static str, &'static str)]) -> Vec<RuleError> {
     rules
         .iter()
         .filter(|(holds, _, _)| !holds)
-        .map(|(_, key, rule)| RuleError { key, rule })
+        .map(|(_, key, rule)| RuleError {
+            key: format!("{at}.{key}"),
+            rule,
+        })
         .collect()
 }
 

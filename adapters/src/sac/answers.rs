@@ -160,6 +160,7 @@ pub(super) fn lotto(message: &Element, region: &Region, kind: u8) -> Result<Answ
     }
     let digits = u8::try_from(digits).map_err(|_| garbage(Garbage::Field))?;
     Ok(Answer {
+        tags: Vec::new(),
         fact: Fact::Range(NumberRange { prefix, digits }),
         body: Opaque::default(),
         document: None,
@@ -189,6 +190,7 @@ fn absent() -> Answer {
 fn answer(fact: Fact, receipt: &Receipt) -> Answer {
     let body = serde_json::to_vec(receipt).expect("a receipt is plain data");
     Answer {
+        tags: Vec::new(),
         fact,
         body: Opaque(body),
         document: None,

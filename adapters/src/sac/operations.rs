@@ -11,6 +11,9 @@ pub const PRESCRIPTIONS: LaneName = LaneName("sac.prescriptions");
 /// The lane of number lots: another host, which may be well while the first is not.
 pub const LOTS: LaneName = LaneName("sac.lots");
 
+/// The lane of assisted persons and their health cards.
+pub const REGISTRY: LaneName = LaneName("sac.registry");
+
 /// Registers a prescription (demInvioPrescritto).
 pub const INVIO: OpName = OpName("invio");
 /// Reads one back by number (demVisualizzaPrescritto).
@@ -21,8 +24,12 @@ pub const ANNULLA: OpName = OpName("annulla");
 pub const INTERROGA: OpName = OpName("interroga");
 /// Asks for a lot of numbers (nreRichiestaLottoPort).
 pub const LOTTO: OpName = OpName("lotto");
+/// Looks an assisted person up (ricercaAssistito).
+pub const RICERCA: OpName = OpName("ricerca");
+/// Verifies a health card (verificaTessera).
+pub const TESSERA: OpName = OpName("tessera");
 
-/// The operations of both lanes.
+/// The operations of every lane.
 ///
 /// A registration whose answer is lost is asked about by both reads before its number is sent again.
 /// A cancel whose answer is lost shows in the standing of its prescription, which only `visualizza`
@@ -49,6 +56,8 @@ pub const OPERATIONS: &[Operation] = &[
     },
     read(VISUALIZZA),
     read(INTERROGA),
+    look_up(RICERCA),
+    look_up(TESSERA),
     Operation {
         op: LOTTO,
         lane: LOTS,
@@ -70,6 +79,14 @@ const fn read(op: OpName) -> Operation {
         undo_by: None,
         resend: Resend::Never,
         late: Late::None,
+    }
+}
+
+const fn look_up(op: OpName) -> Operation {
+    Operation {
+        lane: REGISTRY,
+        strategy: Strategy::ReadThrough,
+        ..read(op)
     }
 }
 

@@ -16,7 +16,7 @@ use policies::time::Timestamp;
 
 use crate::door::GateView;
 use crate::gate::{Gate, Permit};
-use crate::ports::{Answer, Clock, Request, Rng, Upstream};
+use crate::ports::{Answer, Clock, Request, Rng, Signals, Upstream};
 use crate::slots::{Slot, Slots};
 use crate::stop::Stop;
 
@@ -29,6 +29,7 @@ pub struct Calls {
     retries: Mutex<RetryBudget>,
     slow_after: Duration,
     clock: Arc<dyn Clock>,
+    signals: Arc<dyn Signals>,
     stop: Stop,
 }
 
@@ -40,6 +41,7 @@ impl Calls {
         rules: &LaneRules,
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
+        signals: Arc<dyn Signals>,
         stop: Stop,
     ) -> Calls {
         let gates = operations
@@ -64,8 +66,14 @@ impl Calls {
             )),
             slow_after: rules.gate.slow_after,
             clock,
+            signals,
             stop,
         }
+    }
+
+    /// Who watches the lane.
+    pub(crate) fn signals(&self) -> &dyn Signals {
+        &*self.signals
     }
 
     /// The row of this operation, as it was named when it was stored.
@@ -165,6 +173,12 @@ impl Calls {
         if let Some(load) = self.load(&result, begun) {
             self.slots.learn(load, begun);
         }
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(failure) => failure.code.as_str(),
+        };
+        let took = self.clock.now().since(begun);
+        self.signals.called(self.row(op).lane, op, outcome, took);
         self.tell_gate(permit, &result);
         result
     }
@@ -212,11 +226,16 @@ impl Calls {
     }
 
     fn gate(&self, op: OpName) -> &Arc<Gate> {
-        let (_, gate) = self
-            .gates
-            .get(&op)
-            .expect("a lane calls only operations of its table");
-        gate
+        &self.known(op).1
+    }
+
+    fn row(&self, op: OpName) -> &Operation {
+        &self.known(op).0
+    }
+
+    fn known(&self, op: OpName) -> &(Operation, Arc<Gate>) {
+        let known = self.gates.get(&op);
+        known.expect("a lane calls only operations of its table")
     }
 }
 

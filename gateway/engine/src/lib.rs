@@ -19,6 +19,8 @@ pub mod numbers;
 
 pub mod clock;
 pub mod entry;
+pub mod live;
+pub mod lookup;
 pub mod ports;
 mod slots;
 pub mod stop;

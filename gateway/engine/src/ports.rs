@@ -15,14 +15,17 @@ pub use crate::entry::{
     NumberBlock, NumberRange, NumberUse, Organization, Page, ReadError, Recall, Renumber, Request,
     Settled, Settlement, Start, Swept, Wanted, WriteError,
 };
+pub use crate::lookup::{Digest, LookupKey, Shelved, Tag};
 use policies::failure::Opaque;
-use policies::state::Tally;
+use policies::state::{State, Tally};
 
 /// What an upstream said, once the adapter has understood it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The part that decides.
     pub fact: Fact,
+    /// The relations of the person it is about, where it is about one.
+    pub tags: Vec<Tag>,
     /// The adapter's receipt, as the edge will read it back (JSON).
     pub body: Opaque,
     /// The document that came with it (the SAC's promemoria, PDF).
@@ -68,6 +71,98 @@ pub trait Clock: Send + Sync {
 pub trait Rng: Send + Sync {
     /// A number in `[0, 1)`.
     fn unit(&self) -> f64;
+}
+
+/// Who watches the engine: metrics and traces. Nothing here waits or fails.
+pub trait Signals: Send + Sync {
+    /// A call to an upstream has ended; `outcome` is `ok` or the word of its failure.
+    fn called(&self, lane: LaneName, op: OpName, outcome: &'static str, took: Duration);
+
+    /// A look-up was answered or refused; `result` is the word of its way or refusal.
+    fn looked_up(&self, lane: LaneName, op: OpName, result: &'static str);
+
+    /// A write was put on disk.
+    fn accepted(&self, lane: LaneName, op: OpName);
+
+    /// A write came to rest in `state`.
+    fn settled(&self, lane: LaneName, op: OpName, state: State);
+
+    /// The span of one attempt, linked to the request of trace `trace` (W3C `traceparent`) that
+    /// caused it.
+    fn attempt(&self, lane: LaneName, op: OpName, trace: Option<&str>) -> tracing::Span;
+}
+
+/// Nobody watches.
+#[derive(Debug, Clone, Copy)]
+pub struct Unwatched;
+
+impl Signals for Unwatched {
+    fn called(&self, _: LaneName, _: OpName, _: &'static str, _: Duration) {}
+
+    fn looked_up(&self, _: LaneName, _: OpName, _: &'static str) {}
+
+    fn accepted(&self, _: LaneName, _: OpName) {}
+
+    fn settled(&self, _: LaneName, _: OpName, _: State) {}
+
+    fn attempt(&self, _: LaneName, _: OpName, _: Option<&str>) -> tracing::Span {
+        tracing::Span::none()
+    }
+}
+
+/// Answers about persons, kept through a restart. Node-local, and first to go when space runs out:
+/// what it loses is asked for again.
+///
+/// # Invariants
+///
+/// 1. What is read back was put under that key, whole; what does not open is gone, never another
+///    value.
+/// 2. An answer never seems younger than it is, whatever the wall clock did between two processes:
+///    where its age cannot be told it says so ([`Shelved::age_is_floor`]).
+/// 3. What was purged or swept is not read back, not even after a restart.
+pub trait Shelf: Send + Sync {
+    /// The answer under `key`, whatever its age.
+    fn get(&self, key: LookupKey) -> BoxFuture<'_, Result<Option<Shelved>, ReadError>>;
+
+    /// Keeps an answer in place of what was kept under its key. Once this has ended well it
+    /// survives a crash of the process, though not a power cut.
+    fn put(&self, answer: Shelved) -> BoxFuture<'_, Result<(), WriteError>>;
+
+    /// Forgets one answer.
+    fn remove(&self, key: LookupKey) -> BoxFuture<'_, Result<(), WriteError>>;
+
+    /// Forgets every answer about `person`; how many.
+    fn purge(&self, person: Digest) -> BoxFuture<'_, Result<usize, WriteError>>;
+
+    /// Forgets up to `answers_max` answers that were given before `before`; how many. Space that they
+    /// took holds nothing of them any more.
+    fn sweep(
+        &self,
+        before: Timestamp,
+        answers_max: usize,
+    ) -> BoxFuture<'_, Result<usize, WriteError>>;
+}
+
+/// What operators set while the gateway runs, kept through restarts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorState {
+    /// Its name.
+    pub name: String,
+    /// Its value, sealed on disk: it names who set it, and why.
+    pub value: Opaque,
+}
+
+/// Where what operators set is kept, beside the entries and as durably.
+pub trait OperatorStates: Send + Sync {
+    /// Keeps a value under `name`, or forgets it (`None`). On disk once this has ended well.
+    fn put_operator_state(
+        &self,
+        name: String,
+        value: Option<Opaque>,
+    ) -> BoxFuture<'_, Result<(), WriteError>>;
+
+    /// Everything that is kept, by name.
+    fn operator_states(&self) -> BoxFuture<'_, Result<Vec<OperatorState>, ReadError>>;
 }
 
 /// Durable state. Batch-shaped: one call may carry many rows and costs one disk write.

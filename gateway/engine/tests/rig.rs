@@ -15,7 +15,7 @@ use engine::entry::{EntryId, Organization};
 use engine::lane::write_behind::{self, Door};
 use engine::lots::Lots;
 use engine::numbers::Numbers;
-use engine::ports::{Clock, Rng};
+use engine::ports::{Clock, Rng, Unwatched};
 use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -185,6 +185,7 @@ impl Rig {
             &rules.lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
+            Arc::new(Unwatched),
             stop.clone(),
         ));
         let numbers = Arc::new(Numbers::default());

@@ -10,7 +10,7 @@ use engine::delivery::Delivery;
 use engine::lane::write_behind::{self, Door};
 use engine::lots::Lots;
 use engine::numbers::Numbers;
-use engine::ports::{Clock, Rng, Store};
+use engine::ports::{Clock, Rng, Store, Unwatched};
 use engine::stop::{Stop, StopSwitch};
 use policies::operation::{LaneName, Operation};
 use policies::rules::{LaneRules, SacRules};
@@ -169,7 +169,15 @@ fn calls(
         .copied()
         .collect();
     let (upstream, clock, rng) = (Arc::clone(sac) as _, Arc::clone(clock), Arc::clone(rng));
-    Calls::new(upstream, &rows, rules, clock, rng, stop.clone())
+    Calls::new(
+        upstream,
+        &rows,
+        rules,
+        clock,
+        rng,
+        Arc::new(Unwatched),
+        stop.clone(),
+    )
 }
 
 fn operation(name: &str) -> &'static Operation {

@@ -34,6 +34,8 @@ const VERSION: u8 = 1;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
 /// Separates our derived keys from those another program might derive from the same file.
 const SALT: &[u8] = b"argine store";
+/// Separates what others derive ([`Key::derive`]) from what the store does.
+const DERIVED_SALT: &[u8] = b"argine derived";
 
 /// The key of a store, as its file holds it.
 pub struct Key(Zeroizing<[u8; KEY_LEN]>);
@@ -70,6 +72,13 @@ impl Key {
         Key::from_hex(text.trim_ascii()).ok_or_else(|| KeyError::Malformed {
             path: path.to_owned(),
         })
+    }
+
+    /// A key for another purpose than the store's own, which tells nothing about this one and stays
+    /// the same as long as it does.
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; KEY_LEN]> {
+        let root = Salt::new(HKDF_SHA256, DERIVED_SALT).extract(self.0.as_slice());
+        subkey(&root, purpose.as_bytes())
     }
 
     fn from_hex(text: &[u8]) -> Option<Key> {

@@ -46,38 +46,37 @@ impl CallRules {
         self.write_within + self.read_within * 3 + CALL_OVERTIME * 4
     }
 
-    pub(super) fn problems(&self) -> Vec<RuleError> {
-        broken(&[
-            (
-                self.calls_max > 0,
-                "prescriptions.calls.calls_max",
-                "must be at least 1",
-            ),
-            (
-                (1..=self.calls_max).contains(&self.calls_min),
-                "prescriptions.calls.calls_min",
-                "must be at least 1 and at most calls_max",
-            ),
-            (
-                self.live_reserve < self.calls_max,
-                "prescriptions.calls.live_reserve",
-                "must be less than calls_max, or delivery never gets a turn",
-            ),
-            (
-                self.queue_max > self.calls_max,
-                "prescriptions.calls.queue_max",
-                "must exceed calls_max, or those who need no call wait for the calls of others",
-            ),
-            (
-                !self.write_within.is_zero(),
-                "prescriptions.calls.write_within",
-                "must be longer than zero",
-            ),
-            (
-                !self.read_within.is_zero(),
-                "prescriptions.calls.read_within",
-                "must be longer than zero",
-            ),
-        ])
+    pub(super) fn problems(&self, at: &str) -> Vec<RuleError> {
+        broken(
+            at,
+            &[
+                (self.calls_max > 0, "calls_max", "must be at least 1"),
+                (
+                    (1..=self.calls_max).contains(&self.calls_min),
+                    "calls_min",
+                    "must be at least 1 and at most calls_max",
+                ),
+                (
+                    self.live_reserve < self.calls_max,
+                    "live_reserve",
+                    "must be less than calls_max, or delivery never gets a turn",
+                ),
+                (
+                    self.queue_max > self.calls_max,
+                    "queue_max",
+                    "must exceed calls_max, or those who need no call wait for the calls of others",
+                ),
+                (
+                    !self.write_within.is_zero(),
+                    "write_within",
+                    "must be longer than zero",
+                ),
+                (
+                    !self.read_within.is_zero(),
+                    "read_within",
+                    "must be longer than zero",
+                ),
+            ],
+        )
     }
 }

@@ -96,43 +96,46 @@ impl FallbackRules {
         let is_known = |word: &String| word == PROVISIONAL || Fallback::parse(word).is_some();
         let is_allowed = |word: &String| self.allowed.contains(word);
         let provisional = words().any(|word| word == PROVISIONAL);
-        broken(&[
-            (
-                words().all(is_known),
-                "prescriptions.fallback",
-                "must name hold, red-recipe or provisional",
-            ),
-            (
-                is_allowed(&self.patient_waiting),
-                "prescriptions.fallback.patient_waiting",
-                "must be one of allowed",
-            ),
-            (
-                is_allowed(&self.otherwise),
-                "prescriptions.fallback.otherwise",
-                "must be one of allowed",
-            ),
-            (
-                !self.paper_within.is_zero(),
-                "prescriptions.fallback.paper_within",
-                "must be longer than zero",
-            ),
-            (
-                !provisional || self.legal_basis.is_some(),
-                "prescriptions.fallback",
-                "provisional needs legal_basis {act, article, valid_until}: without the SAC's code no sheet is valid by itself",
-            ),
-            (
-                !provisional || uncertain != Uncertain::AnnulAndResend,
-                "prescriptions.uncertain",
-                "annul-and-resend cannot stand beside provisional: the sheet in the patient's hand would name an annulled prescription",
-            ),
-            (
-                !provisional,
-                "prescriptions.fallback",
-                "provisional is not offered by this release: it prints no provisional sheet",
-            ),
-        ])
+        broken(
+            "prescriptions",
+            &[
+                (
+                    words().all(is_known),
+                    "fallback",
+                    "must name hold, red-recipe or provisional",
+                ),
+                (
+                    is_allowed(&self.patient_waiting),
+                    "fallback.patient_waiting",
+                    "must be one of allowed",
+                ),
+                (
+                    is_allowed(&self.otherwise),
+                    "fallback.otherwise",
+                    "must be one of allowed",
+                ),
+                (
+                    !self.paper_within.is_zero(),
+                    "fallback.paper_within",
+                    "must be longer than zero",
+                ),
+                (
+                    !provisional || self.legal_basis.is_some(),
+                    "fallback",
+                    "provisional needs legal_basis {act, article, valid_until}: without the SAC's code no sheet is valid by itself",
+                ),
+                (
+                    !provisional || uncertain != Uncertain::AnnulAndResend,
+                    "uncertain",
+                    "annul-and-resend cannot stand beside provisional: the sheet in the patient's hand would name an annulled prescription",
+                ),
+                (
+                    !provisional,
+                    "fallback",
+                    "provisional is not offered by this release: it prints no provisional sheet",
+                ),
+            ],
+        )
     }
 }
 
@@ -144,39 +147,45 @@ impl WatchRules {
 
     pub(super) fn problems(&self) -> Vec<RuleError> {
         let last = self.look_after.last().copied().unwrap_or_default();
-        broken(&[
-            (
-                !self.look_after.is_empty() && self.look_after.is_sorted(),
-                "prescriptions.watch.look_after",
-                "needs at least one wait, and each at least as long as the one before",
-            ),
-            (
-                self.horizon > last && self.horizon > self.look_after_recovery,
-                "prescriptions.watch.horizon",
-                "must be longer than every wait before a look",
-            ),
-        ])
+        broken(
+            "prescriptions",
+            &[
+                (
+                    !self.look_after.is_empty() && self.look_after.is_sorted(),
+                    "watch.look_after",
+                    "needs at least one wait, and each at least as long as the one before",
+                ),
+                (
+                    self.horizon > last && self.horizon > self.look_after_recovery,
+                    "watch.horizon",
+                    "must be longer than every wait before a look",
+                ),
+            ],
+        )
     }
 }
 
 impl AuthnAgeRules {
     pub(super) fn problems(&self, horizon: Duration) -> Vec<RuleError> {
-        broken(&[
-            (
-                !self.send.is_zero(),
-                "prescriptions.authn_age_max.send",
-                "must be longer than zero",
-            ),
-            (
-                self.annul >= horizon,
-                "prescriptions.authn_age_max.annul",
-                "must be at least watch.horizon, or what is applied late cannot be annulled",
-            ),
-            (
-                self.read >= horizon,
-                "prescriptions.authn_age_max.read",
-                "must be at least watch.horizon, or what is applied late cannot be found",
-            ),
-        ])
+        broken(
+            "prescriptions",
+            &[
+                (
+                    !self.send.is_zero(),
+                    "authn_age_max.send",
+                    "must be longer than zero",
+                ),
+                (
+                    self.annul >= horizon,
+                    "authn_age_max.annul",
+                    "must be at least watch.horizon, or what is applied late cannot be annulled",
+                ),
+                (
+                    self.read >= horizon,
+                    "authn_age_max.read",
+                    "must be at least watch.horizon, or what is applied late cannot be found",
+                ),
+            ],
+        )
     }
 }

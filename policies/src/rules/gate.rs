@@ -40,44 +40,39 @@ pub struct GateRules {
 }
 
 impl GateRules {
-    pub(super) fn problems(&self) -> Vec<RuleError> {
+    pub(super) fn problems(&self, at: &str) -> Vec<RuleError> {
         let share = |share: f64| share > 0.0 && share <= 1.0;
-        broken(&[
-            (
-                self.failures_in_row > 0,
-                "prescriptions.gate.failures_in_row",
-                "must be at least 1",
-            ),
-            (
-                share(self.failure_share),
-                "prescriptions.gate.failure_share",
-                "must lie above 0 and at most at 1",
-            ),
-            (
-                share(self.slow_share),
-                "prescriptions.gate.slow_share",
-                "must lie above 0 and at most at 1",
-            ),
-            (
-                self.window >= Duration::from_millis(10),
-                "prescriptions.gate.window",
-                "must be at least 10ms: ten buckets of a millisecond",
-            ),
-            (
-                self.calls_min > 0,
-                "prescriptions.gate.calls_min",
-                "must be at least 1",
-            ),
-            (
-                !self.open_for.is_zero() && self.open_for <= self.open_for_max,
-                "prescriptions.gate.open_for",
-                "must be longer than zero and at most open_for_max",
-            ),
-            (
-                self.ramp <= RAMP_MAX,
-                "prescriptions.gate.ramp",
-                "must be at most 1h",
-            ),
-        ])
+        broken(
+            at,
+            &[
+                (
+                    self.failures_in_row > 0,
+                    "failures_in_row",
+                    "must be at least 1",
+                ),
+                (
+                    share(self.failure_share),
+                    "failure_share",
+                    "must lie above 0 and at most at 1",
+                ),
+                (
+                    share(self.slow_share),
+                    "slow_share",
+                    "must lie above 0 and at most at 1",
+                ),
+                (
+                    self.window >= Duration::from_millis(10),
+                    "window",
+                    "must be at least 10ms: ten buckets of a millisecond",
+                ),
+                (self.calls_min > 0, "calls_min", "must be at least 1"),
+                (
+                    !self.open_for.is_zero() && self.open_for <= self.open_for_max,
+                    "open_for",
+                    "must be longer than zero and at most open_for_max",
+                ),
+                (self.ramp <= RAMP_MAX, "ramp", "must be at most 1h"),
+            ],
+        )
     }
 }

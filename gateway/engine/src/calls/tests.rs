@@ -9,6 +9,7 @@ use policies::operation::{LaneName, Late, Resend};
 use policies::rules::{AdmissionKind, GateRules};
 
 use super::*;
+use crate::ports::Unwatched;
 use crate::stop::StopSwitch;
 
 const SCHEDULES: u64 = 10_000;
@@ -98,7 +99,15 @@ fn calls(clock: &Arc<HandClock>, chance: &Arc<Seeded>) -> Calls {
     };
     let (_, stop) = StopSwitch::new();
     let (clock, chance) = (Arc::clone(clock), Arc::clone(chance));
-    Calls::new(Arc::new(Nobody), &[row], &rules, clock, chance, stop)
+    Calls::new(
+        Arc::new(Nobody),
+        &[row],
+        &rules,
+        clock,
+        chance,
+        Arc::new(Unwatched),
+        stop,
+    )
 }
 
 /// One call of a schedule: its room, its leave, and when it began.

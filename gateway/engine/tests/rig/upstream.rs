@@ -169,6 +169,7 @@ impl ModelUpstream {
             },
         };
         Ok(Answer {
+            tags: Vec::new(),
             fact,
             body: Opaque(b"receipt".to_vec()),
             document: None,

@@ -9,7 +9,7 @@ use engine::delivery::Delivery;
 use engine::lane::write_behind::{self, Door};
 use engine::lots::Lots;
 use engine::numbers::Numbers;
-use engine::ports::{Clock, Rng};
+use engine::ports::{Clock, Rng, Unwatched};
 use engine::stop::StopSwitch;
 use tokio::task::JoinSet;
 
@@ -52,6 +52,7 @@ impl Process {
             &rules.lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
+            Arc::new(Unwatched),
             stop.clone(),
         ));
         world.ledger.recovers(clock.now());

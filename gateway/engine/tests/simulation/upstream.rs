@@ -280,6 +280,7 @@ impl Far {
             Said::Others => return Err(rejected(Code::NumberTaken)),
         };
         Ok(Answer {
+            tags: Vec::new(),
             fact,
             body: Opaque(b"receipt".to_vec()),
             document: None,

@@ -18,7 +18,7 @@ use engine::calls::Calls;
 use engine::core::{Core, Traffic};
 use engine::lane::write_behind::open;
 use engine::numbers::Numbers;
-use engine::ports::{Answer, Clock, Request as UpstreamRequest, Rng, Upstream};
+use engine::ports::{Answer, Clock, Request as UpstreamRequest, Rng, Unwatched, Upstream};
 use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -254,6 +254,7 @@ impl Kit {
             &rules.lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
+            Arc::new(Unwatched),
             stop.clone(),
         ));
         let write = adapters::sac::OPERATIONS
