@@ -20,16 +20,17 @@ use actix_web::rt::System;
 use adapters::sac::{ANNULLA, Sac};
 use engine::clock::AnchoredClock;
 use engine::ports::Clock;
-use policies::rules::SacRules;
 use store::sealing::{Key, KeyError};
 use store::sqlite::{self, Sqlite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::{Config, StoreFiles};
+use crate::config::StoreFiles;
 use crate::edge::{self, Gateway};
 use crate::policy::Policy;
+use crate::rules::{Composed, RulesError};
+use crate::told::Told;
 use lanes::Lanes;
 
 /// The number of the policy that a process starts with.
@@ -47,6 +48,9 @@ pub enum ServeError {
     /// The key file is not one.
     #[error("cannot read the key of the store")]
     Key(#[source] KeyError),
+    /// The policies break rules, and no good one is remembered.
+    #[error(transparent)]
+    Policies(#[from] RulesError),
     /// The store does not open.
     #[error("cannot open the store")]
     Store(#[source] sqlite::OpenError),
@@ -79,7 +83,9 @@ pub enum Fatal {
 }
 
 /// Serves until told to stop.
-pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
+pub fn serve(told: Told) -> Result<(), ServeError> {
+    let config = told.settings.config;
+    let (_, Composed { rules, .. }) = told.policies?;
     let runtime = Builder::new_multi_thread()
         .thread_name("lane")
         .enable_all()
