@@ -30,7 +30,11 @@ use tokio::sync::watch;
 
 use crate::config::{Config, StoreFiles};
 use crate::edge::{self, Gateway};
+use crate::policy::Policy;
 use lanes::Lanes;
+
+/// The number of the policy that a process starts with.
+const FIRST_GENERATION: u64 = 1;
 
 /// How long callers are given to hear that their write is unknown, before a poisoned process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -101,7 +105,7 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
     let lanes = runtime.block_on(Lanes::start(
         Arc::clone(&store) as _,
         sac,
-        &rules,
+        Policy::new(FIRST_GENERATION, rules),
         &clock,
         &alarm,
     ));
@@ -112,9 +116,7 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         callers: config.callers,
         clock,
         limits: config.limits,
-        fallback: rules.prescriptions.fallback,
-        authn_age_max: rules.prescriptions.authn_age_max,
-        checks_off: rules.prescriptions.checks_off,
+        policy: lanes.policy.clone(),
         drain: config.shutdown.drain,
     };
     let served = System::new().block_on(async {
