@@ -111,7 +111,7 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
     ));
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
-        calls: lanes.calls.clone(),
+        calls: lanes.calls.to_vec(),
         store: Arc::clone(&store) as _,
         callers: config.callers,
         clock,

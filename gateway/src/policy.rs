@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use adapters::sac::AuthnAgeMax;
 use policies::rules::{LaneRules, LotRules, RegistryRules, SacRules, WriteBehindRules};
 
 /// One generation of the policy.
@@ -29,6 +30,16 @@ impl Policy {
             prescriptions: Arc::new(rules.prescriptions),
             lots: Arc::new(rules.lots),
             registry: Arc::new(rules.registry),
+        }
+    }
+
+    /// How old an authentication may be that a call to the SAC states.
+    pub fn authn_age_max(&self) -> AuthnAgeMax {
+        let ages = self.prescriptions.authn_age_max;
+        AuthnAgeMax {
+            send: ages.send,
+            annul: ages.annul,
+            read: ages.read,
         }
     }
 

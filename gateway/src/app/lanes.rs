@@ -33,7 +33,7 @@ pub(super) struct Lanes {
     /// The way into `sac.prescriptions`.
     pub(super) prescriptions: Door,
     /// The calls of each lane.
-    pub(super) calls: Vec<Arc<Calls>>,
+    pub(super) calls: [Arc<Calls>; 2],
     /// The policy in force, for the edge to load.
     pub(super) policy: Live<Policy>,
     rules: Live<WriteBehindRules>,
@@ -116,7 +116,7 @@ impl Lanes {
             lot_rules,
             adopting: Mutex::new(()),
             sac,
-            calls: vec![prescriptions_calls, lots_calls],
+            calls: [prescriptions_calls, lots_calls],
             switch,
             tasks,
         }
@@ -126,6 +126,10 @@ impl Lanes {
     /// what is on disk, and for every gate. What is under way goes on by the policy it began under.
     pub(super) fn adopt(&self, policy: &Arc<Policy>) {
         let _one_at_a_time = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
+        let [prescriptions, lots] = &self.calls;
+        prescriptions.adopt(&policy.prescriptions_lane());
+        lots.adopt(&policy.lots_lane());
+        self.sac.adopt(policy.authn_age_max());
         self.rules.replace(Arc::clone(&policy.prescriptions));
         self.lot_rules.replace(Arc::clone(&policy.lots));
         self.policy.replace(Arc::clone(policy));
