@@ -40,6 +40,7 @@ impl Policy {
             send: ages.send,
             annul: ages.annul,
             read: ages.read,
+            registry: self.registry.authn_age_max,
         }
     }
 
