@@ -22,6 +22,7 @@ mod directory;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use policies::rules::SacRules;
 use policies::rules::knobs::needs_restart;
 use policies::time::Timestamp;
 use policies::toggle::Toggle;
@@ -30,7 +31,7 @@ use toml::Value;
 use crate::policy::Policy;
 use crate::rules::{
     Change, Composed, Composer, Effective, Files, Fingerprint, RulesError, changes, fingerprint,
-    full, of_sac, typed,
+    of_sac, typed,
 };
 use kept::{Ended, Held, Kept};
 
@@ -78,6 +79,17 @@ pub struct Generations {
     /// What is wrong with what is in the directory; empty if it is what is in force.
     problems: Vec<String>,
     refused: Option<Refused>,
+    /// What the store does not remember as it is.
+    pub(crate) owed: Owed,
+}
+
+/// What is still to be put on disk.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owed {
+    /// Toggles in force, and those that ended.
+    pub(crate) toggles: bool,
+    /// The files in force.
+    pub(crate) last_good: bool,
 }
 
 /// What was found last and is not in force.
@@ -120,6 +132,7 @@ impl Generations {
         kept: Kept,
         now: Timestamp,
     ) -> Result<Generations, RulesError> {
+        let remembered = kept.clone();
         let is_sound = |files: &Files| composer.compose(files, &[]).map(|_| ());
         let found = found.and_then(|files| is_sound(&files).map(|()| files));
         let (files, problems) = match (found, kept.last_good) {
@@ -132,7 +145,10 @@ impl Generations {
         for held in kept.toggles {
             let held = held.restored(now);
             if held.toggle.expires_at <= now {
-                tracing::info!(toggle.target = held.toggle.target, "a toggle ended meanwhile");
+                tracing::info!(
+                    toggle.target = held.toggle.target,
+                    "a toggle ended meanwhile"
+                );
                 kept::push(&mut ended, Ended::expired(held, now));
             } else {
                 toggles.insert(held.toggle.target.clone(), held);
@@ -142,7 +158,11 @@ impl Generations {
             Ok(composed) => composed,
             Err(problems) => {
                 let targets: Vec<_> = toggles.keys().collect();
-                tracing::error!(?targets, ?problems, "the toggles do not fit the files: let go of");
+                tracing::error!(
+                    ?targets,
+                    ?problems,
+                    "the toggles do not fit the files: let go of"
+                );
                 for held in std::mem::take(&mut toggles).into_values() {
                     kept::push(&mut ended, Ended::expired(held, now));
                 }
@@ -150,7 +170,12 @@ impl Generations {
                 composed.map_err(|problems| RulesError { problems })?
             }
         };
+        let owed = Owed {
+            toggles: !toggles.values().eq(&remembered.toggles) || ended != remembered.ended,
+            last_good: remembered.last_good.as_ref() != Some(&files),
+        };
         Ok(Generations {
+            owed,
             composer: composer.begun_with(&composed.layers),
             number: FIRST,
             since: now,
@@ -166,6 +191,11 @@ impl Generations {
     /// The policy in force.
     pub fn policy(&self) -> Policy {
         Policy::new(self.number, self.composed.rules.clone())
+    }
+
+    /// Its rules.
+    pub fn rules(&self) -> &SacRules {
+        &self.composed.rules
     }
 
     /// What operators are shown.
