@@ -22,8 +22,8 @@ pub(super) struct Settings {
 
 impl Settings {
     /// A gateway over the certificates in `certs`, its state in `store`, the SAC's services at these
-    /// addresses.
-    pub(super) fn new(certs: &Path, store: &Path, sac: (SocketAddr, SocketAddr)) -> Settings {
+    /// addresses: prescriptions, lots, registry.
+    pub(super) fn new(certs: &Path, store: &Path, sac: [SocketAddr; 3]) -> Settings {
         let file = |name: &str| json!(certs.join(name));
         let config = [
             ("listen.address", json!("127.0.0.1:0")),
@@ -35,8 +35,12 @@ impl Settings {
             ("store.directory", json!(store)),
             ("store.key_file", file("store.key")),
             ("callers.file", file("callers.toml")),
-            ("sac.prescriptions_url", json!(format!("https://{}", sac.0))),
-            ("sac.lots_url", json!(format!("https://{}", sac.1))),
+            (
+                "sac.prescriptions_url",
+                json!(format!("https://{}", sac[0])),
+            ),
+            ("sac.lots_url", json!(format!("https://{}", sac[1]))),
+            ("sac.registry_url", json!(format!("https://{}", sac[2]))),
             ("sac.trust_file", file("sac-ca.pem")),
             ("sac.certificate_file", file("region.pem")),
             ("sac.key_file", file("region.key")),
