@@ -14,6 +14,7 @@ pub mod caller;
 pub mod disk;
 pub mod gateway;
 pub mod load;
+mod policies;
 pub mod power;
 pub mod prescription;
 pub mod record;
@@ -46,12 +47,16 @@ use strace::{Start, Strace};
 use wait::until;
 
 /// The organisations of every world.
-const CALLERS: [certs::Caller<'static>; 3] = [
+const CALLERS: [certs::Caller<'static>; 4] = [
     certs::Caller::practice("practice-a"),
     certs::Caller::practice("practice-b"),
     certs::Caller {
         organization: "pharmacy-a",
         profiles: &["pharmacy"],
+    },
+    certs::Caller {
+        organization: "operator-a",
+        profiles: &["operator"],
     },
 ];
 /// How long everything accepted may take to settle once the SAC is well.

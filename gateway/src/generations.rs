@@ -56,6 +56,7 @@ pub type Unsound = (&'static str, String);
 type Toggles = BTreeMap<String, Held>;
 
 /// A candidate that keeps every rule, and is not in force.
+#[derive(Clone)]
 pub(crate) struct Candidate {
     files: Files,
     toggles: Toggles,

@@ -284,6 +284,7 @@ fn every_route_of_the_server_is_described() {
     let expected = [
         "/events",
         "/openapi.json",
+        "/policies",
         "/prescriptions",
         "/prescriptions/search",
         "/prescriptions/{id}",
@@ -293,6 +294,8 @@ fn every_route_of_the_server_is_described() {
         "/prescriptions/{id}/paper",
         "/prescriptions/{id}/reminder",
         "/status",
+        "/toggles",
+        "/toggles/withdraw",
     ];
     assert_eq!(described, expected);
 }
