@@ -14,7 +14,7 @@ pub mod caller;
 pub mod disk;
 pub mod gateway;
 pub mod load;
-mod policies;
+mod operating;
 pub mod power;
 pub mod prescription;
 pub mod record;

@@ -108,8 +108,8 @@ pub fn serve(told: Told) -> Result<(), ServeError> {
         alarm.clone(),
     )?);
     let operators: Arc<dyn OperatorStates> = Arc::clone(&store) as _;
-    let begun = policies::begin(told.policies, &config, operators.as_ref(), &clock);
-    let generations = runtime.block_on(begun)?;
+    let generations =
+        runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
     let settings = config.sac.settings(generations.rules(), relations);
     let sac = Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?);
     let policy = generations.policy();
@@ -155,9 +155,7 @@ pub fn serve(told: Told) -> Result<(), ServeError> {
     } else {
         Duration::ZERO
     };
-    runtime.block_on(policies.join());
-    let lanes = Arc::into_inner(lanes).expect("whoever kept policies in force in them has ended");
-    finish(runtime, lanes, &store, drain);
+    finish(runtime, policies, lanes, &store, drain);
     served
 }
 
@@ -217,9 +215,17 @@ async fn stop(handle: &ServerHandle, lanes: &Lanes, drain: Duration) {
     }
 }
 
-/// Joins the lanes and closes the store, in this order and within bounds.
-fn finish(runtime: Runtime, lanes: Lanes, store: &Sqlite, drain: Duration) {
+/// Ends changes of the policy, joins the lanes and closes the store, in this order and within bounds.
+fn finish(
+    runtime: Runtime,
+    policies: Policies,
+    lanes: Arc<Lanes>,
+    store: &Sqlite,
+    drain: Duration,
+) {
     runtime.block_on(async {
+        policies.join().await;
+        let lanes = Arc::into_inner(lanes).expect("whoever changed the policy in them has ended");
         lanes.join(drain).await;
         store.close().await;
     });

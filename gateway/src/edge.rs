@@ -53,7 +53,7 @@ use self::limiter::Limiter;
 use self::respond::Problem;
 use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen};
-use crate::generations::keeper::Desk;
+use crate::generations::desk::Desk;
 use crate::policy::Policy;
 use crate::tls::CertificateDigest;
 

@@ -14,6 +14,7 @@
 //!
 //! A toggle that was kept and does not fit the files any more is let go of at start, and named.
 
+pub mod desk;
 pub mod keeper;
 pub mod kept;
 

@@ -68,7 +68,8 @@ async fn a_directory_behind_a_link_is_followed() {
     let operator = world.operator();
     let directory = world.policies_dir();
     let data = |name: &str, wait: &str| {
-        let text = world.policy_text().replace("\"1s\"", wait);
+        let line = |wait: &str| format!("prescriptions.answer_within = {wait}\n");
+        let text = world.policy_text().replace(&line("\"1s\""), &line(wait));
         let at = directory.join(name);
         fs::create_dir(&at).expect("a directory can be made");
         fs::write(at.join("sac.toml"), text).expect("a policy can be written");
@@ -152,12 +153,9 @@ async fn the_last_good_policy_survives_a_restart() {
     assert!(policies.text("/problems/0").contains("lots.kind = 0"));
     assert_eq!(operator.policy_value(WAIT).await, "\"1500ms\"");
     assert!(world.output().contains("serving with the last good one"));
-    let checked = gateway::run(
-        &["check", "--config"],
-        world.config_file(),
-        &world.directory().join("check.log"),
-    );
-    assert_eq!(checked.await.code, Some(WRONG));
+    let output = world.directory().join("check.log");
+    let checked = gateway::run(&["check", "--config"], world.config_file(), &output).await;
+    assert_eq!(checked.code, Some(WRONG));
 
     world.repolicy("lots.kind", 3);
     let taken = |reply: &tests::world::caller::Reply| reply.at("/is_last_good") == false;

@@ -14,7 +14,8 @@ use super::lanes::{Lanes, watched};
 use super::{Fatal, ServeError};
 use crate::config::Config;
 use crate::generations::Generations;
-use crate::generations::keeper::{Desk, Parts, open};
+use crate::generations::desk::Desk;
+use crate::generations::keeper::{Parts, open};
 use crate::generations::kept::Kept;
 use crate::rules::{Composed, Composer, Files, RulesError};
 
@@ -37,10 +38,12 @@ pub(super) fn refuse_at_once(told: &Told, config: &Config) -> Result<(), RulesEr
 pub(super) async fn begin(
     told: Told,
     config: &Config,
-    store: &dyn OperatorStates,
+    store: &Arc<dyn OperatorStates>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Generations, ServeError> {
-    let kept = Kept::read(store).await.map_err(ServeError::Unreadable)?;
+    let kept = Kept::read(store.as_ref())
+        .await
+        .map_err(ServeError::Unreadable)?;
     let found = told.map(|(files, _)| files).map_err(|error| error.problems);
     let composer = Composer::new(Some(config.listen.answer_within));
     let generations = Generations::begin(composer, found, kept, clock.now())?;
