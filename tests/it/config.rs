@@ -241,7 +241,7 @@ fn contradictions() -> Vec<Contradiction> {
                 ("prescriptions.authn_age_max.read", json!("29m")),
             ],
             vec![
-                "watch.look_after: needs",
+                "watch.look_after = ",
                 "watch.horizon = ",
                 "authn_age_max.send = ",
                 "authn_age_max.annul = ",
