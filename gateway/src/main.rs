@@ -2,11 +2,12 @@
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use gateway::check::{self, Other};
+use gateway::operator::{self, AskError, Request};
 use gateway::told::{self, Told, ToldError, chain};
 use gateway::{app, edge, telemetry};
 
@@ -42,14 +43,103 @@ enum Command {
         #[arg(long, value_name = "TARGET=VALUE")]
         toggle: Vec<String>,
     },
+    /// See, set and withdraw toggles of a running gateway.
+    Toggle {
+        /// The operator's file: which gateway, and who asks.
+        #[arg(long, value_name = "FILE")]
+        operator: PathBuf,
+        #[command(subcommand)]
+        request: Toggle,
+    },
     /// Print the description of the API (OpenAPI 3.1).
     Openapi,
     /// Print the table of error codes (Markdown).
     Codes,
 }
 
+#[derive(Subcommand)]
+enum Toggle {
+    /// The toggles in force.
+    List,
+    /// Put a value in force for a while.
+    Set {
+        /// The value of the policy, as sac.prescriptions.mode.
+        target: String,
+        /// What it is to be, as forced-open, 2s or 50.
+        value: String,
+        /// Why. Read by whoever has the next shift.
+        #[arg(long)]
+        reason: String,
+        /// For how long, as 2h.
+        #[arg(long = "for", value_name = "TIME")]
+        lasts: String,
+        /// Who. The user of this system, if it is left out.
+        #[arg(long)]
+        author: Option<String>,
+        /// Change nothing, and say what would.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take a toggle back.
+    Withdraw {
+        /// The value of the policy.
+        target: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// Who. The user of this system, if it is left out.
+        #[arg(long)]
+        author: Option<String>,
+    },
+}
+
+impl From<Toggle> for Request {
+    fn from(toggle: Toggle) -> Request {
+        let author = |named: Option<String>| {
+            let named = named.or_else(|| std::env::var("USER").ok());
+            named.unwrap_or_default()
+        };
+        match toggle {
+            Toggle::List => Request::List,
+            Toggle::Set {
+                target,
+                value,
+                reason,
+                lasts,
+                author: named,
+                dry_run,
+            } => Request::Set {
+                target,
+                value,
+                reason,
+                author: author(named),
+                lasts,
+                dry_run,
+            },
+            Toggle::Withdraw {
+                target,
+                reason,
+                author: named,
+            } => Request::Withdraw {
+                target,
+                reason,
+                author: author(named),
+            },
+        }
+    }
+}
+
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            // There is nobody left to tell that it cannot be printed.
+            drop(usage.print());
+            let is_wrong = usage.use_stderr();
+            return ExitCode::from(if is_wrong { EXIT_CONFIGURATION } else { 0 });
+        }
+    };
+    match arguments.command {
         Command::Serve { config } => with_settings(config, serve),
         Command::Check {
             config,
@@ -59,6 +149,7 @@ fn main() -> ExitCode {
             let other = Other { directory, toggles };
             with_settings(config, |told| check(told, &other))
         }
+        Command::Toggle { operator, request } => toggle(&operator, request.into()),
         Command::Openapi => print(&edge::openapi::text()),
         Command::Codes => print(&edge::codes::markdown()),
     }
@@ -112,6 +203,27 @@ fn serve(told: Told) -> ExitCode {
 fn failed(error: &dyn Error) -> ExitCode {
     eprintln!("argine: {}", chain(error));
     ExitCode::FAILURE
+}
+
+fn toggle(file: &Path, request: Request) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let asked = match runtime {
+        Ok(runtime) => runtime.block_on(operator::ask(file, request)),
+        Err(error) => return failed(&error),
+    };
+    match asked {
+        Ok(said) => print(&said),
+        Err(AskError::File(problems)) => {
+            eprintln!("argine: {}", file.display());
+            for problem in problems {
+                eprintln!("  {problem}");
+            }
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+        Err(error) => failed(&error),
+    }
 }
 
 /// A reader that went away early is no failure of ours.

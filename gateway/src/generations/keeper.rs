@@ -317,6 +317,10 @@ impl Keeper {
             .toggles()
             .find(|held| held.toggle.target == target);
         let held = held.cloned().ok_or(Refusal::NoSuchToggle)?;
+        let unsound = unsound(&held, &by);
+        if !unsound.is_empty() {
+            return Err(Refusal::Unsound(unsound));
+        }
         let candidate = self.generations.without(std::slice::from_ref(&target));
         let candidate = candidate.map_err(|problems| {
             let problems = problems.into_iter().map(|problem| ("target", problem));
@@ -459,6 +463,20 @@ impl Keeper {
     }
 }
 
+/// What is wrong with the words of who takes a toggle back: they have the limits of who set it.
+fn unsound(held: &Held, by: &Withdrawn) -> Vec<Unsound> {
+    let worded = Toggle {
+        author: by.author.clone(),
+        reason: by.reason.clone(),
+        ..held.toggle.clone()
+    };
+    let problems = worded.problems().into_iter();
+    let words = problems.filter(|problem| matches!(problem.key.as_str(), "author" | "reason"));
+    words
+        .map(|problem| (super::field(&problem.key), problem.rule.to_owned()))
+        .collect()
+}
+
 fn is_owed(written: Result<(), WriteError>, what: &str) -> bool {
     if let Err(error) = written {
         tracing::warn!(%error, what, "not on disk yet; tried again soon");
@@ -472,3 +490,6 @@ fn instant(at: Timestamp) -> String {
     let instant = jiff::Timestamp::from_millisecond(millis);
     instant.unwrap_or(jiff::Timestamp::MAX).to_string()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

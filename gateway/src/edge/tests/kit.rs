@@ -287,6 +287,7 @@ impl Kit {
                 organizations_max: 10,
             },
             policy: Live::new(policy),
+            policies: crate::generations::keeper::tests::desk_that_is_gone(),
             drain: Duration::from_secs(1),
         }
     }
