@@ -14,11 +14,17 @@ use actix_web::middleware::from_fn;
 use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::web::Data;
 use actix_web::{App, HttpMessage};
+use adapters::model::Relations;
 use engine::calls::Calls;
 use engine::core::{Core, Traffic};
+use engine::lane::read_through::{self, ReadCore};
 use engine::lane::write_behind::open;
+use engine::live::Live;
 use engine::numbers::Numbers;
-use engine::ports::{Answer, Clock, Request as UpstreamRequest, Rng, Unwatched, Upstream};
+use engine::ports::{
+    Answer, Clock, Digest, LookupKey, ReadError, Request as UpstreamRequest, Rng,
+    Shelf as PersonShelf, Shelved, Unwatched, Upstream, WriteError,
+};
 use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -244,6 +250,7 @@ impl Kit {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
         let rules = crate::rules::load(None, None).unwrap();
+        let registry = Live::new(rules.registry);
         let rules = rules.prescriptions;
         let fallback = rules.fallback.clone();
         let authn_age_max = rules.authn_age_max;
@@ -261,6 +268,14 @@ impl Kit {
             .iter()
             .find(|row| row.op == adapters::sac::INVIO)
             .unwrap();
+        let (persons, _look_ups_are_gone) = read_through::open(ReadCore {
+            lane: adapters::sac::REGISTRY,
+            calls: Arc::clone(&calls),
+            shelf: Arc::new(Empty),
+            clock: Arc::clone(&clock),
+            rules: registry.clone(),
+            stop: stop.clone(),
+        });
         let core = Core {
             traffic: Traffic::new(),
             lane: adapters::sac::PRESCRIPTIONS,
@@ -277,6 +292,9 @@ impl Kit {
         let (door, _lane_is_gone) = open(Arc::new(core));
         Gateway {
             prescriptions: door,
+            persons,
+            relations: Relations::new(&[7; 32]),
+            registry,
             calls: vec![calls],
             store: Arc::clone(&self.shelf) as _,
             callers,
@@ -302,6 +320,31 @@ struct Even;
 impl Rng for Even {
     fn unit(&self) -> f64 {
         0.5
+    }
+}
+
+/// Nothing is known of anybody.
+struct Empty;
+
+impl PersonShelf for Empty {
+    fn get(&self, _: LookupKey) -> BoxFuture<'_, Result<Option<Shelved>, ReadError>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn put(&self, _: Shelved) -> BoxFuture<'_, Result<(), WriteError>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn remove(&self, _: LookupKey) -> BoxFuture<'_, Result<(), WriteError>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn purge(&self, _: Digest) -> BoxFuture<'_, Result<usize, WriteError>> {
+        async { Ok(0) }.boxed()
+    }
+
+    fn sweep(&self, _: Timestamp, _: usize) -> BoxFuture<'_, Result<usize, WriteError>> {
+        async { Ok(0) }.boxed()
     }
 }
 
