@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
+use adapters::model::Relations;
 use adapters::sac::{ANNULLA, Sac};
 use engine::clock::AnchoredClock;
 use engine::ports::Clock;
@@ -33,6 +34,10 @@ use lanes::Lanes;
 
 /// How long callers are given to hear that their write is unknown, before a poisoned process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What the key of digests of persons is derived for. Changing it makes everything that is kept
+/// about them unfindable.
+const RELATIONS: &str = "relations";
 
 /// The gateway could not serve, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -83,12 +88,15 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         .map_err(ServeError::Runtime)?;
     let clock: Arc<dyn Clock> = Arc::new(AnchoredClock::start());
     let (alarm, fatal) = watch::channel(None);
+    let key = Key::from_file(&config.store.key_file).map_err(ServeError::Key)?;
+    let relations = Relations::new(&key.derive(RELATIONS));
     let store = Arc::new(open_store(
         &config.store,
+        key,
         Arc::clone(&clock),
         alarm.clone(),
     )?);
-    let sac = Sac::open(&config.sac.settings(&rules)).map_err(ServeError::Sac)?;
+    let sac = Sac::open(&config.sac.settings(&rules, relations)).map_err(ServeError::Sac)?;
     let sac = Arc::new(sac);
     let lanes = runtime.block_on(Lanes::start(
         Arc::clone(&store) as _,
@@ -133,10 +141,10 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
 
 fn open_store(
     files: &StoreFiles,
+    key: Key,
     clock: Arc<dyn Clock>,
     alarm: watch::Sender<Option<Fatal>>,
 ) -> Result<Sqlite, ServeError> {
-    let key = Key::from_file(&files.key_file).map_err(ServeError::Key)?;
     let mut settings = sqlite::Settings::new(files.directory.clone(), key, clock, ANNULLA);
     settings.entries_max = files.entries_max;
     settings.on_poison = Some(Arc::new(move || {
