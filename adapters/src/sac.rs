@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use engine::live::Live;
 use engine::ports::{Answer, Request, Upstream};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -60,7 +61,7 @@ pub struct Sac {
     registry_url: String,
     region: Region,
     lot_kind: u8,
-    authn_age_max: AuthnAgeMax,
+    authn_age_max: Live<AuthnAgeMax>,
     relations: Relations,
     signer: saml::Signer,
     sanitel: sanitel::Sanitel,
@@ -125,6 +126,12 @@ impl Sac {
     /// When each certificate ends.
     pub fn expiries(&self) -> &[Expiry] {
         &self.expiries
+    }
+
+    /// States no authentication older than `authn_age_max` in calls that begin from now on. Everything
+    /// else that it was opened with stays: the kind of lots, too, by which their answers are read.
+    pub fn adopt(&self, authn_age_max: AuthnAgeMax) {
+        self.authn_age_max.replace(Arc::new(authn_age_max));
     }
 
     async fn attempt(
@@ -196,7 +203,7 @@ impl Sac {
         let age = now.duration_since(authority.instant.instant());
         // One of the future has no age: the edge has refused what is more than a clock's error.
         let age = Duration::try_from(age).unwrap_or_default();
-        match operations::authn_age_max(op, &self.authn_age_max) {
+        match operations::authn_age_max(op, &self.authn_age_max.load()) {
             Some(age_max) if age > age_max => Err(too_old()),
             Some(_) | None => Ok(()),
         }

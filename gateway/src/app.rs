@@ -30,7 +30,11 @@ use tokio::sync::watch;
 
 use crate::config::{Config, StoreFiles};
 use crate::edge::{self, Gateway};
+use crate::policy::Policy;
 use lanes::Lanes;
+
+/// The number of the policy that a process starts with.
+const FIRST_GENERATION: u64 = 1;
 
 /// How long callers are given to hear that their write is unknown, before a poisoned process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -96,25 +100,26 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         Arc::clone(&clock),
         alarm.clone(),
     )?);
-    let sac = Sac::open(&config.sac.settings(&rules, relations)).map_err(ServeError::Sac)?;
+    let sac = Sac::open(&config.sac.settings(&rules, relations.clone())).map_err(ServeError::Sac)?;
     let sac = Arc::new(sac);
     let lanes = runtime.block_on(Lanes::start(
         Arc::clone(&store) as _,
+        Arc::new(NoShelf),
         sac,
-        &rules,
+        Policy::new(FIRST_GENERATION, rules),
         &clock,
         &alarm,
     ));
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
-        calls: lanes.calls.clone(),
+        persons: lanes.persons.clone(),
+        relations,
+        calls: lanes.calls.to_vec(),
         store: Arc::clone(&store) as _,
         callers: config.callers,
         clock,
         limits: config.limits,
-        fallback: rules.prescriptions.fallback,
-        authn_age_max: rules.prescriptions.authn_age_max,
-        checks_off: rules.prescriptions.checks_off,
+        policy: lanes.policy.clone(),
         drain: config.shutdown.drain,
     };
     let served = System::new().block_on(async {
@@ -139,6 +144,14 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
     served
 }
 
+struct NoShelf;
+impl engine::ports::Shelf for NoShelf {
+    fn get(&self, _: engine::ports::LookupKey) -> futures_util::future::BoxFuture<'_, Result<Option<engine::ports::Shelved>, engine::ports::ReadError>> { Box::pin(async { Ok(None) }) }
+    fn put(&self, _: engine::ports::Shelved) -> futures_util::future::BoxFuture<'_, Result<(), engine::ports::WriteError>> { Box::pin(async { Ok(()) }) }
+    fn remove(&self, _: engine::ports::LookupKey) -> futures_util::future::BoxFuture<'_, Result<(), engine::ports::WriteError>> { Box::pin(async { Ok(()) }) }
+    fn purge(&self, _: engine::ports::Digest) -> futures_util::future::BoxFuture<'_, Result<usize, engine::ports::WriteError>> { Box::pin(async { Ok(0) }) }
+    fn sweep(&self, _: policies::time::Timestamp, _: usize) -> futures_util::future::BoxFuture<'_, Result<usize, engine::ports::WriteError>> { Box::pin(async { Ok(0) }) }
+}
 fn open_store(
     files: &StoreFiles,
     key: Key,

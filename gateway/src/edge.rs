@@ -48,7 +48,6 @@ use engine::lane::read_through::Reader;
 use engine::lane::write_behind::Door;
 use engine::live::Live;
 use engine::ports::{Clock, ReadError, Store};
-use policies::rules::{AuthnAgeRules, FallbackRules, RegistryRules};
 use tokio::time::timeout;
 
 use self::caller::Caller;
@@ -56,6 +55,7 @@ use self::limiter::Limiter;
 use self::respond::Problem;
 use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen};
+use crate::policy::Policy;
 use crate::tls::CertificateDigest;
 
 /// How long a caller whose body was not read to its end may take to hear the answer, before the
@@ -70,8 +70,6 @@ pub struct Gateway {
     pub persons: Reader,
     /// Makes the digests under which persons and callers are known there.
     pub relations: Relations,
-    /// What the policy says of look-ups.
-    pub registry: Live<RegistryRules>,
     /// The calls of every lane, whose gates the status shows.
     pub calls: Vec<Arc<Calls>>,
     /// What is read directly.
@@ -82,12 +80,8 @@ pub struct Gateway {
     pub clock: Arc<dyn Clock>,
     /// How much each organisation may ask.
     pub limits: Limits,
-    /// What a desk may do while the SAC does not answer.
-    pub fallback: FallbackRules,
-    /// How old a prescriber's authentication may be when it is used.
-    pub authn_age_max: AuthnAgeRules,
-    /// Edge checks that the policy has switched off, by id.
-    pub checks_off: Vec<String>,
+    /// The policy in force. A handler loads it once, and all that it does goes by that one.
+    pub policy: Live<Policy>,
     /// How long a stopping server waits for open requests.
     pub drain: Duration,
 }

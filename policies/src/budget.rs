@@ -39,6 +39,12 @@ impl RetryBudget {
         }
     }
 
+    /// Goes by another share and floor from now on. Instants that were given away stay given away.
+    pub fn adopt(&mut self, share: f64, floor_per_second: u32) {
+        self.share = share;
+        self.floor_per_second = f64::from(floor_per_second);
+    }
+
     /// A call begins.
     pub fn note_call(&mut self, now: Timestamp) {
         self.calls.note(now);

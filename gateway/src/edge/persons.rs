@@ -17,6 +17,8 @@ pub(crate) mod purge;
 mod request;
 pub(crate) mod resource;
 
+use std::time::Duration;
+
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use adapters::model::{CardQuery, PersonQuery};
@@ -78,7 +80,8 @@ pub(crate) async fn search(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let desk = Desk::of(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    let desk = Desk::of(&edge, &request, &policy.registry)?;
     let bytes = body::read(request.headers(), payload, edge.body).await?;
     let (tax_code, break_glass) = json::decode::<PersonSearch>(&bytes)?.check(desk.view)?;
     if let Some(reason) = break_glass {
@@ -90,6 +93,7 @@ pub(crate) async fn search(
         op: RICERCA,
         key,
         breaks_glass: break_glass.is_some(),
+        fresh_for: policy.registry.freshness.fresh_for,
     };
     let query = || PersonQuery {
         tax_code,
@@ -131,7 +135,8 @@ pub(crate) async fn verify(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let desk = Desk::of(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    let desk = Desk::of(&edge, &request, &policy.registry)?;
     let bytes = body::read(request.headers(), payload, edge.body).await?;
     let (tax_code, card_number) = json::decode::<CardToVerify>(&bytes)?.check()?;
     let relations = &edge.gateway.relations;
@@ -141,6 +146,7 @@ pub(crate) async fn verify(
         op: TESSERA,
         key,
         breaks_glass: false,
+        fresh_for: policy.registry.freshness.fresh_for,
     };
     let query = || CardQuery {
         tax_code,
@@ -157,6 +163,8 @@ struct Question {
     op: OpName,
     key: LookupKey,
     breaks_glass: bool,
+    /// For how long an answer is fresh by the policy that this request goes by.
+    fresh_for: Duration,
 }
 
 impl Question {
@@ -170,9 +178,8 @@ impl Question {
     ) -> Result<HttpResponse, Problem> {
         let asker = desk.asker(&edge.gateway.relations, self.breaks_glass);
         let reader = &edge.gateway.persons;
-        let fresh_for = edge.gateway.registry.load().freshness.fresh_for;
         if let Some(known) = reader.hit(&self.key, &asker) {
-            return Ok(found(&known, fresh_for));
+            return Ok(found(&known, self.fresh_for));
         }
         let lookup = Lookup {
             op: self.op,
@@ -184,7 +191,7 @@ impl Question {
             trace: trace(request),
         };
         match timeout(edge.answer_within, reader.lookup(lookup)).await {
-            Ok(Ok(Looked::Known(known))) => Ok(found(&known, fresh_for)),
+            Ok(Ok(Looked::Known(known))) => Ok(found(&known, self.fresh_for)),
             Ok(Ok(Looked::Absent(age))) => Err(not_found(self.subject, age)),
             Ok(Err(refusal)) => Err(refused(refusal, desk.authority.is_some())),
             Err(_) => Err(Problem::from(&codes::TOO_SLOW)),

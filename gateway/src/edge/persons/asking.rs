@@ -6,6 +6,7 @@ use actix_web::HttpRequest;
 use adapters::model::{Authority, Relations, View};
 use engine::entry::Organization;
 use engine::lookup::Asker;
+use policies::rules::RegistryRules;
 
 use super::request::Reason;
 use crate::callers::Profile;
@@ -34,7 +35,11 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Who makes `request`, if they may look persons up, and for a practice in whose name.
-    pub(super) fn of(edge: &Edge, request: &HttpRequest) -> Result<Desk, Problem> {
+    pub(super) fn of(
+        edge: &Edge,
+        request: &HttpRequest,
+        rules: &RegistryRules,
+    ) -> Result<Desk, Problem> {
         let caller = edge.caller(request)?;
         let view = match caller.profile {
             Profile::Practice => View::Practice,
@@ -48,7 +53,7 @@ impl Desk {
             }
         };
         let authority = match view {
-            View::Practice => Some(recent_authority(edge, &caller)?),
+            View::Practice => Some(recent_authority(&caller, rules)?),
             View::Pharmacy | View::Booking => None,
         };
         Ok(Desk {
@@ -83,9 +88,9 @@ impl Desk {
 }
 
 /// The doctor's authentication, if it is not older than the policy allows.
-fn recent_authority(edge: &Edge, caller: &Caller) -> Result<Authority, Problem> {
+fn recent_authority(caller: &Caller, rules: &RegistryRules) -> Result<Authority, Problem> {
     let authority = caller.authority()?;
-    if caller.authn_age(&authority) > edge.gateway.registry.load().authn_age_max {
+    if caller.authn_age(&authority) > rules.authn_age_max {
         return Err(too_old());
     }
     Ok(authority)

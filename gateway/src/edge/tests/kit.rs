@@ -38,6 +38,7 @@ use super::super::{Edge, Gateway, frame, routes};
 use super::store::Shelf;
 use crate::callers::{Callers, TokenRules};
 use crate::config::{BodyLimits, Limits};
+use crate::policy::Policy;
 use crate::tls::CertificateDigest;
 
 pub(crate) const AUDIENCE: &str = "https://argine.local/v1";
@@ -250,15 +251,12 @@ impl Kit {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
         let rules = crate::rules::load(None, None).unwrap();
-        let registry = Live::new(rules.registry);
-        let rules = rules.prescriptions;
-        let fallback = rules.fallback.clone();
-        let authn_age_max = rules.authn_age_max;
+        let policy = Policy::new(1, rules);
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Arc::new(Calls::new(
             Arc::new(Nobody),
             adapters::sac::OPERATIONS,
-            &rules.lane(),
+            &policy.prescriptions_lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
             Arc::new(Unwatched),
@@ -273,7 +271,7 @@ impl Kit {
             calls: Arc::clone(&calls),
             shelf: Arc::new(Empty),
             clock: Arc::clone(&clock),
-            rules: registry.clone(),
+            rules: Live::from(Arc::clone(&policy.registry)),
             stop: stop.clone(),
         });
         let core = Core {
@@ -286,7 +284,7 @@ impl Kit {
             numbers: Arc::new(Numbers::default()),
             clock: Arc::clone(&clock),
             rng,
-            rules,
+            rules: Live::from(Arc::clone(&policy.prescriptions)),
             stop,
         };
         let (door, _lane_is_gone) = open(Arc::new(core));
@@ -294,7 +292,6 @@ impl Kit {
             prescriptions: door,
             persons,
             relations: Relations::new(&[7; 32]),
-            registry,
             calls: vec![calls],
             store: Arc::clone(&self.shelf) as _,
             callers,
@@ -304,9 +301,7 @@ impl Kit {
                 window: Duration::from_secs(60),
                 organizations_max: 10,
             },
-            fallback,
-            authn_age_max,
-            checks_off: Vec::new(),
+            policy: Live::new(policy),
             drain: Duration::from_secs(1),
         }
     }
