@@ -100,7 +100,8 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         Arc::clone(&clock),
         alarm.clone(),
     )?);
-    let sac = Sac::open(&config.sac.settings(&rules, relations.clone())).map_err(ServeError::Sac)?;
+    let sac =
+        Sac::open(&config.sac.settings(&rules, relations.clone())).map_err(ServeError::Sac)?;
     let sac = Arc::new(sac);
     let lanes = runtime.block_on(Lanes::start(
         Arc::clone(&store) as _,
@@ -146,11 +147,40 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
 
 struct NoShelf;
 impl engine::ports::Shelf for NoShelf {
-    fn get(&self, _: engine::ports::LookupKey) -> futures_util::future::BoxFuture<'_, Result<Option<engine::ports::Shelved>, engine::ports::ReadError>> { Box::pin(async { Ok(None) }) }
-    fn put(&self, _: engine::ports::Shelved) -> futures_util::future::BoxFuture<'_, Result<(), engine::ports::WriteError>> { Box::pin(async { Ok(()) }) }
-    fn remove(&self, _: engine::ports::LookupKey) -> futures_util::future::BoxFuture<'_, Result<(), engine::ports::WriteError>> { Box::pin(async { Ok(()) }) }
-    fn purge(&self, _: engine::ports::Digest) -> futures_util::future::BoxFuture<'_, Result<usize, engine::ports::WriteError>> { Box::pin(async { Ok(0) }) }
-    fn sweep(&self, _: policies::time::Timestamp, _: usize) -> futures_util::future::BoxFuture<'_, Result<usize, engine::ports::WriteError>> { Box::pin(async { Ok(0) }) }
+    fn get(
+        &self,
+        _: engine::ports::LookupKey,
+    ) -> futures_util::future::BoxFuture<
+        '_,
+        Result<Option<engine::ports::Shelved>, engine::ports::ReadError>,
+    > {
+        Box::pin(async { Ok(None) })
+    }
+    fn put(
+        &self,
+        _: engine::ports::Shelved,
+    ) -> futures_util::future::BoxFuture<'_, Result<(), engine::ports::WriteError>> {
+        Box::pin(async { Ok(()) })
+    }
+    fn remove(
+        &self,
+        _: engine::ports::LookupKey,
+    ) -> futures_util::future::BoxFuture<'_, Result<(), engine::ports::WriteError>> {
+        Box::pin(async { Ok(()) })
+    }
+    fn purge(
+        &self,
+        _: engine::ports::Digest,
+    ) -> futures_util::future::BoxFuture<'_, Result<usize, engine::ports::WriteError>> {
+        Box::pin(async { Ok(0) })
+    }
+    fn sweep(
+        &self,
+        _: policies::time::Timestamp,
+        _: usize,
+    ) -> futures_util::future::BoxFuture<'_, Result<usize, engine::ports::WriteError>> {
+        Box::pin(async { Ok(0) })
+    }
 }
 fn open_store(
     files: &StoreFiles,

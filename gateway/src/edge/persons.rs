@@ -87,7 +87,10 @@ pub(crate) async fn search(
     if let Some(reason) = break_glass {
         desk.note_break_glass(reason, &request);
     }
-    let key = edge.gateway.relations.lookup(&tax_code, RICERCA, desk.view, "");
+    let key = edge
+        .gateway
+        .relations
+        .lookup(&tax_code, RICERCA, desk.view, "");
     let question = Question {
         subject: Subject::Person,
         op: RICERCA,
@@ -100,7 +103,9 @@ pub(crate) async fn search(
         view: desk.view,
         organization: desk.organization.0.clone(),
     };
-    question.answer(&edge, &request, &desk, || encode(&query())).await
+    question
+        .answer(&edge, &request, &desk, || encode(&query()))
+        .await
 }
 
 /// Verify a health card.
@@ -154,7 +159,9 @@ pub(crate) async fn verify(
         view: desk.view,
         organization: desk.organization.0.clone(),
     };
-    question.answer(&edge, &request, &desk, || encode(&query())).await
+    question
+        .answer(&edge, &request, &desk, || encode(&query()))
+        .await
 }
 
 /// What is asked, of whichever kind.

@@ -81,7 +81,10 @@ fn cache_status(known: &Known, fresh_for: Duration) -> String {
             // Rounded up: what is stale has none left.
             let over = known.age.saturating_sub(fresh_for);
             let over = over.as_secs() + u64::from(over.subsec_nanos() > 0);
-            add(format_args!("ttl={}{over}", if over > 0 { "-" } else { "" }));
+            add(format_args!(
+                "ttl={}{over}",
+                if over > 0 { "-" } else { "" }
+            ));
         }
     }
     if let Way::Stale(reason) = known.way {
@@ -189,3 +192,5 @@ fn fault(reason: Reason) -> Fault {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -10,12 +10,12 @@ use policies::rules::RegistryRules;
 
 use super::request::Reason;
 use crate::callers::Profile;
+use crate::edge::Edge;
 use crate::edge::caller::Caller;
 use crate::edge::codes::{self, Text};
 use crate::edge::prescriptions::too_old;
 use crate::edge::respond::Problem;
 use crate::edge::trace::Trace;
-use crate::edge::Edge;
 
 /// Where look-ups under a broken glass are found in the log.
 const BREAK_GLASS: &str = "argine::break_glass";
@@ -68,7 +68,10 @@ impl Desk {
         let subject = self.authority.as_ref().map(|authority| &authority.subject);
         Asker {
             caller: relations.caller(&self.organization.0, subject),
-            tags: subject.map(|doctor| relations.doctor(doctor)).into_iter().collect(),
+            tags: subject
+                .map(|doctor| relations.doctor(doctor))
+                .into_iter()
+                .collect(),
             breaks_glass,
         }
     }

@@ -71,7 +71,9 @@ impl Reason {
     }
 
     fn parse(word: &str) -> Option<Reason> {
-        Reason::ALL.into_iter().find(|reason| reason.as_str() == word)
+        Reason::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == word)
     }
 }
 

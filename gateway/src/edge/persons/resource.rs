@@ -41,7 +41,7 @@ pub(crate) struct AssistedPerson {
     birth: Birth,
     /// Where resident. For practices.
     #[schema(nullable = false)]
-    residence: Option<Residence>,
+    residence: Option<PersonResidence>,
     /// Who assists.
     assistance: Assistance,
     /// On whose list. For practices; null without a doctor.
@@ -74,7 +74,7 @@ pub(crate) struct Birth {
 
 /// A residence.
 #[derive(ToSchema)]
-pub(crate) struct Residence {
+pub(crate) struct PersonResidence {
     /// Where.
     #[schema(max_length = 100)]
     municipality: String,

@@ -55,15 +55,15 @@ pub(crate) struct Practices {
 }
 
 pub(crate) fn practices() -> Practices {
-    practices_at(A)
+    practices_at(A, "practice")
 }
 
-/// The practices, the first of them behind `certificate`.
-fn practices_at(certificate: CertificateDigest) -> Practices {
+/// The practices, the first of them behind `certificate` and with this profile.
+fn practices_at(certificate: CertificateDigest, profile: &str) -> Practices {
     let directory = tempfile::tempdir().unwrap();
     let key_a = mint(directory.path(), "a");
     let key_b = mint(directory.path(), "b");
-    let a = entry("a", "practice", certificate);
+    let a = entry("a", profile, certificate);
     let text = a + &entry("b", "pharmacy", B);
     let rules = TokenRules {
         audience: AUDIENCE.to_owned(),
@@ -162,13 +162,19 @@ impl Kit {
         Kit::of(certificate, &claims("a", "practice"))
     }
 
+    /// A kit whose practice a is no practice: it acts as this profile.
+    pub(crate) fn acting(profile: &str) -> Kit {
+        Kit::of(A, &claims("a", profile))
+    }
+
     /// A kit whose practice a says `claims`.
     pub(crate) fn claiming(claims: &Value) -> Kit {
         Kit::of(A, claims)
     }
 
     fn of(certificate: CertificateDigest, claims_a: &Value) -> Kit {
-        let practices = practices_at(certificate);
+        let profile = claims_a["profile"].as_str().unwrap();
+        let practices = practices_at(certificate, profile);
         let token_a = sign(&practices.key_a, "practice-a-1", claims_a);
         let token_b = sign(&practices.key_b, "practice-b-1", &claims("b", "pharmacy"));
         Kit {
