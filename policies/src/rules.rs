@@ -6,6 +6,7 @@
 mod calls;
 mod desk;
 mod gate;
+pub mod knobs;
 mod registry;
 
 use std::time::Duration;
