@@ -8,7 +8,9 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
-use adapters::model::{Access, Indication, Kind, Priority, Recipient, Visit};
+use adapters::model::{
+    Access, CardFault, CardKind, Indication, Kind, Priority, Recipient, Sex, Visit,
+};
 use policies::delivery::Fallback;
 use policies::failure::Code;
 use policies::state::State;
@@ -242,12 +244,21 @@ fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
             "reason",
             Reason::ALL.iter().map(|word| word.as_str()).collect(),
         ),
-        ("AssistedPerson", "sex", vec!["F", "M"]),
+        (
+            "AssistedPerson",
+            "sex",
+            Sex::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
+        (
+            "HealthCard",
+            "kind",
+            CardKind::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
         ("Freshness", "source", vec!["sac"]),
         (
             "HealthCard",
             "reason",
-            vec!["expired", "replaced", "not-this-person"],
+            CardFault::ALL.iter().map(|word| word.as_str()).collect(),
         ),
         ("Problem", "fault", vec!["caller", "upstream", "gateway"]),
         (

@@ -9,8 +9,7 @@
 //! 3. `Cache-Status` says `hit` only where the request did not go forward, and `fwd` only where it did
 //!    (RFC 9211): one that went and failed is `fwd=stale`.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::Write;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -50,7 +49,7 @@ pub(super) fn found(known: &Known, fresh_for: Duration) -> HttpResponse {
 fn body(known: &Known, wall: Timestamp) -> Vec<u8> {
     let as_of = i64::try_from((wall - known.age).0 / 1_000).unwrap_or(i64::MAX);
     let as_of = jiff::Timestamp::from_second(as_of).unwrap_or(jiff::Timestamp::MAX);
-    let is_stale = known.fresh_for.is_none();
+    let is_stale = matches!(known.way, Way::Stale(_));
     let mut bytes = Vec::with_capacity(FRESHNESS_BYTES_MAX + known.body.len());
     write!(
         bytes,
@@ -63,34 +62,27 @@ fn body(known: &Known, wall: Timestamp) -> Vec<u8> {
 
 /// How the answer was come by (RFC 9211).
 fn cache_status(known: &Known, fresh_for: Duration) -> String {
-    let mut text = String::from("argine");
-    let mut add = |parameter: std::fmt::Arguments<'_>| {
-        write!(text, "; {parameter}").expect("writing to a String cannot fail");
-    };
     match known.way {
-        Way::Hit => add(format_args!("hit")),
-        Way::Loaded => add(format_args!("fwd=miss; stored")),
-        Way::Collapsed => add(format_args!("fwd=miss; collapsed")),
-        Way::Stale(reason) if went_forward(reason) => add(format_args!("fwd=stale")),
-        Way::Stale(_) => add(format_args!("hit")),
-    }
-    match known.fresh_for {
-        Some(left) if known.way == Way::Hit => add(format_args!("ttl={}", left.as_secs())),
-        Some(_) => {}
-        None => {
+        Way::Hit => {
+            let left = known.fresh_for.unwrap_or_default().as_secs();
+            format!("argine; hit; ttl={left}")
+        }
+        Way::Loaded => "argine; fwd=miss; stored".to_owned(),
+        Way::Collapsed => "argine; fwd=miss; collapsed".to_owned(),
+        Way::Stale(reason) => {
+            let way = if went_forward(reason) {
+                "fwd=stale"
+            } else {
+                "hit"
+            };
             // Rounded up: what is stale has none left.
             let over = known.age.saturating_sub(fresh_for);
             let over = over.as_secs() + u64::from(over.subsec_nanos() > 0);
-            add(format_args!(
-                "ttl={}{over}",
-                if over > 0 { "-" } else { "" }
-            ));
+            let sign = if over > 0 { "-" } else { "" };
+            let detail = reason.as_str();
+            format!("argine; {way}; ttl={sign}{over}; detail={detail}")
         }
     }
-    if let Way::Stale(reason) = known.way {
-        add(format_args!("detail={}", reason.as_str()));
-    }
-    text
 }
 
 /// Whether a call that failed for `reason` was on its way at all.

@@ -40,14 +40,13 @@ pub(crate) struct AssistedPerson {
     /// When and where born.
     birth: Birth,
     /// Where resident. For practices.
-    #[schema(nullable = false)]
     residence: Option<PersonResidence>,
-    /// Who assists.
-    assistance: Assistance,
+    /// Who assists; null for who is not assisted.
+    assistance: Option<Assistance>,
     /// On whose list. For practices; null without a doctor.
     doctor: Option<ListedDoctor>,
     /// Exemptions from the ticket.
-    #[schema(min_items = 0, max_items = 100)]
+    #[schema(min_items = 0, max_items = 200)]
     exemptions: Vec<HeldExemption>,
     /// The health card in force; null without one.
     health_card: Option<HeldCard>,
@@ -149,8 +148,8 @@ pub(crate) struct HealthCard {
     /// Why it does not: `expired`, `replaced` or `not-this-person`.
     #[schema(max_length = 16, nullable = false)]
     reason: Option<String>,
-    /// Its kind.
-    #[schema(max_length = 16, nullable = false, example = "TS")]
+    /// Its kind: `TS`, or `TS-CNS` with a chip.
+    #[schema(max_length = 16, nullable = false)]
     kind: Option<String>,
     /// Until when it holds.
     #[schema(format = Date, max_length = 10, nullable = false)]
