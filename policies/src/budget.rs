@@ -99,6 +99,16 @@ mod tests {
     }
 
     #[test]
+    fn instants_that_were_given_stay_given_under_another_budget() {
+        let mut budget = RetryBudget::new(0.1, 1);
+        let given: Vec<_> = (0..3).map(|_| budget.reserve(at(0))).collect();
+        budget.adopt(0.1, 10);
+        let next = budget.reserve(at(0));
+        assert_eq!(next, given[2] + Duration::from_secs(1));
+        assert_eq!(budget.reserve(at(0)), next + Duration::from_millis(100));
+    }
+
+    #[test]
     fn nobody_waits_longer_than_the_limit_and_nobody_shares_an_instant() {
         let mut budget = RetryBudget::new(0.1, 1);
         let far: Vec<_> = (0..2_000).map(|_| budget.reserve(at(0))).collect();
