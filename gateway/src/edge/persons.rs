@@ -185,7 +185,7 @@ impl Question {
     ) -> Result<HttpResponse, Problem> {
         let asker = desk.asker(&edge.gateway.relations, self.breaks_glass);
         let reader = &edge.gateway.persons;
-        if let Some(known) = reader.hit(&self.key, &asker) {
+        if let Some(known) = reader.hit(self.op, self.key, &asker) {
             return Ok(found(&known, self.fresh_for));
         }
         let lookup = Lookup {

@@ -107,8 +107,8 @@ pub(super) fn not_found(subject: Subject, age: Duration) -> Problem {
     };
     Problem {
         is_of_sac: true,
-        // What was said just now is no memory.
-        age: (age > Duration::ZERO).then_some(age),
+        // What was said within the last second is told as said now.
+        age: (age.as_secs() > 0).then_some(age),
         ..Problem::from(code)
     }
 }
