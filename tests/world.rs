@@ -98,7 +98,9 @@ impl World {
         let certs = minted();
         let directory = tempfile::tempdir().expect("a directory for the world can be made");
         let mut sac_settings = SacSettings::new(certs.path());
-        sac_settings.lots_listen = Some(([127, 0, 0, 1], 0).into());
+        let own_listener = Some(([127, 0, 0, 1], 0).into());
+        sac_settings.lots_listen = own_listener;
+        sac_settings.registry_listen = own_listener;
         if let Some(live) = setup.live {
             sac_settings.live = live;
         }
@@ -106,7 +108,7 @@ impl World {
         let store = setup
             .store
             .unwrap_or_else(|| directory.path().join("store"));
-        let sac_addresses = (sac.address(), sac.lots_address());
+        let sac_addresses = [sac.address(), sac.lots_address(), sac.registry_address()];
         let mut settings = Settings::new(certs.path(), &store, sac_addresses);
         for (key, value) in setup.config {
             settings.config(key, value);

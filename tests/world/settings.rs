@@ -22,7 +22,7 @@ pub(super) struct Settings {
 impl Settings {
     /// A gateway over the certificates in `certs`, its state in `store`, the SAC's services at these
     /// addresses.
-    pub(super) fn new(certs: &Path, store: &Path, sac: (SocketAddr, SocketAddr)) -> Settings {
+    pub(super) fn new(certs: &Path, store: &Path, sac: [SocketAddr; 3]) -> Settings {
         let file = |name: &str| json!(certs.join(name));
         let config = [
             ("listen.address", json!("127.0.0.1:0")),
@@ -34,8 +34,12 @@ impl Settings {
             ("store.directory", json!(store)),
             ("store.key_file", file("store.key")),
             ("callers.file", file("callers.toml")),
-            ("sac.prescriptions_url", json!(format!("https://{}", sac.0))),
-            ("sac.lots_url", json!(format!("https://{}", sac.1))),
+            (
+                "sac.prescriptions_url",
+                json!(format!("https://{}", sac[0])),
+            ),
+            ("sac.lots_url", json!(format!("https://{}", sac[1]))),
+            ("sac.registry_url", json!(format!("https://{}", sac[2]))),
             ("sac.trust_file", file("sac-ca.pem")),
             ("sac.certificate_file", file("region.pem")),
             ("sac.key_file", file("region.key")),
@@ -94,6 +98,13 @@ fn policy() -> Keys {
         ("prescriptions.gate.open_for_max", json!("400ms")),
         ("prescriptions.gate.ramp", json!("300ms")),
         ("prescriptions.delivery.retry_floor_per_second", json!(200)),
+        ("registry.answer_within", json!("1s")),
+        ("registry.calls.read_within", json!("2s")),
+        ("registry.gate.slow_after", json!("1500ms")),
+        ("registry.gate.window", json!("2s")),
+        ("registry.gate.open_for", json!("100ms")),
+        ("registry.gate.open_for_max", json!("400ms")),
+        ("registry.gate.ramp", json!("300ms")),
         ("lots.request_within", json!("2s")),
         ("lots.retry_after", json!(["50ms", "200ms"])),
     ])
