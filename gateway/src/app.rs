@@ -1,8 +1,8 @@
 //! The composition root: builds each part once, and owns the order of start and stop.
 //!
-//! Start: store, policy, adapter, lanes, the first numbers, edge. Stop: nothing new begins; what is in
-//! flight ends, or is cut short when the drain is over and written down as it stands; then the
-//! store closes.
+//! Start: store, shelf of persons, policy, adapter, lanes, the first numbers, edge. Stop: nothing new
+//! begins; what is in flight ends, or is cut short when the drain is over and written down as it
+//! stands; then the store closes, and the shelf last.
 //!
 //! # Failure
 //!
@@ -22,6 +22,7 @@ use adapters::model::Relations;
 use adapters::sac::{ANNULLA, Sac};
 use engine::clock::AnchoredClock;
 use engine::ports::{Clock, OperatorStates, ReadError};
+use store::persons::{Persons, PersonsSettings};
 use store::sealing::{Key, KeyError};
 use store::sqlite::{self, Sqlite};
 use tokio::runtime::{Builder, Runtime};
@@ -99,22 +100,22 @@ pub fn serve(told: Told) -> Result<(), ServeError> {
         .map_err(ServeError::Runtime)?;
     let clock: Arc<dyn Clock> = Arc::new(AnchoredClock::start());
     let (alarm, fatal) = watch::channel(None);
-    let key = Key::from_file(&config.store.key_file).map_err(ServeError::Key)?;
-    let relations = Relations::new(&key.derive(RELATIONS));
-    let store = Arc::new(open_store(
-        &config.store,
-        key,
-        Arc::clone(&clock),
-        alarm.clone(),
-    )?);
-    let operators: Arc<dyn OperatorStates> = Arc::clone(&store) as _;
+    let kept = Kept::open(&config.store, &clock, &alarm)?;
+    let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
     let begun = policies::begin(told.policies, &config, operators.as_ref(), &clock);
     let generations = runtime.block_on(begun)?;
-    let settings = config.sac.settings(generations.rules(), relations);
+    let settings = config
+        .sac
+        .settings(generations.rules(), kept.relations.clone());
     let sac = Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?);
-    let policy = generations.policy();
-    let entries = Arc::clone(&store) as _;
-    let lanes = runtime.block_on(Lanes::start(entries, sac, policy, &clock, &alarm));
+    let lanes = runtime.block_on(Lanes::start(
+        Arc::clone(&kept.entries) as _,
+        Arc::clone(&kept.persons) as _,
+        sac,
+        generations.policy(),
+        &clock,
+        &alarm,
+    ));
     let lanes = Arc::new(lanes);
     let policies = Policies::start(
         &runtime,
@@ -127,8 +128,10 @@ pub fn serve(told: Told) -> Result<(), ServeError> {
     );
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
+        persons: lanes.persons.clone(),
+        relations: kept.relations.clone(),
         calls: lanes.calls.to_vec(),
-        store: Arc::clone(&store) as _,
+        store: Arc::clone(&kept.entries) as _,
         callers: config.callers,
         clock,
         limits: config.limits,
@@ -157,22 +160,48 @@ pub fn serve(told: Told) -> Result<(), ServeError> {
     };
     runtime.block_on(policies.join());
     let lanes = Arc::into_inner(lanes).expect("whoever kept policies in force in them has ended");
-    finish(runtime, lanes, &store, drain);
+    finish(runtime, lanes, &kept, drain);
     served
 }
 
-fn open_store(
-    files: &StoreFiles,
-    key: Key,
-    clock: Arc<dyn Clock>,
-    alarm: watch::Sender<Option<Fatal>>,
-) -> Result<Sqlite, ServeError> {
-    let mut settings = sqlite::Settings::new(files.directory.clone(), key, clock, ANNULLA);
-    settings.entries_max = files.entries_max;
-    settings.on_poison = Some(Arc::new(move || {
-        alarm.send_replace(Some(Fatal::StorePoisoned));
-    }));
-    Sqlite::open(&settings).map_err(ServeError::Store)
+/// What is kept on disk, and what makes the names that persons have there.
+struct Kept {
+    entries: Arc<Sqlite>,
+    persons: Arc<Persons>,
+    relations: Relations,
+}
+
+impl Kept {
+    /// The entries first: who holds their lock may open what lies beside them.
+    fn open(
+        files: &StoreFiles,
+        clock: &Arc<dyn Clock>,
+        alarm: &watch::Sender<Option<Fatal>>,
+    ) -> Result<Kept, ServeError> {
+        let key = Key::from_file(&files.key_file).map_err(ServeError::Key)?;
+        let relations = Relations::new(&key.derive(RELATIONS));
+        let (directory, alarm) = (files.directory.clone(), alarm.clone());
+        let mut settings =
+            sqlite::Settings::new(directory.clone(), key.clone(), Arc::clone(clock), ANNULLA);
+        settings.entries_max = files.entries_max;
+        settings.on_poison = Some(Arc::new(move || {
+            alarm.send_replace(Some(Fatal::StorePoisoned));
+        }));
+        let entries = Sqlite::open(&settings).map_err(ServeError::Store)?;
+        let settings = PersonsSettings::new(directory, key, Arc::clone(clock));
+        let persons = Persons::open(&settings).map_err(ServeError::Runtime)?;
+        Ok(Kept {
+            entries: Arc::new(entries),
+            persons: Arc::new(persons),
+            relations,
+        })
+    }
+
+    /// What can be asked for again closes last: nothing waits for it.
+    async fn close(&self) {
+        self.entries.close().await;
+        self.persons.close().await;
+    }
 }
 
 fn announce(addresses: &[SocketAddr]) {
@@ -217,11 +246,11 @@ async fn stop(handle: &ServerHandle, lanes: &Lanes, drain: Duration) {
     }
 }
 
-/// Joins the lanes and closes the store, in this order and within bounds.
-fn finish(runtime: Runtime, lanes: Lanes, store: &Sqlite, drain: Duration) {
+/// Joins the lanes and closes what is on disk, in this order and within bounds.
+fn finish(runtime: Runtime, lanes: Lanes, kept: &Kept, drain: Duration) {
     runtime.block_on(async {
         lanes.join(drain).await;
-        store.close().await;
+        kept.close().await;
     });
     runtime.shutdown_timeout(LAST_WORDS);
     tracing::info!("stopped");
