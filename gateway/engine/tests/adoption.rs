@@ -75,8 +75,10 @@ fn busy_desks(rig: &Rig, until: Duration) -> JoinSet<Vec<(Submitted, Duration)>>
                     break;
                 }
                 let write = Rig::write(&format!("{desk} {n}"));
-                let submitted = door.submit(write).await.expect("it is stored");
-                told.push((submitted, clock.now().since(asked_at)));
+                let read_for = Duration::from_millis(n % 4);
+                let submitted = door.submit_read_for(write, read_for).await;
+                let took = clock.now().since(asked_at + read_for);
+                told.push((submitted.expect("it is stored"), took));
                 sleep(Duration::from_millis(100 + desk)).await;
             }
             told
