@@ -109,11 +109,15 @@ impl World {
         if let Some(live) = setup.live {
             sac_settings.live = live;
         }
+        sac_settings.registry_listen = Some(([127, 0, 0, 1], 0).into());
+        if let Some(population) = setup.population {
+            sac_settings.population = population;
+        }
         let sac = Simulator::start(sac_settings).expect("the simulator starts");
         let store = setup
             .store
             .unwrap_or_else(|| directory.path().join("store"));
-        let sac_addresses = (sac.address(), sac.lots_address());
+        let sac_addresses = [sac.address(), sac.lots_address(), sac.registry_address()];
         let mut settings = Settings::new(certs.path(), &store, sac_addresses);
         for (key, value) in setup.config {
             settings.config(key, value);

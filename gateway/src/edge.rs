@@ -21,6 +21,7 @@ mod json;
 mod limiter;
 mod notation;
 mod notice;
+mod ops;
 mod prescriptions;
 mod query;
 mod respond;
@@ -52,6 +53,7 @@ use self::limiter::Limiter;
 use self::respond::Problem;
 use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen};
+use crate::generations::keeper::Desk;
 use crate::policy::Policy;
 use crate::tls::CertificateDigest;
 
@@ -75,6 +77,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// The policy in force. A handler loads it once, and all that it does goes by that one.
     pub policy: Live<Policy>,
+    /// Who decides about the next one.
+    pub policies: Desk,
     /// How long a stopping server waits for open requests.
     pub drain: Duration,
 }
@@ -187,6 +191,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .configure(status::routes)
             .configure(openapi::routes),
     );
+    config.service(web::scope("/ops/v1").configure(ops::routes));
 }
 
 #[cfg(test)]

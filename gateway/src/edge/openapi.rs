@@ -17,7 +17,7 @@ use utoipa::OpenApi;
 
 use super::prescriptions::{self, about, lookup, reminder};
 use super::respond::ProblemBody;
-use super::{Edge, events, status};
+use super::{Edge, events, ops, status};
 
 /// The resource of the description. It is public to whoever may connect.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -49,11 +49,16 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         events::of_prescription,
         events::after,
         status::status,
+        ops::policies::policies,
+        ops::toggles::list,
+        ops::toggles::set,
+        ops::toggles::withdraw,
         openapi,
     ),
     tags(
         (name = "prescriptions", description = "Electronic prescriptions."),
         (name = "events", description = "What happened to them."),
+        (name = "operations", description = "What operators see and set."),
         (name = "service", description = "The gateway itself."),
     ),
     security(("mutual_tls" = [], "token" = [])),
@@ -124,6 +129,12 @@ fn document() -> Value {
         json!({"type": "string", "format": "binary"});
     for operation in operations(&mut document) {
         complete(operation);
+        if operation["tags"] == json!(["operations"]) {
+            operation.insert(
+                "servers".to_owned(),
+                json!([{"url": OPERATIONS.0, "description": OPERATIONS.1}]),
+            );
+        }
         if let Some(body) = operation.get_mut("requestBody")
             && body["content"]["application/json"]["schema"]["$ref"] == NOTHING
         {
@@ -132,6 +143,12 @@ fn document() -> Value {
     }
     document
 }
+
+/// Where operators are served.
+const OPERATIONS: (&str, &str) = (
+    "https://argine.local/ops/v1",
+    "The region's gateway, for its operators.",
+);
 
 /// The schema of a body that may be left out.
 const NOTHING: &str = "#/components/schemas/Nothing";
@@ -222,6 +239,8 @@ fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("Notice", "kind", vec!["error", "warning", "communication"]),
         ("Status", "state", vec!["serving", "degraded"]),
         ("Gate", "state", vec!["closed", "open", "half-open"]),
+        ("PolicyValue", "takes_effect", vec!["live", "restart"]),
+        ("PolicyChange", "takes_effect", vec!["live", "restart"]),
         ("Problem", "fault", vec!["caller", "upstream", "gateway"]),
         (
             "Problem",
