@@ -219,7 +219,10 @@ async fn what_breaks_a_rule_is_refused_by_its_field() {
         (wish(MODE, "open"), "value"),
         (wish(MODE, "{ a = 1 }"), "value"),
         (wish("sac.prescriptions.answer_within", "40s"), "value"),
-        (wish("sac.prescriptions.calls.calls_max", "\"many\""), "value"),
+        (
+            wish("sac.prescriptions.calls.calls_max", "\"many\""),
+            "value",
+        ),
         (long(MODE, 25), "expires_in"),
         (long(MODE, 0), "expires_in"),
     ];
@@ -227,12 +230,18 @@ async fn what_breaks_a_rule_is_refused_by_its_field() {
         let what = format!("{} = {}", wish.target, wish.value);
         match world.set(wish).await {
             Err(Refusal::Unsound(unsound)) => {
-                assert!(unsound.iter().any(|(at, _)| *at == field), "{what}: {unsound:?}");
+                assert!(
+                    unsound.iter().any(|(at, _)| *at == field),
+                    "{what}: {unsound:?}"
+                );
             }
             other => panic!("{what}: {other:?}"),
         }
     }
-    assert_eq!((world.adopted(), world.store.writes.load(Ordering::Relaxed)), (0, 0));
+    assert_eq!(
+        (world.adopted(), world.store.writes.load(Ordering::Relaxed)),
+        (0, 0)
+    );
 }
 
 #[tokio::test]
@@ -299,7 +308,10 @@ async fn setting_again_replaces_and_withdrawing_ends() {
     let refused = world.keeper.withdraw(nameless).await;
     assert!(matches!(refused, Err(Refusal::Unsound(_))), "{refused:?}");
     let done = world.keeper.withdraw(withdrawal(BLOCK)).await.unwrap();
-    assert_eq!(done.changes[0].to_string(), "sac.lots.block: 8 → 1000  (live)");
+    assert_eq!(
+        done.changes[0].to_string(),
+        "sac.lots.block: 8 → 1000  (live)"
+    );
     let again = world.keeper.withdraw(withdrawal(BLOCK)).await;
     assert_eq!(again, Err(Refusal::NoSuchToggle));
     assert_eq!(world.desk.view().ended.len(), 1);
@@ -308,7 +320,10 @@ async fn setting_again_replaces_and_withdrawing_ends() {
 #[tokio::test]
 async fn toggles_that_do_not_fit_the_files_any_more_are_let_go_of() {
     let mut world = World::new();
-    world.set(wish("sac.prescriptions.entry_deadline", "10s")).await.unwrap();
+    world
+        .set(wish("sac.prescriptions.entry_deadline", "10s"))
+        .await
+        .unwrap();
     let longer = Files::whole("[prescriptions]\nanswer_within = \"20s\"\n");
     let world = world.restarted(&longer);
     assert!(world.desk.view().toggles.is_empty());
@@ -320,18 +335,39 @@ async fn toggles_that_do_not_fit_the_files_any_more_are_let_go_of() {
 async fn a_bad_file_leaves_the_last_good_one_and_a_toggle_can_make_it_good() {
     let good = Files::whole("[prescriptions]\nentry_deadline = \"1h\"\n");
     let mut world = World::over(Arc::default(), Arc::default(), &good);
-    world.set(wish("sac.lots.low_water", "10000")).await.unwrap();
-    world.keeper.found(Ok(Files::of("[prescriptions]\nentry_deadline = \"2h\"\n")));
+    world
+        .set(wish("sac.lots.low_water", "10000"))
+        .await
+        .unwrap();
+    world
+        .keeper
+        .found(Ok(Files::of("[prescriptions]\nentry_deadline = \"2h\"\n")));
     assert!(world.desk.view().problems[0].contains("# end of policy"));
-    world.keeper.found(Err(vec!["the directory is gone".to_owned()]));
+    world
+        .keeper
+        .found(Err(vec!["the directory is gone".to_owned()]));
     assert_eq!(world.desk.view().problems, ["the directory is gone"]);
     let hour = Duration::from_secs(3600);
-    assert_eq!(world.keeper.generations.rules().prescriptions.entry_deadline, hour);
+    assert_eq!(
+        world
+            .keeper
+            .generations
+            .rules()
+            .prescriptions
+            .entry_deadline,
+        hour
+    );
 
     // Good by itself, and not under the toggle: it is taken up when that is withdrawn.
-    world.keeper.found(Ok(Files::whole("[lots]\nblock = 20000\n")));
+    world
+        .keeper
+        .found(Ok(Files::whole("[lots]\nblock = 20000\n")));
     assert!(world.desk.view().problems[0].starts_with("toggles: lots.block"));
-    world.keeper.withdraw(withdrawal("sac.lots.low_water")).await.unwrap();
+    world
+        .keeper
+        .withdraw(withdrawal("sac.lots.low_water"))
+        .await
+        .unwrap();
     assert_eq!(world.desk.view().problems, [""; 0]);
     assert_eq!(world.keeper.generations.rules().lots.block, 20_000);
 }
@@ -376,7 +412,11 @@ fn ten_thousand_reloads_are_each_whole() {
                     let rules = &policy.prescriptions;
                     let seen = rules.answer_within.as_secs();
                     assert_eq!(u64::from(rules.delivery.rate_per_second), seen * 10);
-                    assert_eq!(policy.number % 2, seen % 2, "the number is that of its values");
+                    assert_eq!(
+                        policy.number % 2,
+                        seen % 2,
+                        "the number is that of its values"
+                    );
                     assert!(policy.number >= last, "an older generation came back");
                     last = policy.number;
                 }
