@@ -8,7 +8,7 @@ use policies::failure::Code;
 use super::rig::source::Turn;
 use super::rig::{FIND, Rig, doctor, key, stranger, tag};
 
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 60;
 const ASKED: u64 = 60;
 
 /// A small generator: the same seed, the same crowd.
