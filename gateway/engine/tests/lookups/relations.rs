@@ -5,6 +5,7 @@ use std::time::Duration;
 use engine::lookup::{Asker, Looked, LookupRefusal, Way};
 use policies::failure::Code;
 
+use super::rig::shelf::Mood;
 use super::rig::source::Turn;
 use super::rig::{
     FIND, Rig, STALE, breaking_glass, doctor, is_absent, is_denied, key, stranger, way,
@@ -133,4 +134,17 @@ async fn what_is_forgotten_is_forgotten_though_only_the_shelf_had_it() {
     again.source.fails(Code::UpstreamReset);
     let other = again.ask(5, doctor(2, 5)).await;
     assert!(matches!(other, Err(LookupRefusal::Failed(..))), "{other:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_forgotten_is_not_read_back_from_a_shelf_that_keeps_it() {
+    let rig = Rig::start();
+    rig.ask(5, doctor(1, 5)).await.unwrap();
+    rig.pass(STALE).await;
+    rig.shelf.is(Mood::WritesFail);
+    rig.source.next(&[Turn::Absent(NOTHING)]);
+    assert!(is_absent(&rig.ask(5, doctor(1, 5)).await));
+    rig.source.fails(Code::UpstreamReset);
+    assert!(rig.shelf.rows().kept.contains_key(&key(5)));
+    assert!(rig.ask(5, doctor(2, 5)).await.is_err());
 }
