@@ -18,3 +18,4 @@ pub mod rules;
 pub mod schedule;
 pub mod state;
 pub mod time;
+pub mod toggle;

@@ -2,7 +2,7 @@
 
 pub(crate) mod about;
 mod answer;
-mod headers;
+pub(in crate::edge) mod headers;
 pub(crate) mod lookup;
 mod reading;
 pub(crate) mod reminder;
@@ -19,7 +19,7 @@ use self::answer::answer;
 use self::headers::Headers;
 use self::request::NewPrescription;
 use self::resource::PrescriptionBody;
-use self::write::{Desk, prepare};
+use self::write::prepare;
 use super::caller::Caller;
 use super::codes::Text;
 use super::respond::{FieldError, Problem, ProblemBody};
@@ -97,18 +97,21 @@ pub(crate) async fn create(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    let policy = edge.gateway.policy.load();
     let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
     let bytes = body::read(request.headers(), payload, edge.body).await?;
     let new: NewPrescription = json::decode(&bytes)?;
-    let desk = Desk {
-        checks_off: &edge.gateway.checks_off,
-        fallback: &edge.gateway.fallback,
-        authn_age_max: edge.gateway.authn_age_max.send,
-    };
     let now = edge.gateway.clock.now();
-    let (write, warnings) = prepare(new, &caller, &authority, headers, now, &desk)?;
+    let (write, warnings) = prepare(
+        new,
+        &caller,
+        &authority,
+        headers,
+        now,
+        &policy.prescriptions,
+    )?;
     if !write.resumes {
         stored_before(&edge, &write, too_old()).await?;
     }
@@ -130,7 +133,7 @@ fn refused(edge: &Edge, refusal: Refusal) -> Problem {
 }
 
 /// The prescriber authenticated too long ago for anything to be sent under it.
-fn too_old() -> Problem {
+pub(in crate::edge) fn too_old() -> Problem {
     const LOG_IN_AGAIN: Text = Text {
         en: "The prescriber's authentication is too old: authenticate again (SPID, CIE, CNS) and \
              repeat.",
