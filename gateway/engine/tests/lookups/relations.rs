@@ -8,7 +8,7 @@ use policies::failure::Code;
 use super::rig::shelf::Mood;
 use super::rig::source::Turn;
 use super::rig::{
-    FIND, Rig, STALE, breaking_glass, doctor, is_absent, is_denied, key, stranger, way,
+    FIND, Rig, STALE, breaking_glass, doctor, is_absent, is_denied, key, known, stranger, way,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -79,7 +79,7 @@ async fn that_there_is_nothing_is_told_again_to_who_was_told_and_to_nobody_else(
 /// Whether what was known of person 5 is still known after `asker` has heard `turn`.
 async fn is_known_after(turn: Turn, asker: Asker) -> bool {
     let rig = Rig::start();
-    rig.ask(5, doctor(1, 5)).await.unwrap();
+    known(rig.ask(5, doctor(1, 5)).await);
     rig.pass(STALE).await;
     rig.source.next(&[turn]);
     let told = rig.ask(5, asker).await;
