@@ -31,8 +31,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, ClientConfig, RootCertStore};
 
+mod collector;
 mod exchanges;
 
+pub use collector::{Collector, Unanswered};
 use exchanges::Exchanges;
 
 /// Longest answer. The SAC's longest carries a PDF of some tens of kilobytes.

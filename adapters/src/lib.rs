@@ -8,4 +8,4 @@ mod client;
 pub mod model;
 pub mod sac;
 
-pub use client::ClientError;
+pub use client::{ClientError, Collector, Unanswered};

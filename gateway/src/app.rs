@@ -31,6 +31,8 @@ use tokio::sync::watch;
 use crate::config::{Config, StoreFiles};
 use crate::edge::{self, Gateway};
 use crate::policy::Policy;
+use crate::telemetry::Watcher;
+use crate::telemetry::page::{self, Page};
 use lanes::Lanes;
 
 /// The number of the policy that a process starts with.
@@ -61,6 +63,14 @@ pub enum ServeError {
     /// The address is not to be had.
     #[error("cannot serve")]
     Bind(#[source] edge::BindError),
+    /// The address of the metrics is not to be had.
+    #[error("cannot serve the metrics on {address}")]
+    Metrics {
+        /// Where they should have been served.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The system gives no signals.
     #[error("cannot hear signals")]
     Signals(#[source] std::io::Error),
@@ -83,8 +93,12 @@ pub enum Fatal {
     LaneDied,
 }
 
-/// Serves until told to stop.
-pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
+/// Serves until told to stop, under the eyes of `watcher`.
+///
+/// # Errors
+///
+/// Says why it could not serve, or not go on.
+pub fn serve(config: Config, rules: SacRules, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let runtime = Builder::new_multi_thread()
         .thread_name("lane")
         .enable_all()
@@ -107,8 +121,16 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         sac,
         Policy::new(FIRST_GENERATION, rules),
         &clock,
+        &(Arc::clone(watcher) as _),
         &alarm,
     ));
+    let page = Page::new(
+        watcher,
+        &*clock,
+        lanes.calls.clone(),
+        Arc::clone(&store) as _,
+        lanes.policy.clone(),
+    );
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
         calls: lanes.calls.clone(),
@@ -117,11 +139,15 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         clock,
         limits: config.limits,
         policy: lanes.policy.clone(),
+        watcher: Arc::clone(watcher),
         drain: config.shutdown.drain,
     };
     let served = System::new().block_on(async {
         let (server, addresses) =
             edge::server(gateway, &config.listen).map_err(ServeError::Bind)?;
+        if let Some(address) = config.signals.metrics_address {
+            show(address, page)?;
+        }
         announce(&addresses);
         let handle = server.handle();
         let server = actix_web::rt::spawn(server);
@@ -153,6 +179,17 @@ fn open_store(
         alarm.send_replace(Some(Fatal::StorePoisoned));
     }));
     Sqlite::open(&settings).map_err(ServeError::Store)
+}
+
+/// Serves the page of metrics until the end, in the runtime that calls this.
+fn show(address: SocketAddr, page: Page) -> Result<(), ServeError> {
+    let (server, addresses) =
+        page::server(address, page).map_err(|source| ServeError::Metrics { address, source })?;
+    for address in addresses {
+        tracing::info!(metrics.address = %address, "showing metrics");
+    }
+    actix_web::rt::spawn(server);
+    Ok(())
 }
 
 fn announce(addresses: &[SocketAddr]) {

@@ -53,6 +53,7 @@ use self::respond::Problem;
 use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen};
 use crate::policy::Policy;
+use crate::telemetry::Watcher;
 use crate::tls::CertificateDigest;
 
 /// How long a caller whose body was not read to its end may take to hear the answer, before the
@@ -75,6 +76,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// The policy in force. A handler loads it once, and all that it does goes by that one.
     pub policy: Live<Policy>,
+    /// Who counts requests, and decides which are traced.
+    pub watcher: Arc<Watcher>,
     /// How long a stopping server waits for open requests.
     pub drain: Duration,
 }

@@ -38,6 +38,8 @@ enum Command {
     Openapi,
     /// Print the table of error codes (Markdown).
     Codes,
+    /// Print the table of metrics (Markdown).
+    Metrics,
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Check { config } => with_settings(config, check),
         Command::Openapi => print(&edge::openapi::text()),
         Command::Codes => print(&edge::codes::markdown()),
+        Command::Metrics => print(&telemetry::metrics::markdown()),
     }
 }
 
@@ -78,9 +81,11 @@ fn check(told: Told) -> ExitCode {
 
 fn serve(told: Told) -> ExitCode {
     let config = told.settings.config;
-    let served = telemetry::start(config.log.level)
+    let served = telemetry::start(config.log, &config.signals)
         .map_err(Box::<dyn Error>::from)
-        .and_then(|()| app::serve(config, told.rules).map_err(Box::from));
+        .and_then(|telemetry| {
+            app::serve(config, told.rules, &telemetry.watcher()).map_err(Box::from)
+        });
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -136,6 +136,24 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A share, from 0 to 1.
+    pub(super) fn share(&mut self, key: &str) -> f64 {
+        let share = match self.value(key) {
+            (Value::Float(share), _) => Some(*share),
+            (Value::Integer(0), _) => Some(0.0),
+            (Value::Integer(1), _) => Some(1.0),
+            (Value::String(text), Origin::Environment) => text.parse().ok(),
+            _ => None,
+        };
+        match share {
+            Some(share) if (0.0..=1.0).contains(&share) => share,
+            _ => {
+                self.refuse(key, "must be a share from 0 to 1, as 0.1");
+                0.0
+            }
+        }
+    }
+
     /// A path that must be set; whether something is there is not looked at.
     pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
         self.required(key).map(|text| self.layers.resolve(&text))
@@ -159,16 +177,25 @@ impl<'a> Section<'a> {
 
     /// A path that need not be set, and names a file where it is.
     pub(super) fn file_if_set(&mut self, key: &str) -> Option<PathBuf> {
-        if self.text(key).is_empty() {
-            return None;
-        }
-        self.file(key, |path| {
+        self.checked_if_set(key, |path| {
             if path.is_file() {
                 Ok(())
             } else {
                 Err("must name a file".to_owned())
             }
         })
+    }
+
+    /// A path that need not be set, and names a file that passes `check` where it is.
+    pub(super) fn checked_if_set(
+        &mut self,
+        key: &str,
+        check: impl FnOnce(&Path) -> Result<(), String>,
+    ) -> Option<PathBuf> {
+        if self.text(key).is_empty() {
+            return None;
+        }
+        self.file(key, check)
     }
 }
 

@@ -34,6 +34,7 @@ use super::store::Shelf;
 use crate::callers::{Callers, TokenRules};
 use crate::config::{BodyLimits, Limits};
 use crate::policy::Policy;
+use crate::telemetry::Watcher;
 use crate::tls::CertificateDigest;
 
 pub(crate) const AUDIENCE: &str = "https://argine.local/v1";
@@ -287,6 +288,7 @@ impl Kit {
                 organizations_max: 10,
             },
             policy: Live::new(policy),
+            watcher: Arc::new(Watcher::counting()),
             drain: Duration::from_secs(1),
         }
     }
