@@ -70,7 +70,8 @@ impl Page {
         }
     }
 
-    async fn text(&self) -> String {
+    /// The page as it is now.
+    pub(crate) async fn text(&self) -> String {
         let asked = join(self.store.tally(), self.store.numbers_left());
         let (tally, numbers_left) = match timeout(STORE_WITHIN, asked).await {
             Ok((tally, numbers_left)) => (tally.ok(), numbers_left.ok()),
