@@ -3,6 +3,7 @@
 mod about;
 pub(crate) mod kit;
 mod metrics;
+mod persons;
 mod reads;
 pub(crate) mod store;
 mod wire;
