@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod caller;
+mod callers;
 pub mod disk;
 pub mod gateway;
 pub mod load;
@@ -38,7 +39,8 @@ use crate::upstreams::sac::Simulator;
 use crate::upstreams::sac::book::Book;
 use crate::upstreams::sac::faults::Rule;
 use crate::upstreams::sac::settings::Settings as SacSettings;
-use caller::{Address, Caller};
+use caller::Address;
+use callers::CALLERS;
 use gateway::{Ended, Gateway};
 use record::Record;
 use settings::Settings;
@@ -46,19 +48,6 @@ pub use setup::Setup;
 use strace::{Start, Strace};
 use wait::until;
 
-/// The organisations of every world.
-const CALLERS: [certs::Caller<'static>; 4] = [
-    certs::Caller::practice("practice-a"),
-    certs::Caller::practice("practice-b"),
-    certs::Caller {
-        organization: "pharmacy-a",
-        profiles: &["pharmacy"],
-    },
-    certs::Caller {
-        organization: "operator-a",
-        profiles: &["operator"],
-    },
-];
 /// How long everything accepted may take to settle once the SAC is well.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 /// How long a gateway that listens may take to answer.
@@ -110,11 +99,12 @@ impl World {
         let certs = minted();
         let directory = tempfile::tempdir().expect("a directory for the world can be made");
         let mut sac_settings = SacSettings::new(certs.path());
-        sac_settings.lots_listen = Some(([127, 0, 0, 1], 0).into());
+        let own_listener = Some(([127, 0, 0, 1], 0).into());
+        sac_settings.lots_listen = own_listener;
+        sac_settings.registry_listen = own_listener;
         if let Some(live) = setup.live {
             sac_settings.live = live;
         }
-        sac_settings.registry_listen = Some(([127, 0, 0, 1], 0).into());
         if let Some(population) = setup.population {
             sac_settings.population = population;
         }
@@ -152,11 +142,7 @@ impl World {
     pub async fn restart(&mut self) -> Result<(), Ended> {
         assert!(self.gateway.is_none(), "the gateway is running already");
         let gateway = Gateway::serve(&self.config, &self.output_file()).await?;
-        *self
-            .address
-            .lock()
-            .expect("no holder of the address panics") = gateway.address();
-        self.gateway = Some(gateway);
+        self.serves(gateway);
         let caller = self.caller("practice-a");
         until("the gateway answers", READY_WITHIN, async || {
             let reply = caller.try_get("/v1/status").await.ok()?;
@@ -164,6 +150,22 @@ impl World {
         })
         .await;
         Ok(())
+    }
+
+    /// Starts the gateway with a log that nobody reads once it listens.
+    pub async fn restart_unread(&mut self) {
+        let gateway = Gateway::serve_unread(&self.config, &self.output_file()).await;
+        self.serves(gateway);
+    }
+
+    fn serves(&mut self, gateway: Gateway) {
+        let mut address = self
+            .address
+            .lock()
+            .expect("no holder of the address panics");
+        *address = gateway.address();
+        drop(address);
+        self.gateway = Some(gateway);
     }
 
     /// Starts the gateway and ends it as a power cut would, wherever it has got to after `moment`.
@@ -194,13 +196,6 @@ impl World {
         self.settings.config(key, value.into());
         let written = self.settings.write(self.directory.path());
         written.expect("the files of the world can be written");
-    }
-
-    /// A caller of this organisation, with a doctor at the desk.
-    pub fn caller(&self, organization: &str) -> Caller {
-        let address = Arc::clone(&self.address);
-        let record = Arc::clone(&self.record);
-        Caller::new(organization, self.certs.path(), address, record)
     }
 
     /// Ends the gateway as a power cut would.

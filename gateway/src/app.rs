@@ -1,8 +1,8 @@
 //! The composition root: builds each part once, and owns the order of start and stop.
 //!
-//! Start: store, policy, adapter, lanes, the first numbers, edge. Stop: nothing new begins; what is in
-//! flight ends, or is cut short when the drain is over and written down as it stands; then the
-//! store closes.
+//! Start: store, shelf of persons, policy, adapter, lanes, the first numbers, edge. Stop: nothing new
+//! begins; what is in flight ends, or is cut short when the drain is over and written down as it
+//! stands; then the store closes, and the shelf last.
 //!
 //! # Failure
 //!
@@ -22,6 +22,7 @@ use adapters::model::Relations;
 use adapters::sac::{ANNULLA, Sac};
 use engine::clock::AnchoredClock;
 use engine::ports::{Clock, OperatorStates, ReadError};
+use store::persons::{Persons, PersonsSettings};
 use store::sealing::{Key, KeyError};
 use store::sqlite::{self, Sqlite};
 use tokio::runtime::{Builder, Runtime};
@@ -31,6 +32,8 @@ use tokio::sync::watch;
 use crate::config::StoreFiles;
 use crate::edge::{self, Gateway};
 use crate::rules::RulesError;
+use crate::telemetry::Watcher;
+use crate::telemetry::page::{self, Page};
 use crate::told::Told;
 use lanes::Lanes;
 use policies::Policies;
@@ -66,6 +69,14 @@ pub enum ServeError {
     /// The address is not to be had.
     #[error("cannot serve")]
     Bind(#[source] edge::BindError),
+    /// The address of the metrics is not to be had.
+    #[error("cannot serve the metrics on {address}")]
+    Metrics {
+        /// Where they should have been served.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The system gives no signals.
     #[error("cannot hear signals")]
     Signals(#[source] std::io::Error),
@@ -88,8 +99,12 @@ pub enum Fatal {
     LaneDied,
 }
 
-/// Serves until told to stop.
-pub fn serve(told: Told) -> Result<(), ServeError> {
+/// Serves until told to stop, under the eyes of `watcher`.
+///
+/// # Errors
+///
+/// Says why it could not serve, or not go on.
+pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let config = told.settings.config;
     policies::refuse_at_once(&told.policies, &config)?;
     let runtime = Builder::new_multi_thread()
@@ -99,22 +114,30 @@ pub fn serve(told: Told) -> Result<(), ServeError> {
         .map_err(ServeError::Runtime)?;
     let clock: Arc<dyn Clock> = Arc::new(AnchoredClock::start());
     let (alarm, fatal) = watch::channel(None);
-    let key = Key::from_file(&config.store.key_file).map_err(ServeError::Key)?;
-    let relations = Relations::new(&key.derive(RELATIONS));
-    let store = Arc::new(open_store(
-        &config.store,
-        key,
-        Arc::clone(&clock),
-        alarm.clone(),
-    )?);
-    let operators: Arc<dyn OperatorStates> = Arc::clone(&store) as _;
-    let generations =
-        runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
-    let settings = config.sac.settings(generations.rules(), relations);
+    let kept = Kept::open(&config.store, &clock, &alarm)?;
+    let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
+    let begun = policies::begin(told.policies, &config, &operators, &clock);
+    let generations = runtime.block_on(begun)?;
+    let settings = config
+        .sac
+        .settings(generations.rules(), kept.relations.clone());
     let sac = Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?);
-    let policy = generations.policy();
-    let entries = Arc::clone(&store) as _;
-    let lanes = runtime.block_on(Lanes::start(entries, sac, policy, &clock, &alarm));
+    let lanes = runtime.block_on(Lanes::start(
+        Arc::clone(&kept.entries) as _,
+        Arc::clone(&kept.persons) as _,
+        sac,
+        generations.policy(),
+        &clock,
+        &(Arc::clone(watcher) as _),
+        &alarm,
+    ));
+    let page = Page::new(
+        watcher,
+        &*clock,
+        lanes.calls.to_vec(),
+        Arc::clone(&kept.entries) as _,
+        lanes.policy.clone(),
+    );
     let lanes = Arc::new(lanes);
     let policies = Policies::start(
         &runtime,
@@ -127,18 +150,24 @@ pub fn serve(told: Told) -> Result<(), ServeError> {
     );
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
+        persons: lanes.persons.clone(),
+        relations: kept.relations.clone(),
         calls: lanes.calls.to_vec(),
-        store: Arc::clone(&store) as _,
+        store: Arc::clone(&kept.entries) as _,
         callers: config.callers,
         clock,
         limits: config.limits,
         policy: lanes.policy.clone(),
+        watcher: Arc::clone(watcher),
         policies: policies.desk.clone(),
         drain: config.shutdown.drain,
     };
     let served = System::new().block_on(async {
         let (server, addresses) =
             edge::server(gateway, &config.listen).map_err(ServeError::Bind)?;
+        if let Some(address) = config.signals.metrics_address {
+            show(address, page)?;
+        }
         announce(&addresses);
         let handle = server.handle();
         let server = actix_web::rt::spawn(server);
@@ -155,22 +184,59 @@ pub fn serve(told: Told) -> Result<(), ServeError> {
     } else {
         Duration::ZERO
     };
-    finish(runtime, policies, lanes, &store, drain);
+    finish(runtime, policies, lanes, &kept, drain);
     served
 }
 
-fn open_store(
-    files: &StoreFiles,
-    key: Key,
-    clock: Arc<dyn Clock>,
-    alarm: watch::Sender<Option<Fatal>>,
-) -> Result<Sqlite, ServeError> {
-    let mut settings = sqlite::Settings::new(files.directory.clone(), key, clock, ANNULLA);
-    settings.entries_max = files.entries_max;
-    settings.on_poison = Some(Arc::new(move || {
-        alarm.send_replace(Some(Fatal::StorePoisoned));
-    }));
-    Sqlite::open(&settings).map_err(ServeError::Store)
+/// What is kept on disk, and what makes the names that persons have there.
+struct Kept {
+    entries: Arc<Sqlite>,
+    persons: Arc<Persons>,
+    relations: Relations,
+}
+
+impl Kept {
+    /// The entries first: who holds their lock may open what lies beside them.
+    fn open(
+        files: &StoreFiles,
+        clock: &Arc<dyn Clock>,
+        alarm: &watch::Sender<Option<Fatal>>,
+    ) -> Result<Kept, ServeError> {
+        let key = Key::from_file(&files.key_file).map_err(ServeError::Key)?;
+        let relations = Relations::new(&key.derive(RELATIONS));
+        let (directory, alarm) = (files.directory.clone(), alarm.clone());
+        let mut settings =
+            sqlite::Settings::new(directory.clone(), key.clone(), Arc::clone(clock), ANNULLA);
+        settings.entries_max = files.entries_max;
+        settings.on_poison = Some(Arc::new(move || {
+            alarm.send_replace(Some(Fatal::StorePoisoned));
+        }));
+        let entries = Sqlite::open(&settings).map_err(ServeError::Store)?;
+        let settings = PersonsSettings::new(directory, key, Arc::clone(clock));
+        let persons = Persons::open(&settings).map_err(ServeError::Runtime)?;
+        Ok(Kept {
+            entries: Arc::new(entries),
+            persons: Arc::new(persons),
+            relations,
+        })
+    }
+
+    /// What can be asked for again closes last: nothing waits for it.
+    async fn close(&self) {
+        self.entries.close().await;
+        self.persons.close().await;
+    }
+}
+
+/// Serves the page of metrics until the end, in the runtime that calls this.
+fn show(address: SocketAddr, page: Page) -> Result<(), ServeError> {
+    let (server, addresses) =
+        page::server(address, page).map_err(|source| ServeError::Metrics { address, source })?;
+    for address in addresses {
+        tracing::info!(metrics.address = %address, "showing metrics");
+    }
+    actix_web::rt::spawn(server);
+    Ok(())
 }
 
 fn announce(addresses: &[SocketAddr]) {
@@ -215,19 +281,13 @@ async fn stop(handle: &ServerHandle, lanes: &Lanes, drain: Duration) {
     }
 }
 
-/// Ends changes of the policy, joins the lanes and closes the store, in this order and within bounds.
-fn finish(
-    runtime: Runtime,
-    policies: Policies,
-    lanes: Arc<Lanes>,
-    store: &Sqlite,
-    drain: Duration,
-) {
+/// Ends changes of the policy, joins the lanes and closes what is on disk, in this order and within bounds.
+fn finish(runtime: Runtime, policies: Policies, lanes: Arc<Lanes>, kept: &Kept, drain: Duration) {
     runtime.block_on(async {
         policies.join().await;
         let lanes = Arc::into_inner(lanes).expect("whoever changed the policy in them has ended");
         lanes.join(drain).await;
-        store.close().await;
+        kept.close().await;
     });
     runtime.shutdown_timeout(LAST_WORDS);
     tracing::info!("stopped");

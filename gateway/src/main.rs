@@ -55,6 +55,8 @@ enum Command {
     Openapi,
     /// Print the table of error codes (Markdown).
     Codes,
+    /// Print the table of metrics (Markdown).
+    Metrics,
 }
 
 #[derive(Subcommand)]
@@ -159,6 +161,7 @@ fn main() -> ExitCode {
         }
         Command::Openapi => print(&edge::openapi::text()),
         Command::Codes => print(&edge::codes::markdown()),
+        Command::Metrics => print(&telemetry::metrics::markdown()),
     }
 }
 
@@ -194,9 +197,10 @@ fn check(told: Told, other: &Other) -> ExitCode {
 }
 
 fn serve(told: Told) -> ExitCode {
-    let served = telemetry::start(told.settings.config.log.level)
+    let config = &told.settings.config;
+    let served = telemetry::start(config.log, &config.signals)
         .map_err(Box::<dyn Error>::from)
-        .and_then(|()| app::serve(told).map_err(Box::from));
+        .and_then(|telemetry| app::serve(told, &telemetry.watcher()).map_err(Box::from));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast::<app::ServeError>().map(|error| *error) {

@@ -106,6 +106,13 @@ fn policy() -> Keys {
         ("prescriptions.gate.open_for_max", json!("400ms")),
         ("prescriptions.gate.ramp", json!("300ms")),
         ("prescriptions.delivery.retry_floor_per_second", json!(200)),
+        ("registry.answer_within", json!("1s")),
+        ("registry.calls.read_within", json!("2s")),
+        ("registry.gate.slow_after", json!("1500ms")),
+        ("registry.gate.window", json!("2s")),
+        ("registry.gate.open_for", json!("100ms")),
+        ("registry.gate.open_for_max", json!("400ms")),
+        ("registry.gate.ramp", json!("300ms")),
         ("lots.request_within", json!("2s")),
         ("lots.retry_after", json!(["50ms", "200ms"])),
     ])

@@ -164,6 +164,17 @@ impl Desk {
         let rules = self.rules.load();
         self.door.submit(Write { rules, ..write }).await
     }
+
+    /// The policy may be replaced while the request is read.
+    pub(crate) async fn submit_read_for(
+        &self,
+        write: Write,
+        span: Duration,
+    ) -> Result<Submitted, Refusal> {
+        let rules = self.rules.load();
+        tokio::time::sleep(span).await;
+        self.door.submit(Write { rules, ..write }).await
+    }
 }
 
 impl Deref for Desk {
@@ -253,6 +264,12 @@ impl Rig {
             switch,
             tasks,
         }
+    }
+
+    /// Puts `rules` in force: for gates and calls, for delivery, and for writes that come from now on.
+    pub(crate) fn adopt(&self, rules: &Arc<WriteBehindRules>) {
+        self.calls.adopt(&rules.lane());
+        self.door.rules.replace(Arc::clone(rules));
     }
 
     pub(crate) fn write(key: &str) -> Write {

@@ -2,6 +2,8 @@
 
 mod about;
 pub(crate) mod kit;
+mod metrics;
+mod persons;
 mod reads;
 pub(crate) mod store;
 mod wire;
