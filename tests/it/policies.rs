@@ -221,11 +221,10 @@ async fn check_shows_the_policy_and_what_would_change() {
     }
     let path = other.to_str().expect("a temporary path is text");
     let directory = ["--policies", path];
-    write(
-        world
-            .policy_text()
-            .replace("answer_within = \"1s\"", "answer_within = \"900ms\""),
-    );
+    write(world.policy_text().replace(
+        "prescriptions.answer_within = \"1s\"",
+        "prescriptions.answer_within = \"900ms\"",
+    ));
     let said = check(&directory).await;
     assert_eq!(
         said.output,
