@@ -104,6 +104,9 @@ impl World {
         if let Some(live) = setup.live {
             sac_settings.live = live;
         }
+        if let Some(population) = setup.population {
+            sac_settings.population = population;
+        }
         let sac = Simulator::start(sac_settings).expect("the simulator starts");
         let store = setup
             .store

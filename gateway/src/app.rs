@@ -1,8 +1,8 @@
 //! The composition root: builds each part once, and owns the order of start and stop.
 //!
-//! Start: store, shelf of persons, adapter, lanes, the first numbers, edge. Stop: nothing new begins;
-//! what is in flight ends, or is cut short when the drain is over and written down as it stands;
-//! then the store closes, and the shelf last.
+//! Start: store, shelf of persons, policy, adapter, lanes, the first numbers, edge. Stop: nothing new
+//! begins; what is in flight ends, or is cut short when the drain is over and written down as it
+//! stands; then the store closes, and the shelf last.
 //!
 //! # Failure
 //!
@@ -10,6 +10,7 @@
 //! restart can find out, and what was in flight is uncertain then.
 
 mod lanes;
+mod policies;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,8 +21,7 @@ use actix_web::rt::System;
 use adapters::model::Relations;
 use adapters::sac::{ANNULLA, Sac};
 use engine::clock::AnchoredClock;
-use engine::ports::Clock;
-use policies::rules::SacRules;
+use engine::ports::{Clock, OperatorStates, ReadError};
 use store::persons::{Persons, PersonsSettings};
 use store::sealing::{Key, KeyError};
 use store::sqlite::{self, Sqlite};
@@ -29,13 +29,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::{Config, StoreFiles};
+use crate::config::StoreFiles;
 use crate::edge::{self, Gateway};
-use crate::policy::Policy;
+use crate::rules::RulesError;
+use crate::told::Told;
 use lanes::Lanes;
-
-/// The number of the policy that a process starts with.
-const FIRST_GENERATION: u64 = 1;
+use policies::Policies;
 
 /// How long callers are given to hear that their write is unknown, before a poisoned process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -53,6 +52,12 @@ pub enum ServeError {
     /// The key file is not one.
     #[error("cannot read the key of the store")]
     Key(#[source] KeyError),
+    /// The policies break rules, and no good one is remembered.
+    #[error(transparent)]
+    Policies(#[from] RulesError),
+    /// What operators have set cannot be read.
+    #[error("cannot read what operators have set")]
+    Unreadable(#[source] ReadError),
     /// The store does not open.
     #[error("cannot open the store")]
     Store(#[source] sqlite::OpenError),
@@ -85,7 +90,9 @@ pub enum Fatal {
 }
 
 /// Serves until told to stop.
-pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
+pub fn serve(told: Told) -> Result<(), ServeError> {
+    let config = told.settings.config;
+    policies::refuse_at_once(&told.policies, &config)?;
     let runtime = Builder::new_multi_thread()
         .thread_name("lane")
         .enable_all()
@@ -94,17 +101,31 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
     let clock: Arc<dyn Clock> = Arc::new(AnchoredClock::start());
     let (alarm, fatal) = watch::channel(None);
     let kept = Kept::open(&config.store, &clock, &alarm)?;
-    let settings = config.sac.settings(&rules, kept.relations.clone());
-    let sac = Sac::open(&settings).map_err(ServeError::Sac)?;
-    let sac = Arc::new(sac);
+    let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
+    let begun = policies::begin(told.policies, &config, operators.as_ref(), &clock);
+    let generations = runtime.block_on(begun)?;
+    let settings = config
+        .sac
+        .settings(generations.rules(), kept.relations.clone());
+    let sac = Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?);
     let lanes = runtime.block_on(Lanes::start(
         Arc::clone(&kept.entries) as _,
         Arc::clone(&kept.persons) as _,
         sac,
-        Policy::new(FIRST_GENERATION, rules),
+        generations.policy(),
         &clock,
         &alarm,
     ));
+    let lanes = Arc::new(lanes);
+    let policies = Policies::start(
+        &runtime,
+        generations,
+        &config,
+        operators,
+        &clock,
+        &lanes,
+        &alarm,
+    );
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
         persons: lanes.persons.clone(),
@@ -115,6 +136,7 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         clock,
         limits: config.limits,
         policy: lanes.policy.clone(),
+        policies: policies.desk.clone(),
         drain: config.shutdown.drain,
     };
     let served = System::new().block_on(async {
@@ -125,6 +147,7 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         let server = actix_web::rt::spawn(server);
         let ended = until_ended(server, fatal).await;
         if ended.is_ok() {
+            policies.drain();
             stop(&handle, &lanes, config.shutdown.drain).await;
         }
         ended
@@ -135,6 +158,8 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
     } else {
         Duration::ZERO
     };
+    runtime.block_on(policies.join());
+    let lanes = Arc::into_inner(lanes).expect("whoever kept policies in force in them has ended");
     finish(runtime, lanes, &kept, drain);
     served
 }

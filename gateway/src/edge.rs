@@ -21,6 +21,7 @@ mod json;
 mod limiter;
 mod notation;
 mod notice;
+mod ops;
 mod persons;
 mod prescriptions;
 mod query;
@@ -55,6 +56,7 @@ use self::limiter::Limiter;
 use self::respond::Problem;
 use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen};
+use crate::generations::keeper::Desk;
 use crate::policy::Policy;
 use crate::tls::CertificateDigest;
 
@@ -82,6 +84,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// The policy in force. A handler loads it once, and all that it does goes by that one.
     pub policy: Live<Policy>,
+    /// Who decides about the next one.
+    pub policies: Desk,
     /// How long a stopping server waits for open requests.
     pub drain: Duration,
 }
@@ -195,7 +199,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .configure(status::routes)
             .configure(openapi::routes),
     );
-    config.service(web::scope("/ops/v1").configure(persons::purge::routes));
+    config.service(
+        web::scope("/ops/v1")
+            .configure(ops::routes)
+            .configure(persons::purge::routes),
+    );
 }
 
 #[cfg(test)]

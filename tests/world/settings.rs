@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use policies::rules::knobs::END_OF_POLICY;
 use serde_json::{Value, json};
 
 /// Dotted keys and their values. A JSON scalar, or a list of them, is TOML as it stands.
@@ -21,7 +22,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// A gateway over the certificates in `certs`, its state in `store`, the SAC's services at these
-    /// addresses.
+    /// addresses: prescriptions, lots, registry.
     pub(super) fn new(certs: &Path, store: &Path, sac: [SocketAddr; 3]) -> Settings {
         let file = |name: &str| json!(certs.join(name));
         let config = [
@@ -48,7 +49,7 @@ impl Settings {
             ("sac.sanitel_certificate_file", file("sanitel.pem")),
             ("sac.pin_code_file", file("pin-code")),
             ("sac.region", json!("130")),
-            ("policies.file", json!("policy.toml")),
+            ("policies.directory", json!("policies")),
         ];
         Settings {
             config: keys(config),
@@ -66,9 +67,16 @@ impl Settings {
         self.policy.insert(key.to_owned(), value);
     }
 
+    /// The SAC's policy file, whole.
+    pub(super) fn policy_text(&self) -> String {
+        render(&self.policy) + END_OF_POLICY + "\n"
+    }
+
     /// Writes both files into `directory` and returns the path of the configuration.
     pub(super) fn write(&self, directory: &Path) -> io::Result<PathBuf> {
-        fs::write(directory.join("policy.toml"), render(&self.policy))?;
+        let policies = directory.join("policies");
+        fs::create_dir_all(&policies)?;
+        fs::write(policies.join("sac.toml"), self.policy_text())?;
         let config = directory.join("argine.toml");
         fs::write(&config, render(&self.config))?;
         Ok(config)

@@ -183,7 +183,7 @@ impl Lanes {
 }
 
 /// Raises the alarm if `task` panics: a gateway without one of its lanes must not go on serving.
-async fn watched(task: impl Future<Output = ()>, alarm: watch::Sender<Option<Fatal>>) {
+pub(super) async fn watched(task: impl Future<Output = ()>, alarm: watch::Sender<Option<Fatal>>) {
     struct Watch(watch::Sender<Option<Fatal>>);
     impl Drop for Watch {
         fn drop(&mut self) {

@@ -222,6 +222,10 @@ codes! {
         "Il SAC non ha inviato il promemoria di questa ricetta",
         "The prescription is registered; print its reminder from the national portal.",
         "La ricetta è registrata; stampare il promemoria dal portale nazionale.";
+    NO_SUCH_TOGGLE = 404 "no-such-toggle" Caller NotDone Never,
+        "There is no such toggle", "Non esiste un toggle per questo valore",
+        "Nothing was changed. The toggles in force are listed by GET /ops/v1/toggles.",
+        "Nulla è cambiato. I toggle in vigore sono elencati da GET /ops/v1/toggles.";
     METHOD_NOT_ALLOWED = 405 "method-not-allowed" Caller NotDone Never,
         "This address does not know this method", "Questo indirizzo non conosce il metodo",
         "The header Allow names those it knows.", "L'intestazione Allow indica quelli ammessi.";

@@ -20,7 +20,7 @@ use utoipa::OpenApi;
 use super::persons::{self, Reason};
 use super::prescriptions::{self, about, lookup, reminder};
 use super::respond::ProblemBody;
-use super::{Edge, events, status};
+use super::{Edge, events, ops, status};
 
 /// The resource of the description. It is public to whoever may connect.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -55,12 +55,17 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         events::of_prescription,
         events::after,
         status::status,
+        ops::policies::policies,
+        ops::toggles::list,
+        ops::toggles::set,
+        ops::toggles::withdraw,
         openapi,
     ),
     tags(
         (name = "prescriptions", description = "Electronic prescriptions."),
         (name = "assisted-persons", description = "Who is assisted, and by which card."),
         (name = "events", description = "What happened to them."),
+        (name = "operations", description = "What operators see and set."),
         (name = "service", description = "The gateway itself."),
     ),
     security(("mutual_tls" = [], "token" = [])),
@@ -131,6 +136,12 @@ fn document() -> Value {
         json!({"type": "string", "format": "binary"});
     for operation in operations(&mut document) {
         complete(operation);
+        if operation["tags"] == json!(["operations"]) {
+            operation.insert(
+                "servers".to_owned(),
+                json!([{"url": OPERATIONS.0, "description": OPERATIONS.1}]),
+            );
+        }
         if let Some(body) = operation.get_mut("requestBody")
             && body["content"]["application/json"]["schema"]["$ref"] == NOTHING
         {
@@ -139,6 +150,12 @@ fn document() -> Value {
     }
     document
 }
+
+/// Where operators are served.
+const OPERATIONS: (&str, &str) = (
+    "https://argine.local/ops/v1",
+    "The region's gateway, for its operators.",
+);
 
 /// The schema of a body that may be left out.
 const NOTHING: &str = "#/components/schemas/Nothing";
@@ -239,6 +256,8 @@ fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("Notice", "kind", vec!["error", "warning", "communication"]),
         ("Status", "state", vec!["serving", "degraded"]),
         ("Gate", "state", vec!["closed", "open", "half-open"]),
+        ("PolicyValue", "takes_effect", vec!["live", "restart"]),
+        ("PolicyChange", "takes_effect", vec!["live", "restart"]),
         (
             "BreakGlass",
             "reason",

@@ -256,7 +256,7 @@ impl Kit {
     fn gateway(&self, callers: Callers) -> Gateway {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
-        let rules = crate::rules::load(None, None).unwrap();
+        let rules = crate::rules::compiled_in();
         let policy = Policy::new(1, rules);
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Arc::new(Calls::new(
@@ -308,6 +308,7 @@ impl Kit {
                 organizations_max: 10,
             },
             policy: Live::new(policy),
+            policies: crate::generations::keeper::tests::desk_that_is_gone(),
             drain: Duration::from_secs(1),
         }
     }
