@@ -67,9 +67,11 @@ pub(super) fn prepare(
         Some(authority) => Asker::Doctor(&authority.subject),
         // A doctor's answer is given to doctors, who say who they are.
         None if view == View::Practice => return Err(not_their_authority()),
-        None if organization.is_empty() => return Err(unreadable()),
-        None => Asker::Organization(organization),
+        None => Asker::Organization,
     };
+    if organization.is_empty() {
+        return Err(unreadable());
+    }
     let security = match &authority {
         None => None,
         Some(authority) => {
@@ -83,6 +85,7 @@ pub(super) fn prepare(
         pin_code: &encrypt(&sac.pin_code)?,
         region: &sac.region,
         asker,
+        organization,
         tax_code: &encrypt(tax_code)?,
     };
     let body = match &asked {
@@ -91,7 +94,7 @@ pub(super) fn prepare(
     };
     let name = match asker {
         Asker::Doctor(_) => InNameOf::Doctor,
-        Asker::Organization(_) => InNameOf::Region,
+        Asker::Organization => InNameOf::Region,
     };
     Ok((asked, name, body))
 }

@@ -52,8 +52,8 @@ pub(super) const NOT_REGISTERED: &str = "6001";
 pub(super) enum Asker<'a> {
     /// A doctor's, whose assertion goes with it: a whole answer, about those of their competence.
     Doctor(&'a PrescriberCode),
-    /// An organisation's own: a reduced answer.
-    Organization(&'a str),
+    /// The organisation's own: a reduced answer.
+    Organization,
 }
 
 /// What every request says.
@@ -62,6 +62,8 @@ pub(super) struct Question<'a> {
     pub(super) pin_code: &'a str,
     pub(super) region: &'a Region,
     pub(super) asker: Asker<'a>,
+    /// The organisation that asks, also where it asks for a doctor.
+    pub(super) organization: &'a str,
     /// The person's code, encrypted.
     pub(super) tax_code: &'a str,
 }
@@ -71,7 +73,7 @@ pub(super) fn ricerca(question: &Question<'_>, security: Option<&str>) -> Vec<u8
     // A whole answer, or a reduced one ("ricerca ridotta assistito").
     let extent = match question.asker {
         Asker::Doctor(_) => "C",
-        Asker::Organization(_) => "R",
+        Asker::Organization => "R",
     };
     let request = (RICERCA_SERVICE.request, "RicercaAssistitoRichiesta");
     message(request, question, security, ("tipoRicerca", extent))
@@ -98,9 +100,9 @@ fn message(
     security: Option<&str>,
     last: (&str, &str),
 ) -> Vec<u8> {
-    let (doctor, organization) = match question.asker {
-        Asker::Doctor(code) => (code.as_str(), ""),
-        Asker::Organization(organization) => ("", organization),
+    let doctor = match question.asker {
+        Asker::Doctor(code) => code.as_str(),
+        Asker::Organization => "",
     };
     envelope(&[(REQ, namespace)], security, |xml: &mut Xml| {
         xml.open(REQ, name);
@@ -108,7 +110,7 @@ fn message(
             ("pinCode", question.pin_code),
             ("codRegione", question.region.as_str()),
             ("cfMedico", doctor),
-            ("strutturaRichiedente", organization),
+            ("strutturaRichiedente", question.organization),
             ("codiceFiscale", question.tax_code),
             last,
         ] {
