@@ -38,6 +38,7 @@ const SALT: &[u8] = b"argine store";
 const DERIVED_SALT: &[u8] = b"argine derived";
 
 /// The key of a store, as its file holds it.
+#[derive(Clone)]
 pub struct Key(Zeroizing<[u8; KEY_LEN]>);
 
 /// Why a key file could not be used.
@@ -112,15 +113,18 @@ pub(crate) enum Purpose {
     Person,
     /// An authority, as a name.
     Identity,
+    /// An answer about a person.
+    Answer,
 }
 
 impl Purpose {
-    const ALL: [Purpose; 5] = [
+    const ALL: [Purpose; 6] = [
         Purpose::Key,
         Purpose::Fingerprint,
         Purpose::Number,
         Purpose::Person,
         Purpose::Identity,
+        Purpose::Answer,
     ];
 
     /// The label its subkey is derived under. Changing one makes every stored digest unfindable.
@@ -131,6 +135,7 @@ impl Purpose {
             Purpose::Number => b"digest:number",
             Purpose::Person => b"digest:person",
             Purpose::Identity => b"digest:identity",
+            Purpose::Answer => b"digest:answer",
         }
     }
 }

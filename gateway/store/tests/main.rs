@@ -10,4 +10,5 @@ mod corruption;
 mod invariants;
 mod limits;
 mod model;
+mod persons;
 mod world;

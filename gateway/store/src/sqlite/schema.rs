@@ -47,12 +47,12 @@ pub(super) fn open_writer(path: &Path, size_max: Option<u64>) -> Result<Connecti
 }
 
 /// Opens a connection that can only read.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     open(path, flags, READER_CACHE_KIB)
 }
 
-fn open(path: &Path, flags: OpenFlags, cache_kib: u32) -> Result<Connection, OpenError> {
+pub(crate) fn open(path: &Path, flags: OpenFlags, cache_kib: u32) -> Result<Connection, OpenError> {
     let set_up = || -> rusqlite::Result<Connection> {
         let conn = Connection::open_with_flags(path, flags)?;
         // The last connection to close would fold the log into the database, also after a failed
