@@ -35,13 +35,7 @@ impl Policy {
 
     /// How old an authentication may be that a call to the SAC states.
     pub fn authn_age_max(&self) -> AuthnAgeMax {
-        let ages = self.prescriptions.authn_age_max;
-        AuthnAgeMax {
-            send: ages.send,
-            annul: ages.annul,
-            read: ages.read,
-            registry: self.registry.authn_age_max,
-        }
+        authn_age_max(&self.prescriptions, &self.registry)
     }
 
     /// What the calls of lane `sac.prescriptions` are governed by.
@@ -57,5 +51,19 @@ impl Policy {
     /// What the calls of lane `sac.registry` are governed by.
     pub fn registry_lane(&self) -> LaneRules {
         self.registry.lane()
+    }
+}
+
+/// How old an authentication may be that a call to the SAC states, in every lane that states one.
+pub(crate) fn authn_age_max(
+    prescriptions: &WriteBehindRules,
+    registry: &RegistryRules,
+) -> AuthnAgeMax {
+    let ages = prescriptions.authn_age_max;
+    AuthnAgeMax {
+        send: ages.send,
+        annul: ages.annul,
+        read: ages.read,
+        registry: registry.authn_age_max,
     }
 }

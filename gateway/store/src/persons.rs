@@ -18,9 +18,9 @@
 //!
 //! # Failure
 //!
-//! On a full disk puts are refused and reads go on; each refused put gives the log and some of the
-//! oldest answers back to the disk, so that it is not this file that stands in the way of a
-//! prescription.
+//! On a full disk puts are refused and reads go on. The shelf lets its reserve of space go, gives its
+//! log back to the disk and then, once a second at most, some of its oldest answers: it is first to go,
+//! before a prescription has no room. It keeps nothing new before its reserve fits on the disk again.
 //!
 //! # Not here
 //!
@@ -48,6 +48,7 @@ use writer::{Shared, Writer};
 mod change;
 mod file;
 mod machine;
+mod reserve;
 mod row;
 mod scale;
 mod writer;
@@ -62,7 +63,8 @@ pub struct PersonsSettings {
     pub clock: Arc<dyn Clock>,
     /// Whose clocks tell how long no process was there.
     pub machine: Arc<dyn Machine>,
-    /// How large the file may grow; its log comes on top (16 MiB, more during a burst).
+    /// How large the file may grow; its log (4 MiB and a group) and 8 MiB of reserve
+    /// come on top.
     pub size_bytes_max: u64,
     /// The largest answer that is kept, its relations included.
     pub answer_bytes_max: usize,
@@ -98,7 +100,6 @@ pub struct Persons {
     shared: Arc<Shared>,
     writer: Writer,
     readers: Readers<Reader>,
-    clock: Arc<dyn Clock>,
     answer_bytes_max: usize,
 }
 
@@ -123,7 +124,6 @@ impl Persons {
             readers: Readers::start("persons", connections.collect(), settings.queue_max)?,
             writer,
             shared,
-            clock: Arc::clone(&settings.clock),
             answer_bytes_max: settings.answer_bytes_max,
         })
     }

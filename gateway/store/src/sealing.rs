@@ -115,16 +115,19 @@ pub(crate) enum Purpose {
     Identity,
     /// An answer about a person.
     Answer,
+    /// The name of what an operator set.
+    Operator,
 }
 
 impl Purpose {
-    const ALL: [Purpose; 6] = [
+    const ALL: [Purpose; 7] = [
         Purpose::Key,
         Purpose::Fingerprint,
         Purpose::Number,
         Purpose::Person,
         Purpose::Identity,
         Purpose::Answer,
+        Purpose::Operator,
     ];
 
     /// The label its subkey is derived under. Changing one makes every stored digest unfindable.
@@ -136,6 +139,7 @@ impl Purpose {
             Purpose::Person => b"digest:person",
             Purpose::Identity => b"digest:identity",
             Purpose::Answer => b"digest:answer",
+            Purpose::Operator => b"digest:operator",
         }
     }
 }

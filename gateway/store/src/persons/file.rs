@@ -12,7 +12,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use rusqlite::ffi::ErrorCode;
+use rusqlite::ffi::{self, ErrorCode};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::scale::{Mark, Scale};
@@ -30,8 +30,8 @@ const VERSION: i32 = 1;
 const CACHE_KIB: u32 = 32 * 1024;
 /// How long folding the log waits for readers; a read takes far less.
 const READERS_MS: u32 = 200;
-/// How long the log grows before it is folded: 16 MiB.
-const LOG_PAGES_MAX: i64 = 4_096;
+/// How long the log grows before it is folded: 4 MiB, which fit into the reserve.
+const LOG_PAGES_MAX: i64 = 1_024;
 /// Free pages given back to the disk at a time.
 const SHRINK_PAGES: u32 = 1_024;
 const SCHEMA: &str = "
@@ -85,6 +85,11 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 /// Whether `error` says that there is no space.
 pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+/// What [`is_full`] is true of.
+pub(super) fn full() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None)
 }
 
 /// Opens a connection that can only read.

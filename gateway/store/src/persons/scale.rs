@@ -50,7 +50,7 @@ pub(super) struct Mark {
     boot: Option<Uuid>,
     uptime_ms: i64,
     wall_ms: i64,
-    now: ShelfTime,
+    pub(super) now: ShelfTime,
     /// What was stamped up to here has an age that is a floor.
     floor: ShelfTime,
 }

@@ -5,8 +5,8 @@
 //! 1. Nobody is answered before the `COMMIT` of their group has returned, and nobody who erases
 //!    before the log was emptied, unless a reader stood in the way; then that is done next.
 //! 2. A file that turns out damaged is begun anew, and the group is written to the new one.
-//! 3. Where there is no space nothing is put. The log and a few of the oldest answers are given back
-//!    to the disk, and only what deletes is tried again.
+//! 3. Where there is no space, be it for the reserve, nothing is put. The reserve, the log and a few of
+//!    the oldest answers are given back to the disk, and only what deletes is tried again.
 //!
 //! # Limits
 //!
@@ -29,11 +29,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::change::{self, Change};
 use super::file;
-use super::scale::Scale;
+use super::reserve::Reserve;
+use super::scale::{Scale, ShelfTime};
 use crate::sealing::Sealer;
 
 /// Changes committed together, at most.
 const GROUP_MAX: usize = 64;
+/// How often the oldest answers are given up on a full disk: entries get some 100 KiB a second, and a
+/// million answers last for hours.
+const ROOM_EVERY_MS: i64 = 1_000;
 
 /// What reading and writing threads share.
 pub(super) struct Shared {
@@ -56,7 +60,7 @@ impl Job {
     fn answer(self, ended: Result<(), WriteError>) {
         if let Some(reply) = self.reply {
             // The caller may have left.
-            drop(reply.send(ended.map(|()| self.outcome)));
+            let _left = reply.send(ended.map(|()| self.outcome));
         }
     }
 }
@@ -79,9 +83,11 @@ impl Writer {
     pub(super) fn start(shared: Arc<Shared>, queue_max: usize) -> io::Result<Writer> {
         let (queue, waiting) = mpsc::channel(queue_max.max(1));
         let mut engine = Engine {
+            reserve: Reserve::of(&shared.directory),
             shared,
             conn: None,
             owes_fold: false,
+            made_room: None,
         };
         if let Err(error) = engine.open() {
             tracing::error!(error = %error, "the shelf of persons cannot be opened now");
@@ -147,8 +153,11 @@ struct Engine {
     shared: Arc<Shared>,
     /// `None` while the file cannot be opened.
     conn: Option<Connection>,
+    reserve: Reserve,
     /// Something was erased that still lies in the log.
     owes_fold: bool,
+    /// When answers were last given up for want of space.
+    made_room: Option<ShelfTime>,
 }
 
 impl Engine {
@@ -183,7 +192,11 @@ impl Engine {
 
     /// Writes `group`, answers it, and sees to the log.
     fn write(&mut self, mut group: Vec<Job>) {
-        let mut ended = self.attempt(&mut group);
+        let puts = group.iter().any(|job| job.change.is_put());
+        let mut ended = match !puts || self.holds_reserve() {
+            true => self.attempt(&mut group),
+            false => Err((false, file::full())),
+        };
         if ended
             .as_ref()
             .is_err_and(|(_, error)| file::is_damage(error))
@@ -192,11 +205,10 @@ impl Engine {
             ended = self.attempt(&mut group);
         }
         if ended.as_ref().is_err_and(|(_, error)| file::is_full(error)) {
-            tracing::error!("there is no space for answers about persons: some are given up");
             let (puts, rest) = group.into_iter().partition(|job| job.change.is_put());
             group = rest;
-            answer(puts, Err(WriteError::Refused));
             self.make_room();
+            answer(puts, Err(WriteError::Refused));
             ended = match group.is_empty() {
                 true => Ok(()),
                 false => self.attempt(&mut group),
@@ -287,9 +299,31 @@ impl Engine {
         }
     }
 
-    /// Gives the log back to the disk, then a few of the oldest answers.
+    /// Whether the reserve is held, or can be had.
+    fn holds_reserve(&mut self) -> bool {
+        // The directory may be there only now.
+        let held = self.open().is_err() || self.reserve.hold().is_ok();
+        if held {
+            self.made_room = None;
+        }
+        held
+    }
+
+    /// Gives reserve and log back to the disk, then a few of the oldest answers.
     fn make_room(&mut self) {
-        let Some(conn) = &self.conn else { return };
+        let now = self.shared.scale.moment().map(|moment| moment.mark.now);
+        let (Some(conn), Some(now)) = (&self.conn, now) else {
+            return;
+        };
+        match self.made_room {
+            Some(last) if now.0 - last.0 < ROOM_EVERY_MS => return,
+            Some(_) => {}
+            None => tracing::error!(
+                "there is no space for answers about persons: the oldest are given up for others"
+            ),
+        }
+        self.made_room = Some(now);
+        self.reserve.release();
         let room = || -> rusqlite::Result<()> {
             file::fold(conn)?;
             conn.execute_batch("BEGIN IMMEDIATE")?;

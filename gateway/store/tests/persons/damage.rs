@@ -54,8 +54,8 @@ async fn under_a_wrong_key_it_is_begun_anew() {
 async fn a_row_that_does_not_open_is_gone_and_the_others_stay() {
     let flips = [
         // Any byte of what was sealed.
-        "UPDATE answers SET sealed = substr(sealed, 1, 40) || x'00' || substr(sealed, 42) \
-         WHERE id = 1",
+        "UPDATE answers SET sealed = CAST(substr(sealed, 1, 40) || x'00' || substr(sealed, 42) \
+         AS BLOB) WHERE id = 1",
         // Its age in clear.
         "UPDATE answers SET fetched_at = fetched_at + 3600000 WHERE id = 1",
         // The value of another row.
@@ -98,9 +98,11 @@ async fn a_row_does_not_open_under_another_key() {
     shelf.close().await;
 }
 
+type Damage = (&'static str, fn(&mut Vec<u8>));
+
 #[tokio::test]
 async fn a_damaged_file_is_begun_anew() {
-    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
+    let damages: [Damage; 5] = [
         ("its first page", |content| content[..100].fill(0xff)),
         ("its name", |content| content[0] ^= 1),
         ("cut short", |content| content.truncate(8_192)),

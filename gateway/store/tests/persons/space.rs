@@ -55,18 +55,12 @@ async fn free_space_is_used_again_and_given_back() {
     let mut sizes = Vec::new();
     for round in 0..5 {
         fill(&shelf, round * 500..(round + 1) * 500, &text).await;
-        let before = START + Duration::from_secs(3_600);
-        assert_eq!(shelf.sweep(before, 450).await, Ok(450));
+        assert_eq!(shelf.sweep(START + HOUR, 400).await, Ok(400));
         sizes.push(size(directory.path()));
+        assert_eq!(shelf.sweep(START + HOUR, 400).await, Ok(100));
     }
     assert!(sizes[4] < 2 * sizes[0], "{sizes:?}");
-    let most = size(directory.path());
-    for _ in 0..3 {
-        let swept = shelf.sweep(START + HOUR, 1_000).await;
-        assert!(swept.is_ok(), "{swept:?}");
-        shelf.purge(key(0, 0).person).await.unwrap();
-    }
-    assert!(size(directory.path()) < most / 2, "{most}");
+    assert!(size(directory.path()) < sizes[4] / 2, "{sizes:?}");
     shelf.close().await;
 }
 
@@ -102,7 +96,7 @@ impl SmallDisk {
     fn mount() -> Option<SmallDisk> {
         let directory = world::scratch();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", "size=32m", "tmpfs"])
             .arg(directory.path())
             .output();
         match mounted {
@@ -146,7 +140,7 @@ async fn on_a_full_disk_puts_are_refused_reads_go_on_and_the_store_gets_the_spac
     world::accept(&store, entry("before")).await;
     let shelf = open(directory);
     let kept = fill_up(&shelf, 0).await;
-    assert!(kept > 500, "{kept}");
+    assert!(kept > 200, "{kept}");
     assert!(get(&shelf, key(kept - 1, 0)).await.is_some(), "reads go on");
     // Space was given back, and an entry gets it.
     for n in 0..20 {
@@ -155,7 +149,7 @@ async fn on_a_full_disk_puts_are_refused_reads_go_on_and_the_store_gets_the_spac
     }
     // Somebody else takes all there is.
     let ballast = directory.join("ballast");
-    let taken = fs::write(&ballast, vec![0; 12_000_000]);
+    let taken = fs::write(&ballast, vec![0; 32_000_000]);
     assert!(taken.is_err());
     for person in 0..20 {
         let put = shelf.put(answer(
@@ -163,7 +157,7 @@ async fn on_a_full_disk_puts_are_refused_reads_go_on_and_the_store_gets_the_spac
             &"x".repeat(BODY_LEN),
             START,
         ));
-        drop(put.await);
+        assert!(matches!(put.await, Ok(()) | Err(WriteError::Refused)));
     }
     assert!(get(&shelf, key(kept - 1, 0)).await.is_some(), "reads go on");
     fs::remove_file(&ballast).unwrap();
