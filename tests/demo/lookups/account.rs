@@ -7,21 +7,10 @@ use serde_json::{Value, json};
 use super::notes::{Asked, Millis, PersonAt, Shown, Told, Whom};
 use super::people::People;
 use super::source::Source;
-use crate::morning::Spell;
+use crate::morning::{Freshness, Spell};
 
-/// How long an answer of the SAC may be on its way to the gateway.
-const ON_ITS_WAY_MS: Millis = 2_000;
 /// What is cut to a second may be older by as much.
 const CUT_MS: Millis = 1_000;
-
-/// For how long answers may be shown.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Freshness {
-    /// Without asking.
-    pub(crate) fresh_for: Duration,
-    /// While the SAC fails.
-    pub(crate) stale_for: Duration,
-}
 
 /// Everything an account is drawn up from.
 pub(crate) struct Account<'a> {
@@ -50,7 +39,7 @@ impl Account<'_> {
             "refused": refused - refused_known,
             "refused_known": refused_known,
             "limited": count(&|asked| asked.limited),
-            "persons_known": self.people.known(),
+            "persons_known": self.people.persons(),
             "past_bound": self.answers(|asked, person, shown| self.is_past(asked, person, shown)),
             "mislabelled": self.answers(|asked, person, shown| self.is_mislabelled(asked, person, shown)),
             "without_relation": self.answers(|asked, person, _| !self.is_related(asked, person)),
@@ -58,14 +47,13 @@ impl Account<'_> {
         })
     }
 
-    /// The look-ups of persons whom their desk has nothing to do with: the SAC may answer them, what
-    /// is known may not.
+    /// The look-ups of persons of another doctor, which the SAC refuses.
     pub(crate) fn strangers(&self) -> Value {
         let strangers = || self.asked.iter().filter(|asked| is_of_stranger(asked));
         let refused = strangers().filter(|asked| asked.told == Told::Refused);
         json!({
             "offered": strangers().count(),
-            "answered": strangers().filter(|asked| asked.shown().is_some()).count(),
+            "shown": strangers().filter(|asked| asked.shown().is_some()).count(),
             "refused": refused.count(),
         })
     }
@@ -73,7 +61,9 @@ impl Account<'_> {
     /// How many of those that were asked for in the outage are known, and not too long ago.
     pub(crate) fn outage_known(&self) -> usize {
         let in_outage = self.usual().filter(|asked| is_of_known_in_outage(asked));
-        in_outage.filter(|asked| !self.is_refused_known(asked)).count()
+        in_outage
+            .filter(|asked| !self.is_refused_known(asked))
+            .count()
     }
 
     /// How many of these were served.
@@ -91,7 +81,12 @@ impl Account<'_> {
         let shown = self.asked.iter().filter_map(|asked| {
             let shown = asked.shown()?;
             // Nobody has never been seen and is known: that has no source at all.
-            Some(asked.whom.person().is_none_or(|person| is(asked, person, shown)))
+            Some(
+                asked
+                    .whom
+                    .person()
+                    .is_none_or(|person| is(asked, person, shown)),
+            )
         });
         shown.filter(|is| *is).count()
     }
@@ -101,7 +96,7 @@ impl Account<'_> {
         let Whom::Known(person) = asked.whom else {
             return false;
         };
-        let fetched = self.source.last(person, asked.sent);
+        let fetched = self.last(asked, person, asked.sent);
         let is_past = |at| asked.ended - at >= millis(self.freshness.stale_for);
         asked.told == Told::Refused && fetched.is_none_or(is_past)
     }
@@ -109,7 +104,7 @@ impl Account<'_> {
     /// Too old to be shown as it was asked for: by its own account, or by the SAC's book.
     fn is_past(&self, asked: &Asked, person: PersonAt, shown: &Shown) -> bool {
         let stale_for = millis(self.freshness.stale_for);
-        let fetched = self.source.last(person, asked.ended);
+        let fetched = self.last(asked, person, asked.ended);
         shown.age >= self.freshness.stale_for
             || asked.sent - shown.as_of >= stale_for + CUT_MS
             || fetched.is_none_or(|at| asked.sent - at >= stale_for)
@@ -123,14 +118,25 @@ impl Account<'_> {
             true => age + Duration::from_millis(CUT_MS.unsigned_abs()) <= fresh_for,
             false => age >= fresh_for && age > Duration::ZERO,
         };
-        let fetched = self.source.last(person, asked.ended);
-        is_wrong || fetched.is_none_or(|at| shown.as_of > at + ON_ITS_WAY_MS)
+        let fetched = self.last(asked, person, asked.ended);
+        // The age was told at some moment between question and answer, and so was the hour.
+        let took = asked.ended - asked.sent;
+        is_wrong || fetched.is_none_or(|at| shown.as_of > at + took)
     }
 
     /// The doctor has the person on the list, or the SAC itself has answered this desk.
     fn is_related(&self, asked: &Asked, person: PersonAt) -> bool {
+        let view = self.people.desks[asked.desk].view();
         self.people.is_listed(person, asked.desk)
-            || self.source.has_answered(person, asked.desk, asked.ended)
+            || self
+                .source
+                .has_answered(person, view, asked.desk, asked.ended)
+    }
+
+    /// When the SAC had last answered what was asked, by then.
+    fn last(&self, asked: &Asked, person: PersonAt, by: Millis) -> Option<Millis> {
+        let view = self.people.desks[asked.desk].view();
+        self.source.last(person, view, by)
     }
 
     /// How long an answer took for which nobody was asked, in microseconds.
@@ -138,7 +144,10 @@ impl Account<'_> {
         let took = self.asked.iter().filter_map(|asked| asked.shown()?.hit_in);
         let mut took: Vec<u128> = took.map(|took| took.as_micros()).collect();
         took.sort_unstable();
-        let at = |share: f64| took.get((took.len() as f64 * share) as usize).map(|us| *us as u64);
+        let at = |share: f64| {
+            took.get((took.len() as f64 * share) as usize)
+                .map(|us| *us as u64)
+        };
         json!({ "count": took.len(), "p50": at(0.5), "p99": at(0.99) })
     }
 }

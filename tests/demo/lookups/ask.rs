@@ -14,7 +14,7 @@ use super::token::CurrentToken;
 /// A look-up counts by what is answered to a repeat within this long.
 pub(crate) const REPEATED_FOR: Duration = Duration::from_secs(5);
 /// Between two repeats.
-const REPEAT_AFTER: Duration = Duration::from_millis(500);
+const REPEAT_AFTER: Duration = Duration::from_secs(1);
 
 /// A desk's software: where it asks, and as whom.
 pub(crate) struct Software {
@@ -98,9 +98,14 @@ fn told(reply: &Reply, took: Duration) -> Told {
 fn shown(reply: &Reply, took: Duration) -> Shown {
     let json = reply.json();
     let freshness = &json["freshness"];
-    let as_of = freshness["as_of"].as_str().and_then(|text| text.parse().ok());
+    let as_of = freshness["as_of"]
+        .as_str()
+        .and_then(|text| text.parse().ok());
     let as_of = as_of.map_or(Millis::MIN / 2, Timestamp::as_millisecond);
-    let age = reply.header("age").parse().map_or(Duration::MAX, Duration::from_secs);
+    let age = reply
+        .header("age")
+        .parse()
+        .map_or(Duration::MAX, Duration::from_secs);
     let is_hit = reply.header("cache-status").contains("; hit");
     let stale = freshness["stale"].as_bool().unwrap_or_default();
     Shown {

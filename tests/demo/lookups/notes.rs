@@ -81,6 +81,11 @@ impl Notes {
         self.lock().clone()
     }
 
+    /// A copy of those that ended after the first so many.
+    pub(crate) fn since(&self, known: usize) -> Vec<Asked> {
+        self.lock()[known..].to_vec()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Asked>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

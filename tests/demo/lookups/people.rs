@@ -1,10 +1,10 @@
 //! Whom the desks look up: the persons on their doctors' lists, a pharmacy its patients, and now and
 //! then somebody whom nobody has ever seen, or whom another doctor has on the list.
 
+use ::tests::upstreams::sac::registry::population::{self, Population};
 use adapters::model::View;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use ::tests::upstreams::sac::registry::population::{self, Population};
 
 use super::notes::{DeskAt, PersonAt, Whom};
 use super::zipf::Zipf;
@@ -96,9 +96,9 @@ impl People {
         }
     }
 
-    /// As the simulator's registry is to be filled.
-    pub(crate) fn population(&self) -> Population {
-        self.population
+    /// How many doctors have a list.
+    pub(crate) fn doctors(&self) -> usize {
+        self.population.doctors
     }
 
     /// Everybody whom `desk` has looked up yesterday.
@@ -111,7 +111,7 @@ impl People {
         self.desks[desk].doctor == Some(self.population.doctor_of(person))
     }
 
-    /// Whether everybody has a code and a doctor who is at a desk.
+    /// How many persons there are, each on the list of a doctor.
     pub(crate) fn persons(&self) -> usize {
         self.population.persons
     }
@@ -181,7 +181,12 @@ mod tests {
         let people = People::of_the_region();
         let lists: usize = (0..DOCTORS).map(|desk| people.known_at(desk).len()).sum();
         assert_eq!(lists, PERSONS);
-        assert!(people.known_at(0).iter().all(|person| people.is_listed(*person, 0)));
+        assert!(
+            people
+                .known_at(0)
+                .iter()
+                .all(|person| people.is_listed(*person, 0))
+        );
         assert_eq!(people.known_at(DOCTORS).len(), PERSONS / PATIENT_EVERY);
         assert!(!people.is_listed(people.known_at(DOCTORS)[0], DOCTORS));
     }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use adapters::model::View;
 use ::tests::upstreams::sac::registry::LookUp;
 use ::tests::upstreams::sac::registry::population;
+use adapters::model::View;
 
 use super::notes::{DeskAt, Millis, PersonAt};
 use super::people::People;
@@ -80,7 +80,10 @@ mod tests {
         source.answered(7, View::Practice, 1, 100);
         source.answered(7, View::Practice, 3, 200);
         let last = |by| source.last(7, View::Practice, by);
-        assert_eq!([last(99), last(199), last(300)], [None, Some(100), Some(200)]);
+        assert_eq!(
+            [last(99), last(199), last(300)],
+            [None, Some(100), Some(200)]
+        );
         assert_eq!(source.last(7, View::Pharmacy, 300), None);
         let told = |desk, by| source.has_answered(7, View::Practice, desk, by);
         assert!(told(1, 100) && !told(1, 99) && !told(2, 300));

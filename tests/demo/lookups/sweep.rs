@@ -11,15 +11,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, interval};
 
 use super::ask::Software;
-use super::people::nobodys_code;
+use super::people::never_seen;
 use crate::morning::Morning;
 
 /// Codes it tries out a second.
-const CODES_PER_SECOND: u32 = 100;
+const CODES_PER_SECOND: u32 = 120;
 /// Under way at most.
-const UNDER_WAY_MAX: usize = 64;
+const UNDER_WAY_MAX: usize = 200;
 /// Where its codes begin: after those of everybody else.
-const FIRST_CODE: u32 = 1_000_000;
+const FIRST_CODE: usize = 50_000;
 
 /// What it was told.
 #[derive(Debug, Clone, Default)]
@@ -52,13 +52,15 @@ impl Sweep {
         under_way.join_all().await;
     }
 
-    async fn try_out(&self, software: &Software, number: u32) {
-        let count = |counter: &AtomicUsize| counter.fetch_add(1, Ordering::Relaxed);
+    async fn try_out(&self, software: &Software, number: usize) {
+        let count = |counter: &AtomicUsize| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        };
         count(&self.0.asked);
-        let reply = software.ask_once(&nobodys_code(number)).await;
+        let reply = software.ask_once(&never_seen(number)).await;
         match reply.map(|(reply, _)| reply.status) {
-            Some(429) => drop(count(&self.0.limited)),
-            Some(200) => drop(count(&self.0.shown)),
+            Some(429) => count(&self.0.limited),
+            Some(200) => count(&self.0.shown),
             _ => {}
         }
     }

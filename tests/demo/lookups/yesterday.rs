@@ -9,6 +9,8 @@ mod answer;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::tests::upstreams::sac::registry::population;
+use ::tests::world::World;
 use adapters::model::{PrescriberCode, Relations, View};
 use adapters::sac::RICERCA;
 use engine::clock::AnchoredClock;
@@ -16,8 +18,6 @@ use engine::ports::{Clock, Shelf, Shelved};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use store::persons::{Persons, PersonsSettings};
 use store::sealing::Key;
-use tests::upstreams::sac::registry::population;
-use tests::world::World;
 
 use super::notes::{DeskAt, Millis, PersonAt};
 use super::people::People;
@@ -89,7 +89,10 @@ fn answered(
         key: relations.lookup(&told.tax_code, RICERCA, desk.view(), ""),
         fetched_at: Default::default(),
         tags: match desk.view() {
-            View::Practice => listed.map(|code| relations.doctor(code)).into_iter().collect(),
+            View::Practice => listed
+                .map(|code| relations.doctor(code))
+                .into_iter()
+                .collect(),
             View::Pharmacy | View::Booking => Vec::new(),
         },
         seen_by: vec![(
@@ -109,7 +112,11 @@ mod tests {
     fn most_answers_are_young_and_the_ages_are_spread() {
         let oldest = Duration::from_secs(30);
         let ages: Vec<Duration> = (0..24_000).map(|at| age(at, 24_000, oldest)).collect();
-        let older = |than| ages.iter().filter(|age| **age >= Duration::from_secs(than)).count();
+        let older = |than| {
+            ages.iter()
+                .filter(|age| **age >= Duration::from_secs(than))
+                .count()
+        };
         assert!((4_500..5_500).contains(&older(15)), "{}", older(15));
         assert!(ages.iter().all(|age| *age < oldest));
         assert!(older(29) > 0);
