@@ -116,7 +116,8 @@ impl Account<'_> {
         let fresh_for = self.freshness.fresh_for;
         let is_wrong = match shown.stale {
             true => age + Duration::from_millis(CUT_MS.unsigned_abs()) <= fresh_for,
-            false => age >= fresh_for && age > Duration::ZERO,
+            // What was loaded for this very question is not stale, however long it took.
+            false => !shown.loaded && age >= fresh_for,
         };
         let fetched = self.last(asked, person, asked.ended);
         // The age was told at some moment between question and answer, and so was the hour.

@@ -106,12 +106,14 @@ fn shown(reply: &Reply, took: Duration) -> Shown {
         .header("age")
         .parse()
         .map_or(Duration::MAX, Duration::from_secs);
-    let is_hit = reply.header("cache-status").contains("; hit");
+    let way = reply.header("cache-status");
+    let is_hit = way.contains("; hit");
     let stale = freshness["stale"].as_bool().unwrap_or_default();
     Shown {
         as_of,
         age,
         stale,
+        loaded: way.contains("fwd=miss"),
         hit_in: (is_hit && !stale).then_some(took),
     }
 }

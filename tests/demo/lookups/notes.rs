@@ -62,6 +62,8 @@ pub(crate) struct Shown {
     pub(crate) age: Duration,
     /// Whether it said that it was stale.
     pub(crate) stale: bool,
+    /// Whether it said that the SAC has just given it.
+    pub(crate) loaded: bool,
     /// How long it took, if the SAC was not asked for it.
     pub(crate) hit_in: Option<Duration>,
 }

@@ -75,6 +75,7 @@ fn shown(seconds: u64, stale: bool) -> Told {
         as_of: NOW - millis(Duration::from_secs(seconds)),
         age: Duration::from_secs(seconds),
         stale,
+        loaded: false,
         hit_in: None,
     })
 }
@@ -117,6 +118,20 @@ fn an_answer_that_seems_younger_or_fresher_than_it_is_is_mislabelled() {
         morning.ask(0, Whom::Known(0), shown(seconds, stale));
         morning.assert_counts(&[("mislabelled", 1), ("past_bound", 0)]);
     }
+}
+
+#[test]
+fn what_was_long_in_coming_from_the_sac_is_old_and_not_stale() {
+    let mut morning = Morning::good();
+    let Told::Shown(slow) = shown(10, false) else {
+        unreachable!("it is shown")
+    };
+    let slow = Shown {
+        loaded: true,
+        ..slow
+    };
+    morning.ask(0, Whom::Known(0), Told::Shown(slow));
+    morning.assert_counts(&[("mislabelled", 0), ("past_bound", 0)]);
 }
 
 #[test]
