@@ -202,11 +202,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .configure(status::routes)
             .configure(openapi::routes),
     );
-    config.service(
-        web::scope("/ops/v1")
-            .configure(ops::routes)
-            .configure(persons::purge::routes),
-    );
+    config.service(web::scope("/ops/v1").configure(ops::routes));
 }
 
 #[cfg(test)]
