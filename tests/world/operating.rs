@@ -16,13 +16,6 @@ use super::wait::until;
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
 
 impl World {
-    /// An operator, who needs nobody at a desk.
-    pub fn operator(&self) -> Caller {
-        let mut operator = self.caller("operator-a").without_prescriber();
-        operator.profile = "operator".to_owned();
-        operator
-    }
-
     /// The directory of the gateway's policies.
     pub fn policies_dir(&self) -> PathBuf {
         self.directory().join("policies")
