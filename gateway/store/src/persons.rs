@@ -54,6 +54,10 @@ mod row;
 mod scale;
 mod writer;
 
+/// Answers that one step of a sweep deletes: puts are written in between, and wait for some
+/// milliseconds.
+const SWEPT_AT_ONCE: usize = 100;
+
 /// What a shelf needs to know.
 pub struct PersonsSettings {
     /// The directory of the store, which this process has open already.
@@ -201,11 +205,21 @@ impl Shelf for Persons {
     ) -> BoxFuture<'_, Result<usize, WriteError>> {
         Box::pin(async move {
             let moment = self.shared.scale.moment().ok_or(WriteError::Refused)?;
-            let sweep = Change::Sweep {
-                before: moment.stamp(before),
-                answers_max,
-            };
-            self.writer.write(sweep).await
+            let before = moment.stamp(before);
+            let mut swept = 0;
+            while swept < answers_max {
+                let answers_max = SWEPT_AT_ONCE.min(answers_max - swept);
+                let step = Change::Sweep {
+                    before,
+                    answers_max,
+                };
+                let more = self.writer.write(step).await?;
+                swept += more;
+                if more < answers_max {
+                    break;
+                }
+            }
+            Ok(swept)
         })
     }
 }
