@@ -86,6 +86,11 @@ async fn a_delivery_after_an_outage_and_a_restart_links_to_its_request() {
     assert_eq!(hex(&cause.trace_id), TRACE);
     assert_eq!(hex(&cause.span_id), hex(&request.span_id));
     assert_ne!(delivered.trace_id, request.trace_id);
+    let output = world.output();
+    let mut lines = output.lines();
+    let settled = lines.find(|line| line.contains(&id) && line.contains("registered"));
+    let settled = settled.expect("a delivery is logged");
+    assert!(settled.contains(TRACE), "{settled}");
     until("the call of the delivery is exported", SOON, async || {
         collector.spans().into_iter().find(|span| {
             span.parent_span_id == delivered.span_id
@@ -220,7 +225,7 @@ async fn the_environment_configures_nothing() {
     let sent = collector.bytes();
     let sent = String::from_utf8_lossy(&sent);
     assert!(sent.contains("content-type: application/x-protobuf"));
-    assert!(!sent.contains("planted"), "{sent}");
+    assert!(!sent.contains("planted"), "the environment was heeded");
 }
 
 /// A look-up that the source is asked for links to the request that led it.

@@ -10,10 +10,9 @@
 
 use std::time::Duration;
 
-use opentelemetry::Context;
-use opentelemetry::KeyValue;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{Status, TraceContextExt, TraceFlags};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::field::Empty;
 use tracing::{Metadata, Span, info_span};
@@ -69,15 +68,12 @@ pub(super) fn request(method: &'static str, caller: Option<&str>) -> Option<(Spa
     if let Some(caller) = caller {
         span.set_parent(remote(caller)).ok()?;
     }
-    let context = span.context();
-    let context = context.span();
-    let context = context.span_context();
-    let traceparent = context.is_valid().then(|| {
-        let flags = context.trace_flags() & TraceFlags::SAMPLED;
-        let (trace, span) = (context.trace_id(), context.span_id());
-        format!("00-{trace}-{span}-{flags:02x}")
-    });
-    Some((span, traceparent?))
+    let ours = span.context().span().span_context().clone();
+    let flags = ours.trace_flags() & TraceFlags::SAMPLED;
+    let (trace_id, span_id) = (ours.trace_id(), ours.span_id());
+    // Nothing traces any more once the exporter was stopped.
+    ours.is_valid()
+        .then(|| (span, format!("00-{trace_id}-{span_id}-{flags:02x}")))
 }
 
 /// Tells the span of a request how it was answered.

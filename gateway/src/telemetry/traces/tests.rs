@@ -7,6 +7,7 @@ use policies::operation::{LaneName, OpName};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
+use super::super::filter;
 use super::super::metrics::Metrics;
 use super::super::spans::Answered;
 use super::super::watcher::Watcher;
@@ -36,7 +37,12 @@ fn exported(sample_share: f64, doing: impl FnOnce(&Watcher)) -> Vec<SpanData> {
     let outlet = export::Outlet::new(kept.clone(), &metrics.spans);
     let traces = Traces::over(outlet, sample_share, 4096, &metrics.spans);
     let watcher = Watcher::new(metrics, true);
-    let subscriber = Registry::default().with(traces.layer());
+    // What is traced does not depend on what is logged.
+    let silent = filter(LevelFilter::OFF);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
+    let subscriber = Registry::default()
+        .with(lines.with_filter(silent))
+        .with(traces.layer());
     tracing::subscriber::with_default(subscriber, || doing(&watcher));
     traces.provider.force_flush().unwrap();
     kept.0.lock().unwrap().drain(..).collect()
