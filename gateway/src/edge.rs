@@ -56,8 +56,9 @@ use self::limiter::Limiter;
 use self::respond::Problem;
 use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen};
-use crate::generations::keeper::Desk;
+use crate::generations::desk::Desk;
 use crate::policy::Policy;
+use crate::telemetry::Watcher;
 use crate::tls::CertificateDigest;
 
 /// How long a caller whose body was not read to its end may take to hear the answer, before the
@@ -84,6 +85,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// The policy in force. A handler loads it once, and all that it does goes by that one.
     pub policy: Live<Policy>,
+    /// Who counts requests, and decides which are traced.
+    pub watcher: Arc<Watcher>,
     /// Who decides about the next one.
     pub policies: Desk,
     /// How long a stopping server waits for open requests.
@@ -199,11 +202,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .configure(status::routes)
             .configure(openapi::routes),
     );
-    config.service(
-        web::scope("/ops/v1")
-            .configure(ops::routes)
-            .configure(persons::purge::routes),
-    );
+    config.service(web::scope("/ops/v1").configure(ops::routes));
 }
 
 #[cfg(test)]

@@ -46,8 +46,8 @@ enum Command {
     /// See, set and withdraw toggles of a running gateway.
     Toggle {
         /// The operator's file: which gateway, and who asks.
-        #[arg(long, value_name = "FILE")]
-        operator: PathBuf,
+        #[arg(long, global = true, value_name = "FILE")]
+        operator: Option<PathBuf>,
         #[command(subcommand)]
         request: Toggle,
     },
@@ -55,6 +55,8 @@ enum Command {
     Openapi,
     /// Print the table of error codes (Markdown).
     Codes,
+    /// Print the table of metrics (Markdown).
+    Metrics,
 }
 
 #[derive(Subcommand)]
@@ -149,9 +151,17 @@ fn main() -> ExitCode {
             let other = Other { directory, toggles };
             with_settings(config, |told| check(told, &other))
         }
-        Command::Toggle { operator, request } => toggle(&operator, request.into()),
+        Command::Toggle {
+            operator: Some(operator),
+            request,
+        } => toggle(&operator, request.into()),
+        Command::Toggle { operator: None, .. } => {
+            eprintln!("argine: --operator: must name the operator's file");
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
         Command::Openapi => print(&edge::openapi::text()),
         Command::Codes => print(&edge::codes::markdown()),
+        Command::Metrics => print(&telemetry::metrics::markdown()),
     }
 }
 
@@ -187,9 +197,10 @@ fn check(told: Told, other: &Other) -> ExitCode {
 }
 
 fn serve(told: Told) -> ExitCode {
-    let served = telemetry::start(told.settings.config.log.level)
+    let config = &told.settings.config;
+    let served = telemetry::start(config.log, &config.signals)
         .map_err(Box::<dyn Error>::from)
-        .and_then(|()| app::serve(told).map_err(Box::from));
+        .and_then(|telemetry| app::serve(told, &telemetry.watcher()).map_err(Box::from));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast::<app::ServeError>().map(|error| *error) {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
@@ -12,10 +13,14 @@ use tests::world::caller::{Caller, answer};
 use tests::world::prescription::{
     DOCTOR, FAMILY_NAME, PATIENT, TEST_DOCTOR, by, consenting, drug, key, specialist, waiting,
 };
+use tests::world::wait::until;
 use tests::world::{Setup, World};
 
+use crate::signals::collector::{Collector, Manner};
+use crate::signals::page;
+
 /// What stands in the prescriptions of this test and may stand nowhere else.
-const PLANTED: [&str; 10] = [
+const PLANTED: [&str; 14] = [
     PATIENT,
     DOCTOR,
     TEST_DOCTOR,
@@ -26,7 +31,17 @@ const PLANTED: [&str; 10] = [
     "IPERTENSIONE",
     PIN_CODE,
     PAPER,
+    LISTED,
+    CARD,
+    "QUATTORDIO",
+    "BERENGARIO",
 ];
+
+/// A person on the doctor's list, and the card they hold.
+const LISTED: &str = "DBBLCU30C03G482N";
+const CARD: &str = "80380001300000000002";
+
+const SOON: Duration = Duration::from_secs(10);
 
 /// The number of a red form.
 const PAPER: &str = "130227418529637";
@@ -102,6 +117,55 @@ async fn every_regret(world: &World, caller: &Caller) {
     clean("an answer", &odd.bytes, &PLANTED);
 }
 
+/// Look-ups of every fate, of a person with planted names.
+async fn every_lookup(world: &World) {
+    world.recover();
+    world.sac().change_registry(|registry| {
+        let person = registry.find_mut(LISTED).expect("the registry has them");
+        "BERENGARIO".clone_into(&mut person.family_name);
+        "QUATTORDIO".clone_into(&mut person.lives_in);
+        assert_eq!(person.card, CARD);
+    });
+    let caller = world.caller("practice-a");
+    let shown = caller.search_person(LISTED).await.expect(200);
+    assert_eq!(shown.text("/family_name"), "BERENGARIO");
+    assert_eq!(shown.text("/residence/municipality"), "QUATTORDIO");
+    for desk in [world.pharmacy(), world.booking()] {
+        desk.search_person(LISTED).await.expect(200);
+        desk.verify_card(LISTED, CARD).await.expect(200);
+        let unrelated = desk.verify_card(DOCTOR, CARD).await.expect(200);
+        assert_eq!(unrelated.text("/reason"), "not-this-person");
+    }
+    let stranger = world.caller("practice-b").with_doctor(TEST_DOCTOR);
+    let denied = stranger.search_person(LISTED).await.expect(403);
+    clean("an answer", &denied.bytes, &PLANTED);
+    let faults = [
+        Fault::Garbage,
+        Fault::Truncated,
+        Fault::SchemaFault,
+        Fault::Refuse,
+    ];
+    for fault in faults {
+        world.faults(vec![Rule::everywhere(fault)]);
+        let refused = stranger.search_person(LISTED).await;
+        assert!(refused.status >= 400, "{}", refused.status);
+        clean("an answer", &refused.bytes, &PLANTED);
+        stranger.break_glass(LISTED, "emergency").await.expect(200);
+    }
+    let purged = world.operator().purge_person(PATIENT).await.expect(204);
+    clean("an answer", &purged.bytes, &PLANTED);
+    // Numbers where they should not be.
+    for (code, card) in [(CARD, LISTED), (LISTED, LISTED), (FAMILY_NAME, CARD)] {
+        let reply = caller.verify_card(code, card).await.expect(422);
+        clean("an answer", &reply.bytes, &PLANTED);
+    }
+    let reply = caller.break_glass(LISTED, LISTED).await.expect(422);
+    clean("an answer", &reply.bytes, &PLANTED);
+    let url = format!("/v1/assisted-persons/search?tax_code={LISTED}");
+    let reply = caller.get(&url).await.expect(405);
+    clean("an answer", &reply.bytes, &PLANTED);
+}
+
 /// The same words where no caller should put them: paths, queries, headers, keys, broken bodies.
 async fn every_mistake(caller: &Caller) {
     for path in [
@@ -171,17 +235,33 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 /// killed: none of it names a person, a number, a code or a drug.
 #[tokio::test]
 async fn nothing_personal_is_printed_or_stored_in_clear() {
-    let mut world = World::with(Setup::default().watching().config("log.level", "trace")).await;
+    let collector = Collector::start(Manner::Takes).await;
+    let talkative = Setup::default()
+        .watching()
+        .config("log.level", "trace")
+        .config("signals.otlp_url", collector.url())
+        .config("signals.sample_share", 1)
+        .config("signals.metrics_address", "127.0.0.1:0");
+    let mut world = World::with(talkative).await;
     let caller = world.caller("practice-a");
     every_fate(&world, &caller).await;
     every_regret(&world, &caller).await;
     let doctor = world.caller("practice-a").with_doctor(TEST_DOCTOR);
     world.recover();
     doctor.prescribe(&key(), &by(TEST_DOCTOR, drug())).await;
+    every_lookup(&world).await;
     every_mistake(&caller).await;
     let token = caller.signed();
     let reply = answer(caller.bare(Method::GET, "/v1/events").bearer_auth(&token)).await;
     assert_eq!(reply.expect("the token is good").status, 200);
+    let metrics = page::get(page::address(&world), "/metrics").await;
+    until("every kind of span is exported", SOON, async || {
+        let spans = collector.spans();
+        let kinds = ["GET /v1/events", "attempt", "call"];
+        let is_there = |kind: &str| spans.iter().any(|span| span.name == kind);
+        kinds.into_iter().all(is_there).then_some(())
+    })
+    .await;
     world.kill().await;
 
     let mut words: Vec<String> = PLANTED.iter().map(|word| (*word).to_owned()).collect();
@@ -207,7 +287,14 @@ async fn nothing_personal_is_printed_or_stored_in_clear() {
         "the output does not even name its callers"
     );
     clean("the output", output.as_bytes(), &words);
+    assert!(metrics.contains("state=\"rejected\""), "{metrics}");
+    clean("the metrics", metrics.as_bytes(), &words);
+    clean("the spans", &collector.bytes(), &words);
     let stored = files(world.store_dir());
+    assert!(
+        stored.iter().any(|file| file.ends_with("persons.db")),
+        "what is known of persons was not searched"
+    );
     let mut organization_seen = false;
     for file in stored {
         let bytes = fs::read(&file).expect("a file of the store can be read");
