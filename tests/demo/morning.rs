@@ -41,7 +41,7 @@ const SPELLS: &[(f64, Spell)] = &[
 const KILLED_AT: f64 = 0.29;
 /// When a caller tries out tax codes: while the SAC is well, so that it is the caller's own limit that
 /// it meets.
-const SWEPT: std::ops::Range<f64> = 0.04..0.12;
+const SWEPT: std::ops::Range<f64> = 0.02..0.14;
 /// Of the morning, how long a look-up is fresh; in a region, a quarter of an hour.
 const FRESH_SHARE: f64 = 1.0 / 15.0;
 /// And how long it may be shown while the SAC fails: some cross it during the outage.

@@ -25,7 +25,11 @@ fn text(morning: Morning) -> String {
     let fixed = fixed.expect("the demo's policy is whole");
     let freshness = morning.freshness();
     format!(
-        "{fixed}[registry.freshness]\nfresh_for = \"{}\"\nstale_for = \"{}\"\nnegative_for = \"{}\"\n\n{END}\n",
+        "{fixed}[registry.freshness]\n\
+         fresh_for = \"{}\"\n\
+         stale_for = \"{}\"\n\
+         negative_for = \"{}\"\n\n\
+         {END}\n",
         in_millis(freshness.fresh_for),
         in_millis(freshness.stale_for),
         in_millis(freshness.fresh_for / 2),
