@@ -108,7 +108,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         .enable_all()
         .build()
         .map_err(ServeError::Runtime)?;
-    let clock: Arc<dyn Clock> = Arc::new(AnchoredClock::start());
+    let clock = clock(&runtime);
     let (alarm, fatal) = watch::channel(None);
     let kept = Kept::open(&config.store, &clock, &alarm)?;
     let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
@@ -175,6 +175,14 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let drain = served.as_ref().map_or(Duration::ZERO, |()| drain);
     finish(runtime, policies, lanes, &kept, drain);
     served
+}
+
+/// The clock of this process, whose jumps are said as long as `runtime` lives.
+fn clock(runtime: &Runtime) -> Arc<dyn Clock> {
+    let clock = Arc::new(AnchoredClock::start());
+    let watched = Arc::clone(&clock);
+    runtime.spawn(async move { watched.watch().await });
+    clock
 }
 
 /// Serves the page of metrics until the end, in the runtime that calls this.

@@ -60,7 +60,7 @@ pub trait Upstream: Send + Sync {
     ) -> BoxFuture<'a, Result<Answer, Failure>>;
 }
 
-/// Time, anchored to the wall clock once and monotonic from there.
+/// Time, anchored to the wall clock once and monotonic from there; a suspended machine does not stop it.
 pub trait Clock: Send + Sync {
     /// The present instant.
     fn now(&self) -> Timestamp;

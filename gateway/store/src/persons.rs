@@ -4,7 +4,8 @@
 //!
 //! Those of [`engine::ports::Shelf`], each tested by its number, and:
 //!
-//! 1. Nothing personal is in clear on disk, and what was purged or swept is overwritten.
+//! 1. Nothing personal is in clear on disk, and what was purged or swept is in no file of the shelf any
+//!    more, not even sealed. (The file system may still hold blocks that were given back to it.)
 //! 2. A purge, once answered, outlasts a power cut; everything else outlasts its process.
 //! 3. Whatever happens to the file, the gateway goes on: a row that does not open is gone, a damaged
 //!    file (or one under another key) is begun anew, and one that cannot be opened is tried again
@@ -201,7 +202,7 @@ impl Shelf for Persons {
         Box::pin(async move {
             let moment = self.shared.scale.moment().ok_or(WriteError::Refused)?;
             let sweep = Change::Sweep {
-                before: moment.bound(before),
+                before: moment.stamp(before),
                 answers_max,
             };
             self.writer.write(sweep).await
