@@ -12,12 +12,13 @@
 //! 4. Whoever reads lines, spans or metrics may be slow, stop or be gone: what waits for them is
 //!    bounded, and what does not fit is dropped and counted.
 
-mod attempts;
+mod export;
 mod lines;
 pub mod metrics;
 pub(crate) mod page;
 mod spans;
 mod stopwatch;
+mod traces;
 mod watcher;
 
 use std::io;
@@ -32,15 +33,14 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::{Log, Signals};
-use attempts::Attempts;
 use lines::Lines;
 use metrics::Metrics;
-use spans::Spans;
+use traces::Traces;
 
-pub use spans::TracesError;
-pub(crate) use spans::is_endpoint;
+pub use export::TracesError;
+pub(crate) use export::is_endpoint;
+pub(crate) use spans::Answered;
 pub(crate) use stopwatch::Stopwatch;
-pub(crate) use watcher::Answered;
 pub use watcher::Watcher;
 
 /// How long the last spans may take to reach the collector when the process ends.
@@ -57,7 +57,7 @@ const OURS: [&str; 6] = [
 #[derive(Debug)]
 pub struct Telemetry {
     watcher: Arc<Watcher>,
-    spans: Option<Arc<Spans>>,
+    traces: Option<Traces>,
     lines: Lines,
 }
 
@@ -70,8 +70,8 @@ impl Telemetry {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(spans) = &self.spans {
-            spans.stop(LAST_SPANS);
+        if let Some(traces) = &self.traces {
+            traces.stop(LAST_SPANS);
         }
         self.lines.flush(LAST_LINES);
     }
@@ -89,8 +89,8 @@ impl Drop for Telemetry {
 pub fn start(log: Log, signals: &Signals) -> Result<Telemetry, StartError> {
     let metrics = Arc::new(Metrics::new());
     let lines = Lines::start(io::stdout(), metrics.lines_dropped.clone())?;
-    let spans = match &signals.traces {
-        Some(traces) => Some(Arc::new(Spans::start(traces, &metrics.spans)?)),
+    let traces = match &signals.traces {
+        Some(traces) => Some(Traces::start(traces, &metrics.spans)?),
         None => None,
     };
     let printed = fmt::layer()
@@ -99,11 +99,11 @@ pub fn start(log: Log, signals: &Signals) -> Result<Telemetry, StartError> {
         .with_current_span(true)
         .with_span_list(false)
         .with_writer(lines.clone());
-    match &spans {
+    match &traces {
         // A filter of its own for each: what is traced does not depend on what is logged.
-        Some(spans) => Registry::default()
+        Some(traces) => Registry::default()
             .with(printed.with_filter(filter(log.level)))
-            .with(Attempts(Arc::clone(spans)).with_filter(attempts::targets()))
+            .with(traces.layer())
             .try_init()?,
         None => Registry::default()
             .with(printed)
@@ -117,10 +117,9 @@ pub fn start(log: Log, signals: &Signals) -> Result<Telemetry, StartError> {
         // It may be the last thing that this process says.
         last_lines.flush(LAST_LINES);
     }));
-    let share = signals.traces.as_ref().map(|traces| traces.sample_share);
     Ok(Telemetry {
-        watcher: Arc::new(Watcher::new(metrics, spans.clone().zip(share))),
-        spans,
+        watcher: Arc::new(Watcher::new(metrics, traces.is_some())),
+        traces,
         lines,
     })
 }
