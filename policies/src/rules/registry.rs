@@ -52,7 +52,8 @@ pub struct FreshnessRules {
     /// That there is nothing, told again to who was told so.
     #[serde(deserialize_with = "duration::text")]
     pub negative_for: Duration,
-    /// How long a look-up that the source answered shows that its caller may see the person.
+    /// How long a look-up that the source answered shows that its caller may see the person. Shorter
+    /// than `stale_for`, a caller that is not listed loses sight of what others still see.
     #[serde(deserialize_with = "duration::text")]
     pub relation_for: Duration,
 }
@@ -171,9 +172,9 @@ impl FreshnessRules {
                     "must be at most fresh_for",
                 ),
                 (
-                    (self.stale_for..=RELATION_MAX).contains(&self.relation_for),
+                    !self.relation_for.is_zero() && self.relation_for <= RELATION_MAX,
                     "relation_for",
-                    "must be at least stale_for and at most 366d",
+                    "must be longer than zero and at most 366d",
                 ),
             ],
         )
@@ -265,13 +266,17 @@ mod tests {
         assert_eq!(problems(|_| {}), Vec::<String>::new());
         let stale = problems(|rules| rules.freshness.stale_for = Duration::ZERO);
         assert_eq!(stale, ["registry.freshness.stale_for"]);
-        let stale = problems(|rules| {
-            rules.freshness.stale_for = hours(31 * 24);
-            rules.freshness.relation_for = hours(31 * 24);
-        });
+        let stale = problems(|rules| rules.freshness.stale_for = hours(31 * 24));
         assert_eq!(stale, ["registry.freshness.stale_for"]);
-        let relation = problems(|rules| rules.freshness.relation_for = hours(1));
-        assert_eq!(relation, ["registry.freshness.relation_for"]);
+        for span in [Duration::ZERO, hours(367 * 24)] {
+            let relation = problems(|rules| rules.freshness.relation_for = span);
+            assert_eq!(relation, ["registry.freshness.relation_for"]);
+        }
+        let shorter = problems(|rules| rules.freshness.relation_for = hours(1));
+        assert!(
+            shorter.is_empty(),
+            "a relation may end before what is known does"
+        );
         let memory = problems(|rules| rules.cache.memory_bytes_max = 1);
         assert_eq!(memory, ["registry.cache.memory_bytes_max"]);
         let calls = problems(|rules| rules.calls.calls_min = 1_000_000);

@@ -82,7 +82,7 @@ async fn crowd(seed: u64) {
     for (person, asker, asked_at, one) in asking {
         let result = tokio::time::timeout(Duration::from_secs(60), one).await;
         let result = result.unwrap_or_else(|_| panic!("seed {seed}: it waits for ever"));
-        if let Ok(Looked::Known(known)) = result.unwrap() {
+        if let Ok(Looked::Known(known)) = result.expect("it was not aborted") {
             assert!(
                 may_see(&rig, person, &asker),
                 "seed {seed}: shown to a stranger"
