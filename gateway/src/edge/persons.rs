@@ -20,14 +20,15 @@ use std::time::Duration;
 
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use adapters::model::{CardQuery, PersonQuery};
+use adapters::model::{CardQuery, PersonQuery, View};
 use adapters::sac::{RICERCA, TESSERA};
 use engine::lookup::{Looked, Lookup, LookupKey};
 use policies::failure::Opaque;
+use policies::gate::Mode;
 use policies::operation::OpName;
 use tokio::time::timeout;
 
-use self::answer::{Subject, found, not_found, refused};
+use self::answer::{Asked, Subject, found, not_found, refused};
 use self::asking::Desk;
 pub(crate) use self::request::Reason;
 use self::request::{CardToVerify, PersonSearch};
@@ -95,6 +96,8 @@ pub(crate) async fn search(
         op: RICERCA,
         key,
         breaks_glass: break_glass.is_some(),
+        may_break_glass: break_glass.is_none() && desk.view == View::Practice,
+        is_closed: policy.registry.mode == Mode::ForcedOpen,
         fresh_for: policy.registry.freshness.fresh_for,
     };
     let query = || PersonQuery {
@@ -150,6 +153,8 @@ pub(crate) async fn verify(
         op: TESSERA,
         key,
         breaks_glass: false,
+        may_break_glass: false,
+        is_closed: policy.registry.mode == Mode::ForcedOpen,
         fresh_for: policy.registry.freshness.fresh_for,
     };
     let query = || CardQuery {
@@ -169,6 +174,10 @@ struct Question {
     op: OpName,
     key: LookupKey,
     breaks_glass: bool,
+    /// Whether this caller may, and has not.
+    may_break_glass: bool,
+    /// Whether an operator holds the lane shut, by the policy that this request goes by.
+    is_closed: bool,
     /// For how long an answer is fresh by the policy that this request goes by.
     fresh_for: Duration,
 }
@@ -199,7 +208,14 @@ impl Question {
         match timeout(edge.answer_within, reader.lookup(lookup)).await {
             Ok(Ok(Looked::Known(known))) => Ok(found(&known, self.fresh_for)),
             Ok(Ok(Looked::Absent(age))) => Err(not_found(self.subject, age)),
-            Ok(Err(refusal)) => Err(refused(refusal, desk.authority.is_some())),
+            Ok(Err(refusal)) => {
+                let asked = Asked {
+                    has_authority: desk.authority.is_some(),
+                    is_closed: self.is_closed,
+                    may_break_glass: self.may_break_glass,
+                };
+                Err(refused(refusal, asked))
+            }
             Err(_) => Err(Problem::from(&codes::TOO_SLOW)),
         }
     }
