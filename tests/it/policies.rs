@@ -176,6 +176,30 @@ async fn the_last_good_policy_survives_a_restart() {
     );
 }
 
+/// A file that is deleted, and a directory that is lost, leave everything in force, live and after a
+/// restart.
+#[tokio::test]
+async fn a_file_that_is_gone_leaves_its_policy_in_force() {
+    let mut world = World::start().await;
+    let operator = world.operator();
+    let refused = |reply: &tests::world::caller::Reply| reply.at("/is_last_good") == true;
+    fs::remove_file(world.policies_dir().join("sac.toml")).expect("the file can be removed");
+    for is_restarted in [false, true] {
+        if is_restarted {
+            world.kill().await;
+            world.restart().await.expect("it serves by the last good");
+        }
+        let policies = operator.until_policies("it is missed", refused).await;
+        let said = policies.text("/problems/0");
+        assert!(said.contains("only the line"), "{said}");
+        assert_eq!(operator.policy_value(WAIT).await, "\"1s\"");
+    }
+    world
+        .write_policy("# end of policy\n")
+        .expect("a policy can be written");
+    operator.until_policy(WAIT, "\"8s\"").await;
+}
+
 /// A file of no upstream is a misspelt one; what editors leave behind is nothing.
 #[tokio::test]
 async fn a_file_of_no_upstream_is_refused() {
@@ -244,17 +268,32 @@ async fn check_shows_the_policy_and_what_would_change() {
     };
     refused(check(&["--toggle", "sac.no.such=1"]).await, "sac.no.such");
     refused(check(&["--toggle", "sac.lots.kind"]).await, "TARGET=VALUE");
+    refused(check(&["--toggle", "sac.lots.kind=4"]).await, "restart");
+    refused(
+        check(&["--toggle", "sac.lots.block={a = 1}"]).await,
+        "not a table",
+    );
     refused(
         check(&["--toggle", "sac.lots.block=0"]).await,
         "lots.block = 0",
     );
     write(world.policy_text().replace("\"1s\"", "\"1h\""));
     refused(check(&directory).await, "answer_within");
+    // The repair of a bad file can be checked before it takes its place.
+    let good = world.policy_text();
+    let cut = &good[..good.len() / 2];
+    world.write_policy(cut).expect("a policy can be written");
+    refused(check(&[]).await, "# end of policy");
+    write(good);
+    let repaired = check(&directory).await;
+    assert_eq!(repaired.code, Some(0), "{}", repaired.output);
+    assert!(repaired.output.starts_with("# the policy of the settings"));
     assert!(!world.store_dir().exists(), "a check opens no store");
 }
 
 /// Two policies that differ in two values at once, put in each other's place under traffic: each answer
-/// is by one of them, and the memory of it all does not grow.
+/// is by one of them, and the memory of it all does not grow. One holds writes and refuses a drug
+/// with a field of a service; the other takes it and sends all to paper: such a drug is held by neither.
 #[tokio::test]
 async fn reloads_under_traffic_leave_no_answer_of_two_policies() {
     let mut world =
@@ -268,25 +307,37 @@ async fn reloads_under_traffic_leave_no_answer_of_two_policies() {
         .expect(200);
     let hold = world.policy_text();
     world.repolicy("prescriptions.fallback.otherwise", "red-recipe");
-    world.repolicy("prescriptions.fallback.paper_within", "1h");
+    world.repolicy("prescriptions.checks_off", vec!["specialist-only"]);
     let paper = world.policy_text();
-    let (mut held, mut on_paper) = (0, 0);
+    let (mut held, mut on_paper, mut refused) = (0, 0, 0);
+    let mut misplaced = drug();
+    misplaced["rows"][0]["access"] = json!("first");
     let memory = world.memory_kib();
     for round in 0..30 {
         let text = if round % 2 == 0 { &hold } else { &paper };
         world.write_policy(text).expect("the policy can be written");
-        for _ in 0..20 {
-            let reply = caller.prescribe(&key(), &drug()).await;
+        for number in 0..20 {
+            let is_misplaced = number % 2 == 0;
+            let body = if is_misplaced {
+                misplaced.clone()
+            } else {
+                drug()
+            };
+            let reply = caller.prescribe(&key(), &body).await;
             match reply.status {
-                202 => held += 1,
+                202 if !is_misplaced => held += 1,
+                422 if is_misplaced => refused += 1,
                 503 if reply.code() == "issue-red-recipe" => on_paper += 1,
-                _ => panic!("{} {}", reply.status, reply.code()),
+                _ => panic!("{} {} by two policies", reply.status, reply.code()),
             }
         }
         // Shorter and longer than it takes a file to settle.
         passed(Duration::from_millis(50 + 40 * (round % 10))).await;
     }
-    assert!(held > 0 && on_paper > 0, "{held} held, {on_paper} on paper");
+    assert!(
+        held > 0 && on_paper > 0 && refused > 0,
+        "{held} held, {on_paper} on paper, {refused} refused"
+    );
     let grown = world.memory_kib().saturating_sub(memory);
     assert!(grown < 64 * 1024, "{grown} KiB more than before");
     world.recover();

@@ -231,6 +231,27 @@ fn files(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Everything that must not be found: what was sent in, what the SAC gave out, and the token.
+fn words(world: &World, token: &str) -> Vec<String> {
+    let mut words: Vec<String> = PLANTED.iter().map(|word| (*word).to_owned()).collect();
+    for held in world.book().prescriptions {
+        words.extend([held.nre, held.codice_autenticazione]);
+    }
+    words.extend(
+        world
+            .book()
+            .received
+            .into_iter()
+            .map(|received| received.nre),
+    );
+    words.extend(token.split('.').map(str::to_owned));
+    assert!(
+        words.len() > PLANTED.len() + 10,
+        "too little happened to show anything"
+    );
+    words
+}
+
 /// Everything the process printed at its most talkative, and everything it left on disk when it was
 /// killed: none of it names a person, a number, a code or a drug.
 #[tokio::test]
@@ -264,23 +285,7 @@ async fn nothing_personal_is_printed_or_stored_in_clear() {
     .await;
     world.kill().await;
 
-    let mut words: Vec<String> = PLANTED.iter().map(|word| (*word).to_owned()).collect();
-    for held in world.book().prescriptions {
-        words.extend([held.nre, held.codice_autenticazione]);
-    }
-    words.extend(
-        world
-            .book()
-            .received
-            .into_iter()
-            .map(|received| received.nre),
-    );
-    words.extend(token.split('.').map(str::to_owned));
-    assert!(
-        words.len() > PLANTED.len() + 10,
-        "too little happened to show anything"
-    );
-
+    let words = words(&world, &token);
     let output = world.output();
     assert!(
         output.contains("practice-a"),

@@ -47,7 +47,7 @@ async fn a_mode_holds_writes_and_lets_them_go() {
     caller.until(&held.text("/id"), "registered").await;
     let ended = operator.get("/ops/v1/toggles").await;
     assert_eq!(
-        (ended.at("/items"), ended.text("/ended/0/withdrawn_because")),
+        (ended.at("/items"), ended.text("/ended/0/ended_because")),
         (json!([]), "over".to_owned())
     );
     for word in ["announced maintenance", "shift leader"] {

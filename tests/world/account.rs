@@ -15,9 +15,13 @@ use crate::upstreams::sac::book::Book;
 const BUSY_WITHIN: Duration = Duration::from_secs(5);
 
 fn open(store: &Path) -> Connection {
+    open_file(&store.join("entries.db"))
+}
+
+fn open_file(path: &Path) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let database = Connection::open_with_flags(store.join("entries.db"), flags)
-        .expect("the store's database can be read");
+    let database =
+        Connection::open_with_flags(path, flags).expect("the store's database can be read");
     database
         .busy_timeout(BUSY_WITHIN)
         .expect("a connection can be told to wait");
@@ -33,6 +37,18 @@ pub fn integrity(store: &Path) -> String {
     open(store)
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .expect("the store's database can be checked")
+}
+
+/// How many answers about persons are on disk.
+///
+/// # Panics
+///
+/// When the database cannot be read.
+pub fn persons_kept(store: &Path) -> usize {
+    let count: u32 = open_file(&store.join("persons.db"))
+        .query_row("SELECT count(*) FROM answers", [], |row| row.get(0))
+        .expect("the answers can be counted");
+    count as usize
 }
 
 /// Every prescription on disk: its id and where it stands.
