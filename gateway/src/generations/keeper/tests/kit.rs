@@ -66,6 +66,8 @@ pub(super) struct Lanes {
     pub(super) adopted: Mutex<Vec<Arc<Policy>>>,
     pub(super) passed: Mutex<Duration>,
     pub(super) are_down: AtomicBool,
+    /// Dropped, they stop a keeper.
+    switches: Mutex<Vec<StopSwitch>>,
 }
 
 impl Clock for Lanes {
@@ -105,7 +107,8 @@ impl World {
         let found = Ok(files.clone());
         let composer = Composer::new(Some(Duration::from_secs(30)));
         let generations = Generations::begin(composer, found, kept, lanes.now()).unwrap();
-        let (_switch, stop) = StopSwitch::new();
+        let (switch, stop) = StopSwitch::new();
+        lanes.switches.lock().unwrap().push(switch);
         let (adopting, asked) = (Arc::clone(lanes), Arc::clone(lanes));
         let adopt: Adopt = Box::new(move |policy| {
             adopting.adopted.lock().unwrap().push(Arc::clone(policy));
