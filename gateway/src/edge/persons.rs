@@ -16,7 +16,7 @@ mod asking;
 pub(in crate::edge) mod request;
 pub(crate) mod resource;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -25,6 +25,7 @@ use adapters::sac::{RICERCA, TESSERA};
 use engine::lookup::{Looked, Lookup, LookupKey};
 use policies::failure::Opaque;
 use policies::operation::OpName;
+use policies::rules::RegistryRules;
 use tokio::time::timeout;
 
 use self::answer::{Subject, found, not_found, refused};
@@ -95,7 +96,7 @@ pub(crate) async fn search(
         op: RICERCA,
         key,
         breaks_glass: break_glass.is_some(),
-        fresh_for: policy.registry.freshness.fresh_for,
+        rules: &policy.registry,
     };
     let query = || PersonQuery {
         tax_code,
@@ -150,7 +151,7 @@ pub(crate) async fn verify(
         op: TESSERA,
         key,
         breaks_glass: false,
-        fresh_for: policy.registry.freshness.fresh_for,
+        rules: &policy.registry,
     };
     let query = || CardQuery {
         tax_code,
@@ -164,16 +165,16 @@ pub(crate) async fn verify(
 }
 
 /// What is asked, of whichever kind.
-struct Question {
+struct Question<'a> {
     subject: Subject,
     op: OpName,
     key: LookupKey,
     breaks_glass: bool,
-    /// For how long an answer is fresh by the policy that this request goes by.
-    fresh_for: Duration,
+    /// The rules that this request goes by.
+    rules: &'a Arc<RegistryRules>,
 }
 
-impl Question {
+impl Question<'_> {
     /// Answers from memory, or else asks the lane; `payload` is made only for that.
     async fn answer(
         self,
@@ -184,20 +185,22 @@ impl Question {
     ) -> Result<HttpResponse, Problem> {
         let asker = desk.asker(&edge.gateway.relations, self.breaks_glass);
         let reader = &edge.gateway.persons;
-        if let Some(known) = reader.hit(self.op, self.key, &asker) {
-            return Ok(found(&known, self.fresh_for));
+        let fresh_for = self.rules.freshness.fresh_for;
+        if let Some(known) = reader.hit(self.op, self.key, &asker, self.rules) {
+            return Ok(found(&known, fresh_for));
         }
         let lookup = Lookup {
             op: self.op,
             key: self.key,
             asker,
+            rules: Arc::clone(self.rules),
             payload: payload(),
             authority: desk.authority.as_ref().map(encode).unwrap_or_default(),
             wait_max: wait_max(request.headers()),
             trace: trace(request),
         };
         match timeout(edge.answer_within, reader.lookup(lookup)).await {
-            Ok(Ok(Looked::Known(known))) => Ok(found(&known, self.fresh_for)),
+            Ok(Ok(Looked::Known(known))) => Ok(found(&known, fresh_for)),
             Ok(Ok(Looked::Absent(age))) => Err(not_found(self.subject, age)),
             Ok(Err(refusal)) => Err(refused(refusal, desk.authority.is_some())),
             Err(_) => Err(Problem::from(&codes::TOO_SLOW)),

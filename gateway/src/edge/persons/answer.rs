@@ -75,6 +75,7 @@ fn cache_status(known: &Known, fresh_for: Duration) -> String {
             format!("argine; hit; ttl={left}")
         }
         Way::Loaded => "argine; fwd=miss; stored".to_owned(),
+        Way::Renewed => "argine; fwd=stale; stored".to_owned(),
         Way::Collapsed => "argine; fwd=miss; collapsed".to_owned(),
         Way::Stale(reason) => {
             let way = if went_forward(reason) {

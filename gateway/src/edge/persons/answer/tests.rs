@@ -74,6 +74,10 @@ fn the_way_of_an_answer_is_told_as_rfc_9211_has_it() {
             "argine; fwd=miss; stored",
         ),
         (
+            known(Duration::ZERO, Some(FRESH_FOR), Way::Renewed),
+            "argine; fwd=stale; stored",
+        ),
+        (
             known(Duration::ZERO, Some(FRESH_FOR), Way::Collapsed),
             "argine; fwd=miss; collapsed",
         ),
