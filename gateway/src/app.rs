@@ -22,7 +22,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 use adapters::sac::Sac;
 use engine::clock::AnchoredClock;
-use engine::ports::{Clock, OperatorStates, ReadError};
+use engine::ports::{Clock, OperatorStates};
 use store::sealing::KeyError;
 use store::sqlite;
 use tokio::runtime::{Builder, Runtime};
@@ -30,6 +30,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::edge::{self, Gateway};
+use crate::generations::kept::KeptError;
 use crate::rules::RulesError;
 use crate::telemetry::Watcher;
 use crate::telemetry::page::{self, Page};
@@ -58,7 +59,7 @@ pub enum ServeError {
     Policies(#[from] RulesError),
     /// What operators have set cannot be read.
     #[error("cannot read what operators have set")]
-    Unreadable(#[source] ReadError),
+    Unreadable(#[source] KeptError),
     /// The store does not open.
     #[error("cannot open the store")]
     Store(#[source] sqlite::OpenError),
