@@ -184,10 +184,10 @@ impl Question<'_> {
         payload: impl FnOnce() -> Opaque,
     ) -> Result<HttpResponse, Problem> {
         let asker = desk.asker(&edge.gateway.relations, self.breaks_glass);
-        let reader = &edge.gateway.persons;
+        let (reader, now) = (&edge.gateway.persons, || edge.gateway.clock.now());
         let fresh_for = self.rules.freshness.fresh_for;
         if let Some(known) = reader.hit(self.op, self.key, &asker, self.rules) {
-            return Ok(found(&known, fresh_for));
+            return Ok(found(known, now(), fresh_for));
         }
         let lookup = Lookup {
             op: self.op,
@@ -200,7 +200,7 @@ impl Question<'_> {
             trace: trace(request),
         };
         match timeout(edge.answer_within, reader.lookup(lookup)).await {
-            Ok(Ok(Looked::Known(known))) => Ok(found(&known, fresh_for)),
+            Ok(Ok(Looked::Known(known))) => Ok(found(known, now(), fresh_for)),
             Ok(Ok(Looked::Absent(age))) => Err(not_found(self.subject, age)),
             Ok(Err(refusal)) => Err(refused(refusal, desk.authority.is_some())),
             Err(_) => Err(Problem::from(&codes::TOO_SLOW)),

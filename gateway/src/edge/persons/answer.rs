@@ -38,13 +38,15 @@ pub(super) enum Subject {
     Card,
 }
 
-/// The answer to a look-up, with its age, where answers are fresh for so long.
-pub(super) fn found(known: &Known, fresh_for: Duration) -> HttpResponse {
+/// The answer to a look-up, with its age at `now`, where answers are fresh for so long. On its way from the
+/// lane it has grown older.
+pub(super) fn found(mut known: Known, now: Timestamp, fresh_for: Duration) -> HttpResponse {
+    known.age = now.since(known.fetched_at);
     HttpResponse::Ok()
         .content_type("application/json")
         .insert_header((header::AGE, known.age.as_secs()))
-        .insert_header((CACHE_STATUS, cache_status(known, fresh_for)))
-        .body(body(known, wall()))
+        .insert_header((CACHE_STATUS, cache_status(&known, fresh_for)))
+        .body(body(&known, wall()))
 }
 
 /// `{"freshness":{…},` and then what the source answered, without its opening brace.
