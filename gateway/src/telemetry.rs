@@ -77,6 +77,12 @@ impl Drop for Telemetry {
     }
 }
 
+/// Targets of acts that are written down whatever is logged besides: who looked without a relation, who
+/// had a person forgotten.
+pub(crate) const BREAK_GLASS: &str = "argine::break_glass";
+pub(crate) const PURGE: &str = "argine::purge";
+const WRITTEN_DOWN: [&str; 2] = [BREAK_GLASS, PURGE];
+
 /// Starts log lines, metrics and spans for the whole process.
 ///
 /// # Errors
@@ -140,7 +146,9 @@ pub enum StartError {
 
 fn filter(level: LevelFilter) -> EnvFilter {
     let ours = OURS.map(|name| format!("{name}={level}"));
-    EnvFilter::new(format!("warn,{}", ours.join(",")))
+    let written_down = WRITTEN_DOWN.map(|target| format!("{target}=warn"));
+    let all = [ours.as_slice(), written_down.as_slice()].concat();
+    EnvFilter::new(format!("warn,{}", all.join(",")))
 }
 
 #[cfg(test)]
@@ -149,6 +157,9 @@ mod tests {
 
     #[test]
     fn libraries_stay_at_warn_whatever_our_own_level_is() {
+        let silent = filter(LevelFilter::ERROR).to_string();
+        assert!(silent.contains("argine::purge=warn"), "{silent}");
+        assert!(silent.contains("argine::break_glass=warn"), "{silent}");
         let text = filter(LevelFilter::TRACE).to_string();
         assert!(text.split(',').any(|part| part == "warn"), "{text}");
         assert!(text.contains("gateway=trace"), "{text}");
