@@ -13,6 +13,7 @@ use policies::gate::{Mode, Passing};
 use policies::operation::{OpName, Operation, Strategy};
 use policies::rules::{CALL_OVERTIME, CallRules, LaneRules};
 use policies::time::Timestamp;
+use tracing::Instrument;
 
 use crate::door::GateView;
 use crate::gate::{Gate, Permit};
@@ -166,9 +167,11 @@ impl Calls {
         permit.begin().map_err(gate_open)?;
         let begun = self.clock.now();
         self.retries().note_call(begun);
+        let span = self.signals.call(op);
+        let upstream = self.upstream.call(op, request, within);
         let result = tokio::select! {
             biased;
-            result = self.upstream.call(op, request, within) => result,
+            result = upstream.instrument(span.clone()) => result,
             () = self.clock.sleep(within + CALL_OVERTIME) => {
                 Err(Failure::upstream(Code::UpstreamTimeout, Outcome::Unknown))
             }
@@ -185,7 +188,8 @@ impl Calls {
             Err(failure) => failure.code.as_str(),
         };
         let took = self.clock.now().since(begun);
-        self.signals.called(self.row(op).lane, op, outcome, took);
+        let lane = self.row(op).lane;
+        self.signals.called(&span, lane, op, outcome, took);
         self.tell_gate(permit, &result);
         result
     }

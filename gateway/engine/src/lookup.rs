@@ -85,6 +85,8 @@ pub struct Known {
     pub fetched_at: Timestamp,
     /// How long ago that is.
     pub age: Duration,
+    /// Whether it may be longer ago than [`Known::age`] says.
+    pub age_is_floor: bool,
     /// For how long it may still be shown without asking; none if it is stale.
     pub fresh_for: Option<Duration>,
     /// How it was come by.

@@ -26,11 +26,13 @@ async fn what_is_fresh_is_shown_without_asking_and_says_for_how_long_it_is() {
     let rig = knowing(Duration::from_secs(890)).await;
     let Known {
         age,
+        age_is_floor,
         fresh_for,
         way,
         ..
     } = rig.hit(5, &doctor(2, 5)).unwrap();
     assert_eq!((age, way), (Duration::from_secs(890), Way::Hit));
+    assert!(!age_is_floor);
     assert_eq!(fresh_for, Some(Duration::from_secs(10)));
     rig.pass(10 * SECOND).await;
     assert!(rig.hit(5, &doctor(2, 5)).is_none());
@@ -141,7 +143,7 @@ async fn an_age_that_is_only_a_floor_is_never_fresh() {
     again.source.fails(Code::UpstreamReset);
     let shown = known(again.ask(5, doctor(1, 5)).await);
     assert_eq!(shown.way, Way::Stale(Code::UpstreamReset));
-    assert_eq!(shown.fresh_for, None);
+    assert_eq!((shown.fresh_for, shown.age_is_floor), (None, true));
     assert!(again.hit(5, &doctor(1, 5)).is_none());
 }
 

@@ -23,6 +23,7 @@ use policies::rules::{
 use policies::state::State;
 use policies::time::Timestamp;
 use tokio::task::JoinSet;
+use tracing::Span;
 
 use shelf::ModelShelf;
 use source::Source;
@@ -75,7 +76,13 @@ impl Words {
 }
 
 impl Signals for Words {
-    fn called(&self, _: LaneName, _: OpName, _: &'static str, _: Duration) {}
+    fn attempt(&self, _: LaneName, _: OpName, _: Option<&str>) -> Span {
+        Span::none()
+    }
+    fn call(&self, _: OpName) -> Span {
+        Span::none()
+    }
+    fn called(&self, _: &Span, _: LaneName, _: OpName, _: &'static str, _: Duration) {}
     fn looked_up(&self, _: LaneName, _: OpName, result: &'static str) {
         self.0
             .lock()
@@ -84,9 +91,6 @@ impl Signals for Words {
     }
     fn accepted(&self, _: LaneName, _: OpName) {}
     fn settled(&self, _: LaneName, _: OpName, _: State) {}
-    fn attempt(&self, _: LaneName, _: OpName, _: Option<&str>) -> tracing::Span {
-        tracing::Span::none()
-    }
 }
 
 pub(crate) fn rules() -> RegistryRules {

@@ -285,6 +285,11 @@ codes! {
          write it again as a new electronic one.",
         "Compilare ora la ricetta rossa e consegnarla; poi inserirne il numero in questa ricetta. Non \
          riscriverla come nuova ricetta elettronica.";
+    TOGGLE_UNCERTAIN = 503 "toggle-uncertain" Gateway Unknown Later(SHORTLY),
+        "Nobody knows whether the toggle is in force",
+        "Non è certo che il toggle sia in vigore",
+        "Look at GET /ops/v1/toggles before anything else: it may be in force, now or after a restart.",
+        "Guardare prima di tutto GET /ops/v1/toggles: può essere in vigore, ora o dopo un riavvio.";
     OUTCOME_UNKNOWN = 503 "outcome-unknown" Gateway Unknown SameKey(SHORTLY),
         "Nobody knows whether the request was stored",
         "Non è certo che Argine abbia conservato la richiesta",

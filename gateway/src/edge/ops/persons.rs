@@ -10,9 +10,7 @@ use crate::edge::persons::request::{all_hold, person};
 use crate::edge::respond::Problem;
 use crate::edge::trace::Trace;
 use crate::edge::{Edge, body, codes, json};
-
-/// Where purges are found in the log.
-const PURGE: &str = "argine::purge";
+use crate::telemetry::PURGE;
 
 /// Whom to forget.
 #[derive(Deserialize)]

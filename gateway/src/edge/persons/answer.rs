@@ -6,9 +6,16 @@
 //!    here.
 //! 2. `as_of` is told on the wall clock and reckoned back from the age, which is counted on the
 //!    gateway's own: a wall clock that jumped shifts `as_of`, and never the age.
+<<<<<<< HEAD
 //! 3. `Cache-Status` says `hit` only where the request did not go forward, and `fwd` only where it did
 //!    (RFC 9211): `fwd=stale` where something known had to be asked for again, with `stored` if it was
 //!    answered.
+=======
+//! 3. An age that is only a floor (`Known::age_is_floor`) is never told as the age: `as_of` is then
+//!    followed by `"or_earlier":true`, and `Age` is the least it can be.
+//! 4. `Cache-Status` says `hit` only where the request did not go forward, and `fwd` only where it did
+//!    (RFC 9211): one that went and failed is `fwd=stale`.
+>>>>>>> core
 
 use std::io::Write;
 use std::time::Duration;
@@ -26,7 +33,7 @@ use crate::edge::respond::{FieldError, Problem};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// What is put in front of the answer's own members takes no more than this.
-const FRESHNESS_BYTES_MAX: usize = 96;
+const FRESHNESS_BYTES_MAX: usize = 128;
 
 /// What was looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +57,16 @@ pub(super) fn found(known: &Known, fresh_for: Duration) -> HttpResponse {
 fn body(known: &Known, wall: Timestamp) -> Vec<u8> {
     let as_of = i64::try_from((wall - known.age).0 / 1_000).unwrap_or(i64::MAX);
     let as_of = jiff::Timestamp::from_second(as_of).unwrap_or(jiff::Timestamp::MAX);
+    let or_earlier = if known.age_is_floor {
+        r#","or_earlier":true"#
+    } else {
+        ""
+    };
     let is_stale = matches!(known.way, Way::Stale(_));
     let mut bytes = Vec::with_capacity(FRESHNESS_BYTES_MAX + known.body.len());
     write!(
         bytes,
-        r#"{{"freshness":{{"source":"sac","as_of":"{as_of}","stale":{is_stale}}},"#
+        r#"{{"freshness":{{"source":"sac","as_of":"{as_of}"{or_earlier},"stale":{is_stale}}},"#
     )
     .expect("writing to a Vec cannot fail");
     bytes.extend_from_slice(known.body.get(1..).unwrap_or_default());

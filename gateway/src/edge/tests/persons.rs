@@ -172,7 +172,7 @@ async fn only_an_operator_purges() {
     let wrong = json!({ "tax_code": "RSSMRA80A01H501X" });
     let asked = [search(), wrong].map(|body| (A, post(&kit, PURGE, &body)));
     let heard = kit.ask_as(asked.into()).await;
-    // The lane is not running here: nobody forgets anything.
+    // The lane of a kit is gone: it is said that the shelf may still hold the person.
     assert_eq!(
         (heard[0].status.as_u16(), heard[0].code().as_str()),
         (503, "purge-unfinished")

@@ -63,6 +63,7 @@ pub(super) fn known(answer: &Shelved, rules: &FreshnessRules, now: Timestamp, wa
         body: answer.body.clone(),
         fetched_at: answer.fetched_at,
         age,
+        age_is_floor: answer.age_is_floor,
         fresh_for: is_fresh.then(|| rules.fresh_for.saturating_sub(age)),
         way,
     }

@@ -18,6 +18,7 @@ fn known(age: Duration, fresh_for: Option<Duration>, way: Way) -> Known {
         body: Bytes::from_static(br#"{"tax_code":"PNIMRA70A01H501P"}"#),
         fetched_at: Timestamp(0),
         age,
+        age_is_floor: false,
         fresh_for,
         way,
     }
@@ -37,11 +38,24 @@ fn freshness_stands_in_front_of_what_the_source_said() {
     assert_eq!(value["freshness"]["stale"], true);
     assert_eq!(value["freshness"]["as_of"], "2026-09-21T13:44:48Z");
     assert_eq!(value["tax_code"], "PNIMRA70A01H501P");
+    assert_eq!(value["freshness"].get("or_earlier"), None);
     // Older than time itself: shown as of its beginning, and in one allocation all the same.
-    let oldest = known(Duration::MAX, None, Way::Stale(Reason::GateOpen));
+    let mut oldest = known(Duration::MAX, None, Way::Stale(Reason::GateOpen));
+    oldest.age_is_floor = true;
     let bytes = body(&oldest, wall);
     assert!(text(&oldest).contains("1970-01-01T00:00:00Z"));
     assert!(bytes.len() <= FRESHNESS_BYTES_MAX + oldest.body.len());
+}
+
+#[test]
+fn an_age_that_is_only_a_floor_is_told_as_one() {
+    let mut floor = known(seconds(1_712), None, Way::Stale(Reason::GateOpen));
+    floor.age_is_floor = true;
+    let text = String::from_utf8(body(&floor, Timestamp(1_790_000_000_500))).unwrap();
+    assert_eq!(
+        text,
+        r#"{"freshness":{"source":"sac","as_of":"2026-09-21T13:44:48Z","or_earlier":true,"stale":true},"tax_code":"PNIMRA70A01H501P"}"#
+    );
 }
 
 #[test]
