@@ -6,16 +6,11 @@
 //!    here.
 //! 2. `as_of` is told on the wall clock and reckoned back from the age, which is counted on the
 //!    gateway's own: a wall clock that jumped shifts `as_of`, and never the age.
-<<<<<<< HEAD
-//! 3. `Cache-Status` says `hit` only where the request did not go forward, and `fwd` only where it did
-//!    (RFC 9211): `fwd=stale` where something known had to be asked for again, with `stored` if it was
-//!    answered.
-=======
 //! 3. An age that is only a floor (`Known::age_is_floor`) is never told as the age: `as_of` is then
 //!    followed by `"or_earlier":true`, and `Age` is the least it can be.
 //! 4. `Cache-Status` says `hit` only where the request did not go forward, and `fwd` only where it did
-//!    (RFC 9211): one that went and failed is `fwd=stale`.
->>>>>>> core
+//!    (RFC 9211): `fwd=stale` where something known had to be asked for again, with `stored` if it was
+//!    answered.
 
 use std::io::Write;
 use std::time::Duration;
