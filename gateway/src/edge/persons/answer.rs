@@ -9,7 +9,8 @@
 //! 3. An age that is only a floor (`Known::age_is_floor`) is never told as the age: `as_of` is then
 //!    followed by `"or_earlier":true`, and `Age` is the least it can be.
 //! 4. `Cache-Status` says `hit` only where the request did not go forward, and `fwd` only where it did
-//!    (RFC 9211): one that went and failed is `fwd=stale`.
+//!    (RFC 9211): `fwd=stale` where something known had to be asked for again, with `stored` if it was
+//!    answered.
 
 use std::io::Write;
 use std::time::Duration;
