@@ -20,15 +20,16 @@ use std::sync::Arc;
 
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use adapters::model::{CardQuery, PersonQuery};
+use adapters::model::{CardQuery, PersonQuery, View};
 use adapters::sac::{RICERCA, TESSERA};
 use engine::lookup::{Looked, Lookup, LookupKey};
 use policies::failure::Opaque;
+use policies::gate::Mode;
 use policies::operation::OpName;
 use policies::rules::RegistryRules;
 use tokio::time::timeout;
 
-use self::answer::{Subject, found, not_found, refused};
+use self::answer::{Asked, Subject, found, not_found, refused};
 use self::asking::Desk;
 pub(crate) use self::request::Reason;
 use self::request::{CardToVerify, PersonSearch};
@@ -96,6 +97,7 @@ pub(crate) async fn search(
         op: RICERCA,
         key,
         breaks_glass: break_glass.is_some(),
+        may_break_glass: break_glass.is_none() && desk.view == View::Practice,
         rules: &policy.registry,
     };
     let query = || PersonQuery {
@@ -151,6 +153,7 @@ pub(crate) async fn verify(
         op: TESSERA,
         key,
         breaks_glass: false,
+        may_break_glass: false,
         rules: &policy.registry,
     };
     let query = || CardQuery {
@@ -170,6 +173,8 @@ struct Question<'a> {
     op: OpName,
     key: LookupKey,
     breaks_glass: bool,
+    /// Whether this caller may, and has not.
+    may_break_glass: bool,
     /// The rules that this request goes by.
     rules: &'a Arc<RegistryRules>,
 }
@@ -202,7 +207,14 @@ impl Question<'_> {
         match timeout(edge.answer_within, reader.lookup(lookup)).await {
             Ok(Ok(Looked::Known(known))) => Ok(found(known, now(), fresh_for)),
             Ok(Ok(Looked::Absent(age))) => Err(not_found(self.subject, age)),
-            Ok(Err(refusal)) => Err(refused(refusal, desk.authority.is_some())),
+            Ok(Err(refusal)) => {
+                let asked = Asked {
+                    has_authority: desk.authority.is_some(),
+                    is_closed: self.rules.mode == Mode::ForcedOpen,
+                    may_break_glass: self.may_break_glass,
+                };
+                Err(refused(refusal, asked))
+            }
             Err(_) => Err(Problem::from(&codes::TOO_SLOW)),
         }
     }

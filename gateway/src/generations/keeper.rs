@@ -130,6 +130,7 @@ impl Keeper {
                 path,
                 clock: Arc::clone(&self.parts.clock),
                 seen,
+                reading: None,
             };
             directory.follow(commands, self.parts.stop.clone())
         });

@@ -89,6 +89,9 @@ pub enum End {
 }
 
 impl End {
+    /// Every word for it.
+    pub(crate) const WORDS: [&str; 4] = ["expired", "withdrawn", "replaced", "unfit"];
+
     /// The word for it.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {

@@ -233,7 +233,7 @@ mod tests {
         let path = directory.path().join(SAC_FILE);
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.is_ok_and(|status| status.success()));
-        let (sender, receiver) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         std::thread::spawn(move || sender.send(Files::read(directory.path())));
         let read = receiver.recv_timeout(std::time::Duration::from_secs(10));
         let problems = read.expect("it is not waited for").unwrap_err();

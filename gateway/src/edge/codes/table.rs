@@ -263,8 +263,11 @@ codes! {
     LOOKUP_UNAVAILABLE = 503 "lookup-unavailable" Upstream NotDone Later(SHORTLY),
         "The SAC does not answer, and nothing is known that this caller may see",
         "Il SAC non risponde e non c'è nulla di noto che questo chiamante possa vedere",
-        "Try again after Retry-After. In an emergency a practice may repeat it with break_glass.",
-        "Riprovare dopo Retry-After. In emergenza il medico può ripetere con break_glass.";
+        "Try again after Retry-After.", "Riprovare dopo Retry-After.";
+    LOOKUP_CLOSED = 503 "lookup-closed" Gateway NotDone Later(MINUTE),
+        "Look-ups are closed by the operator, and nothing is known that this caller may see",
+        "Ricerca chiusa dal gestore, e non c'è nulla di noto che questo chiamante possa vedere",
+        "Try again after Retry-After.", "Riprovare dopo Retry-After.";
     LOOKUP_DISABLED = 503 "lookup-disabled" Gateway NotDone Later(MINUTE),
         "Look-ups are switched off here", "La ricerca degli assistiti è disattivata",
         "Go on with what the person shows: health card and certificates.",

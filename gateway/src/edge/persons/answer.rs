@@ -124,20 +124,40 @@ pub(super) fn not_found(subject: Subject, age: Duration) -> Problem {
     }
 }
 
+/// How a look-up was asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asked {
+    /// With a doctor's authentication.
+    pub(super) has_authority: bool,
+    /// While an operator held the lane shut, so that the source was not asked.
+    pub(super) is_closed: bool,
+    /// Of a caller who may see more by breaking the glass, and has not.
+    pub(super) may_break_glass: bool,
+}
+
 /// Why the lane gave no answer.
-pub(super) fn refused(refusal: LookupRefusal, has_authority: bool) -> Problem {
+pub(super) fn refused(refusal: LookupRefusal, way: Asked) -> Problem {
     const NOTHING_CHANGED: Text = Text {
         en: "Nothing was changed. Try again after Retry-After.",
         it: "Nulla è cambiato. Riprovare dopo Retry-After.",
+    };
+    const BREAK_THE_GLASS: Text = Text {
+        en: "Try again after Retry-After. In an emergency repeat it with break_glass.",
+        it: "Riprovare dopo Retry-After. In emergenza ripetere con break_glass.",
     };
     let past = |code: &'static Code, after: Duration| Problem {
         repeat: Some(code.repeat.past(after)),
         ..Problem::from(code)
     };
     match refusal {
-        LookupRefusal::Denied(failure) => denied(&failure, has_authority),
+        LookupRefusal::Denied(failure) => denied(&failure, way.has_authority),
+        LookupRefusal::Failed(Reason::GateOpen, after) if way.is_closed => Problem {
+            detail: way.may_break_glass.then_some(&BREAK_THE_GLASS),
+            ..past(&codes::LOOKUP_CLOSED, after)
+        },
         LookupRefusal::Failed(reason, after) => Problem {
             is_of_sac: true,
+            detail: way.may_break_glass.then_some(&BREAK_THE_GLASS),
             reason: Some(reason),
             fault: Some(fault(reason)),
             ..past(&codes::LOOKUP_UNAVAILABLE, after)
