@@ -178,6 +178,11 @@ async fn who_breaks_the_glass_asks_the_source_first() {
     assert!(is_denied(&rig.ask(5, breaking_glass(3)).await));
     rig.source.fails(Code::UpstreamReset);
     assert_eq!(way(rig.ask(5, breaking_glass(4)).await), Way::Hit);
+    assert_eq!(
+        way(rig.ask(5, breaking_glass(3)).await),
+        Way::Hit,
+        "denied when it was asked, and nobody can be asked now"
+    );
     assert!(rig.ask(5, stranger(5)).await.is_err());
 }
 

@@ -134,10 +134,11 @@ impl Inside {
         (!self.is_denied(answer, asker)).then_some(shown)
     }
 
-    /// Whether the source's last word to `asker` was a no that it said after it gave `answer`.
+    /// Whether the source's last word to `asker` was a no that it said after it gave `answer`. Who breaks
+    /// the glass is one whom it would refuse, and is denied only by what it says now.
     pub(super) fn is_denied(&self, answer: &Shelved, asker: &Asker) -> bool {
         let no = self.memory.no_since(answer.key, asker.caller);
-        no.is_some_and(|at| answer.fetched_at <= at)
+        !asker.breaks_glass && no.is_some_and(|at| answer.fetched_at <= at)
     }
 
     /// Whom of `seen` the source's answers still show to be related at `now`: each once, the latest
