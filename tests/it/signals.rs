@@ -3,7 +3,7 @@
 pub(crate) mod collector;
 pub(crate) mod page;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use reqwest::Method;
@@ -13,6 +13,7 @@ use tests::world::caller::{Caller, answer};
 use tests::world::prescription::{drug, key};
 use tests::world::wait::until;
 use tests::world::{Setup, World};
+use tokio::time::Instant;
 
 use collector::{Collector, Manner};
 

@@ -29,6 +29,7 @@ pub struct Calls {
     gates: BTreeMap<OpName, (Operation, Arc<Gate>)>,
     slots: Arc<Slots>,
     retries: Mutex<RetryBudget>,
+    mode: Live<Mode>,
     slow_after: Live<Duration>,
     clock: Arc<dyn Clock>,
     signals: Arc<dyn Signals>,
@@ -63,6 +64,7 @@ impl Calls {
                 rules.retry_share,
                 rules.retry_floor_per_second,
             )),
+            mode: Live::new(rules.mode),
             slow_after: Live::new(rules.gate.slow_after),
             clock,
             signals,
@@ -117,16 +119,17 @@ impl Calls {
 
     /// Who decides whether calls pass.
     pub fn mode(&self) -> Mode {
-        let gate = self.gates.values().next();
-        gate.map_or(Mode::Auto, |(_, gate)| gate.view().mode)
+        *self.mode.load()
     }
 
     /// Goes by other rules from now on, one gate after the other. What gates, room and budget have seen,
-    /// said and let in stays; what is under way goes on as it began.
+    /// said and let in stays; what is under way goes on as it began, and what has leave and has not begun
+    /// asks again.
     pub fn adopt(&self, rules: &LaneRules) {
         if rules.mode != self.mode() {
-            warn_of(rules.mode);
+            tracing::warn!(mode = rules.mode.as_str(), "the mode of a lane was set");
         }
+        self.mode.replace(Arc::new(rules.mode));
         self.slow_after.replace(Arc::new(rules.gate.slow_after));
         self.slots.adopt(&rules.calls);
         self.retries()
@@ -134,15 +137,6 @@ impl Calls {
         for (row, gate) in self.gates.values() {
             gate.adopt(&rules.gate, passing(row, &rules.calls), rules.mode);
         }
-    }
-
-    /// Overrules every gate of the lane, or lets them decide again. What is under way goes on; what
-    /// has leave and has not begun asks again.
-    pub fn set_mode(&self, mode: Mode) {
-        warn_of(mode);
-        self.gates
-            .values()
-            .for_each(|(_, gate)| gate.set_mode(mode));
     }
 
     /// When the gate of `op` last let calls pass again, after it had not.
@@ -254,10 +248,6 @@ impl Calls {
         let known = self.gates.get(&op);
         known.expect("a lane calls only operations of its table")
     }
-}
-
-fn warn_of(mode: Mode) {
-    tracing::warn!(mode = mode.as_str(), "the mode of a lane was set");
 }
 
 fn passing(row: &Operation, rules: &CallRules) -> Passing {

@@ -16,7 +16,7 @@ mod asking;
 pub(in crate::edge) mod request;
 pub(crate) mod resource;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -26,6 +26,7 @@ use engine::lookup::{Looked, Lookup, LookupKey};
 use policies::failure::Opaque;
 use policies::gate::Mode;
 use policies::operation::OpName;
+use policies::rules::RegistryRules;
 use tokio::time::timeout;
 
 use self::answer::{Asked, Subject, found, not_found, refused};
@@ -97,8 +98,7 @@ pub(crate) async fn search(
         key,
         breaks_glass: break_glass.is_some(),
         may_break_glass: break_glass.is_none() && desk.view == View::Practice,
-        is_closed: policy.registry.mode == Mode::ForcedOpen,
-        fresh_for: policy.registry.freshness.fresh_for,
+        rules: &policy.registry,
     };
     let query = || PersonQuery {
         tax_code,
@@ -154,8 +154,7 @@ pub(crate) async fn verify(
         key,
         breaks_glass: false,
         may_break_glass: false,
-        is_closed: policy.registry.mode == Mode::ForcedOpen,
-        fresh_for: policy.registry.freshness.fresh_for,
+        rules: &policy.registry,
     };
     let query = || CardQuery {
         tax_code,
@@ -169,20 +168,18 @@ pub(crate) async fn verify(
 }
 
 /// What is asked, of whichever kind.
-struct Question {
+struct Question<'a> {
     subject: Subject,
     op: OpName,
     key: LookupKey,
     breaks_glass: bool,
     /// Whether this caller may, and has not.
     may_break_glass: bool,
-    /// Whether an operator holds the lane shut, by the policy that this request goes by.
-    is_closed: bool,
-    /// For how long an answer is fresh by the policy that this request goes by.
-    fresh_for: Duration,
+    /// The rules that this request goes by.
+    rules: &'a Arc<RegistryRules>,
 }
 
-impl Question {
+impl Question<'_> {
     /// Answers from memory, or else asks the lane; `payload` is made only for that.
     async fn answer(
         self,
@@ -192,26 +189,28 @@ impl Question {
         payload: impl FnOnce() -> Opaque,
     ) -> Result<HttpResponse, Problem> {
         let asker = desk.asker(&edge.gateway.relations, self.breaks_glass);
-        let reader = &edge.gateway.persons;
-        if let Some(known) = reader.hit(self.op, self.key, &asker) {
-            return Ok(found(&known, self.fresh_for));
+        let (reader, now) = (&edge.gateway.persons, || edge.gateway.clock.now());
+        let fresh_for = self.rules.freshness.fresh_for;
+        if let Some(known) = reader.hit(self.op, self.key, &asker, self.rules) {
+            return Ok(found(known, now(), fresh_for));
         }
         let lookup = Lookup {
             op: self.op,
             key: self.key,
             asker,
+            rules: Arc::clone(self.rules),
             payload: payload(),
             authority: desk.authority.as_ref().map(encode).unwrap_or_default(),
             wait_max: wait_max(request.headers()),
             trace: trace(request),
         };
         match timeout(edge.answer_within, reader.lookup(lookup)).await {
-            Ok(Ok(Looked::Known(known))) => Ok(found(&known, self.fresh_for)),
+            Ok(Ok(Looked::Known(known))) => Ok(found(known, now(), fresh_for)),
             Ok(Ok(Looked::Absent(age))) => Err(not_found(self.subject, age)),
             Ok(Err(refusal)) => {
                 let asked = Asked {
                     has_authority: desk.authority.is_some(),
-                    is_closed: self.is_closed,
+                    is_closed: self.rules.mode == Mode::ForcedOpen,
                     may_break_glass: self.may_break_glass,
                 };
                 Err(refused(refusal, asked))

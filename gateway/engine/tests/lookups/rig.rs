@@ -259,13 +259,29 @@ impl Rig {
         self.clock.now()
     }
 
+    /// Sets the mode of the gates, as long as no other rules are adopted.
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        let rules = RegistryRules {
+            mode,
+            ..RegistryRules::clone(&self.rules.load())
+        };
+        self.calls.adopt(&rules.lane());
+    }
+
+    /// What memory has for `asker` at once.
+    pub(crate) fn hit(&self, person: u64, asker: &Asker) -> Option<Known> {
+        self.reader
+            .hit(FIND, key(person), asker, &self.rules.load())
+    }
+
     /// A look-up as the edge makes it, past the synchronous hit.
-    pub(crate) fn lookup(person: u64, asker: Asker) -> Lookup {
+    pub(crate) fn lookup(&self, person: u64, asker: Asker) -> Lookup {
         Lookup {
             op: FIND,
             key: key(person),
             authority: Opaque(asker.caller.0.to_vec()),
             asker,
+            rules: self.rules.load(),
             payload: Opaque(person.to_be_bytes().to_vec()),
             wait_max: None,
             trace: None,
@@ -274,16 +290,16 @@ impl Rig {
 
     /// Asks as the edge does: what memory has at once, else the lane.
     pub(crate) async fn ask(&self, person: u64, asker: Asker) -> Result<Looked, LookupRefusal> {
-        match self.reader.hit(FIND, key(person), &asker) {
+        match self.hit(person, &asker) {
             Some(known) => Ok(Looked::Known(known)),
-            None => self.reader.lookup(Rig::lookup(person, asker)).await,
+            None => self.reader.lookup(self.lookup(person, asker)).await,
         }
     }
 
     /// Asks in the background.
     pub(crate) fn asking(&self, person: u64, asker: Asker) -> Asking {
-        let reader = self.reader.clone();
-        tokio::spawn(async move { reader.lookup(Rig::lookup(person, asker)).await })
+        let (reader, lookup) = (self.reader.clone(), self.lookup(person, asker));
+        tokio::spawn(async move { reader.lookup(lookup).await })
     }
 
     /// Lets time pass.
@@ -294,6 +310,12 @@ impl Rig {
     /// Lets everybody do what can be done without time passing.
     pub(crate) async fn settle(&self) {
         self.pass(Duration::from_millis(1)).await;
+    }
+
+    /// Whether the lane dies within `grace`.
+    pub(crate) async fn dies(&mut self, grace: Duration) -> bool {
+        let ended = tokio::time::timeout(grace, self.tasks.join_next()).await;
+        matches!(ended, Ok(Some(Err(error))) if error.is_panic())
     }
 
     /// Waits for the lane to end; false if it has not within `grace`.

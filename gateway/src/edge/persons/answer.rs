@@ -9,7 +9,8 @@
 //! 3. An age that is only a floor (`Known::age_is_floor`) is never told as the age: `as_of` is then
 //!    followed by `"or_earlier":true`, and `Age` is the least it can be.
 //! 4. `Cache-Status` says `hit` only where the request did not go forward, and `fwd` only where it did
-//!    (RFC 9211): one that went and failed is `fwd=stale`.
+//!    (RFC 9211): `fwd=stale` where something known had to be asked for again, with `stored` if it was
+//!    answered.
 
 use std::io::Write;
 use std::time::Duration;
@@ -38,13 +39,15 @@ pub(super) enum Subject {
     Card,
 }
 
-/// The answer to a look-up, with its age, where answers are fresh for so long.
-pub(super) fn found(known: &Known, fresh_for: Duration) -> HttpResponse {
+/// The answer to a look-up, with its age at `now`, where answers are fresh for so long. On its way from the
+/// lane it has grown older.
+pub(super) fn found(mut known: Known, now: Timestamp, fresh_for: Duration) -> HttpResponse {
+    known.age = now.since(known.fetched_at);
     HttpResponse::Ok()
         .content_type("application/json")
         .insert_header((header::AGE, known.age.as_secs()))
-        .insert_header((CACHE_STATUS, cache_status(known, fresh_for)))
-        .body(body(known, wall()))
+        .insert_header((CACHE_STATUS, cache_status(&known, fresh_for)))
+        .body(body(&known, wall()))
 }
 
 /// `{"freshness":{…},` and then what the source answered, without its opening brace.
@@ -75,6 +78,7 @@ fn cache_status(known: &Known, fresh_for: Duration) -> String {
             format!("argine; hit; ttl={left}")
         }
         Way::Loaded => "argine; fwd=miss; stored".to_owned(),
+        Way::Renewed => "argine; fwd=stale; stored".to_owned(),
         Way::Collapsed => "argine; fwd=miss; collapsed".to_owned(),
         Way::Stale(reason) => {
             let way = if went_forward(reason) {

@@ -74,6 +74,10 @@ fn the_way_of_an_answer_is_told_as_rfc_9211_has_it() {
             "argine; fwd=miss; stored",
         ),
         (
+            known(Duration::ZERO, Some(FRESH_FOR), Way::Renewed),
+            "argine; fwd=stale; stored",
+        ),
+        (
             known(Duration::ZERO, Some(FRESH_FOR), Way::Collapsed),
             "argine; fwd=miss; collapsed",
         ),
@@ -110,8 +114,10 @@ fn the_way_of_an_answer_is_told_as_rfc_9211_has_it() {
 
 #[test]
 fn an_answer_tells_its_age_in_whole_seconds() {
-    let known = known(Duration::from_millis(88_999), Some(seconds(811)), Way::Hit);
-    let response = found(&known, FRESH_FOR);
+    // It was a second younger when the lane let go of it.
+    let known = known(Duration::from_millis(87_999), Some(seconds(811)), Way::Hit);
+    let now = Timestamp(88_999);
+    let response = found(known, now, FRESH_FOR);
     assert_eq!(response.headers().get("age").unwrap(), "88");
     assert_eq!(
         response.headers().get("content-type").unwrap(),
