@@ -5,9 +5,8 @@
 //!
 //! # Limits
 //!
-//! One thread and [`CONNECTIONS_MAX`] connections. The store counts once in [`COUNTED_FOR`], however many
-//! scrape, and is waited for [`STORE_WITHIN`]: without its answer the page has no tally, and is there
-//! all the same.
+//! One thread and [`CONNECTIONS_MAX`] connections. The store counts for one scraper at a time, and is
+//! waited for [`STORE_WITHIN`]: without its answer the page has no tally, and is there all the same.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use futures_util::future::join;
 use policies::gate::{GateState, Mode};
 use policies::state::Tally;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::metrics::{Metrics, NONE};
 use super::watcher::Watcher;
@@ -33,8 +32,6 @@ use crate::policy::Policy;
 const CONNECTIONS_MAX: usize = 16;
 /// How long the store may take to count.
 const STORE_WITHIN: Duration = Duration::from_secs(1);
-/// How long its count is shown before it counts again.
-const COUNTED_FOR: Duration = Duration::from_secs(1);
 /// How long a head may take, and a connection be idle: longer than between two scrapes.
 const HEADER_WITHIN: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -53,11 +50,9 @@ pub(crate) struct Page {
     calls: Vec<Arc<Calls>>,
     store: Arc<dyn Store>,
     policy: Live<Policy>,
-    counted: Mutex<Option<(Instant, Counted)>>,
+    /// Held while the store counts.
+    counting: Mutex<()>,
 }
-
-/// What the store has counted, as far as it answered.
-type Counted = (Option<Tally>, Option<u64>);
 
 impl Page {
     /// The page of these lanes, this store and this policy, as seen by `watcher`.
@@ -75,7 +70,7 @@ impl Page {
             calls,
             store,
             policy,
-            counted: Mutex::new(None),
+            counting: Mutex::new(()),
         }
     }
 
@@ -89,21 +84,14 @@ impl Page {
         self.metrics.text()
     }
 
-    /// What the store counts now, or counted a moment ago; the others wait for whoever asks it.
-    async fn count(&self) -> Counted {
-        let mut counted = self.counted.lock().await;
-        if let Some((at, known)) = *counted
-            && at.elapsed() < COUNTED_FOR
-        {
-            return known;
-        }
+    /// What the store counts now, as far as it answers.
+    async fn count(&self) -> (Option<Tally>, Option<u64>) {
+        let _one_at_a_time = self.counting.lock().await;
         let asked = join(self.store.tally(), self.store.numbers_left());
-        let known = match timeout(STORE_WITHIN, asked).await {
+        match timeout(STORE_WITHIN, asked).await {
             Ok((tally, numbers_left)) => (tally.ok(), numbers_left.ok()),
             Err(_) => (None, None),
-        };
-        *counted = Some((Instant::now(), known));
-        known
+        }
     }
 
     fn show_lanes(&self) {
