@@ -128,6 +128,17 @@ async fn what_breaks_a_rule_is_refused_by_its_field() {
     );
 }
 
+/// Who took the command is gone with it: nobody can say that nothing was changed.
+#[tokio::test]
+async fn a_reply_that_never_comes_is_unknown() {
+    let World {
+        mut keeper, desk, ..
+    } = World::new();
+    let losing = async { drop(keeper.commands.recv().await) };
+    let (answer, ()) = tokio::join!(desk.set(wish(MODE, "disabled")), losing);
+    assert_eq!(answer, Err(Refusal::Store(WriteError::Unknown)));
+}
+
 #[tokio::test]
 async fn a_toggle_ends_on_time_and_after_a_restart_too() {
     let mut world = World::new();
