@@ -9,8 +9,10 @@
 
 mod alone;
 mod answer;
+mod bare;
 mod cases;
 mod cores;
+mod lookups;
 mod machine;
 mod ours;
 mod phase;
@@ -19,6 +21,7 @@ mod redis;
 mod report;
 mod server;
 mod statistics;
+mod wire;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,6 +56,10 @@ const QUICK: Plan = Plan {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // It brings a runtime of its own.
+    if let Some(served) = bare::run(&arguments) {
+        return served.map_or_else(|error| failed(&error), |_| ExitCode::SUCCESS);
+    }
     match alone::run(&arguments).await {
         None => {}
         Some(Ok(measured)) => {
