@@ -1,4 +1,4 @@
-//! What a prescription is made of: values that cannot be constructed wrong.
+//! What prescriptions and assisted persons are made of: values that cannot be constructed wrong.
 //!
 //! # Invariants
 //!
@@ -19,6 +19,7 @@ mod invalid;
 mod moment;
 mod nre;
 mod patient;
+mod person;
 mod prescription;
 mod query;
 mod relations;
@@ -36,6 +37,10 @@ pub(crate) use moment::in_rome;
 pub use moment::{Day, Moment};
 pub use nre::{NRE_LENGTH, Nre, PaperNumber};
 pub use patient::{Address, Exemption, ForeignInsured, Patient, Recipient, Residence, Sasn};
+pub use person::{
+    Assistance, Birth, Card, CardFault, CardKind, EXEMPTIONS_MAX, Exemptions, GrantedExemption,
+    HealthCard, ListedDoctor, Period, Person, PlaceOfResidence, Sex,
+};
 pub use prescription::{
     Diagnosis, Indication, Kind, Prescriber, Prescription, Priority, ROWS_MAX, Rows, Visit,
 };

@@ -48,7 +48,7 @@ pub use sanitel::SanitelError;
 pub use settings::{AuthnAgeMax, Expiry, OpenError, Problem, Settings};
 
 use crate::client::{Broken, Call, Cause, Client};
-use crate::model::{Authority, Nre, Prescription, Region};
+use crate::model::{Authority, Nre, Prescription, Region, Relations};
 use messages::Sealed;
 use operations::Service;
 
@@ -57,9 +57,11 @@ pub struct Sac {
     client: Client,
     prescriptions_url: String,
     lots_url: String,
+    registry_url: String,
     region: Region,
     lot_kind: u8,
     authn_age_max: AuthnAgeMax,
+    relations: Relations,
     signer: saml::Signer,
     sanitel: sanitel::Sanitel,
     pin_code: Zeroizing<String>,

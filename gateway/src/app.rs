@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
+use adapters::model::Relations;
 use adapters::sac::{ANNULLA, Sac};
 use engine::clock::AnchoredClock;
 use engine::ports::Clock;
@@ -29,10 +30,18 @@ use tokio::sync::watch;
 
 use crate::config::{Config, StoreFiles};
 use crate::edge::{self, Gateway};
+use crate::policy::Policy;
 use lanes::Lanes;
+
+/// The number of the policy that a process starts with.
+const FIRST_GENERATION: u64 = 1;
 
 /// How long callers are given to hear that their write is unknown, before a poisoned process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What the key of digests of persons is derived for. Changing it makes everything that is kept
+/// about them unfindable.
+const RELATIONS: &str = "relations";
 
 /// The gateway could not serve, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -83,17 +92,20 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         .map_err(ServeError::Runtime)?;
     let clock: Arc<dyn Clock> = Arc::new(AnchoredClock::start());
     let (alarm, fatal) = watch::channel(None);
+    let key = Key::from_file(&config.store.key_file).map_err(ServeError::Key)?;
+    let relations = Relations::new(&key.derive(RELATIONS));
     let store = Arc::new(open_store(
         &config.store,
+        key,
         Arc::clone(&clock),
         alarm.clone(),
     )?);
-    let sac = Sac::open(&config.sac.settings(&rules)).map_err(ServeError::Sac)?;
+    let sac = Sac::open(&config.sac.settings(&rules, relations)).map_err(ServeError::Sac)?;
     let sac = Arc::new(sac);
     let lanes = runtime.block_on(Lanes::start(
         Arc::clone(&store) as _,
         sac,
-        &rules,
+        Policy::new(FIRST_GENERATION, rules),
         &clock,
         &alarm,
     ));
@@ -104,9 +116,7 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         callers: config.callers,
         clock,
         limits: config.limits,
-        fallback: rules.prescriptions.fallback,
-        authn_age_max: rules.prescriptions.authn_age_max,
-        checks_off: rules.prescriptions.checks_off,
+        policy: lanes.policy.clone(),
         drain: config.shutdown.drain,
     };
     let served = System::new().block_on(async {
@@ -133,10 +143,10 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
 
 fn open_store(
     files: &StoreFiles,
+    key: Key,
     clock: Arc<dyn Clock>,
     alarm: watch::Sender<Option<Fatal>>,
 ) -> Result<Sqlite, ServeError> {
-    let key = Key::from_file(&files.key_file).map_err(ServeError::Key)?;
     let mut settings = sqlite::Settings::new(files.directory.clone(), key, clock, ANNULLA);
     settings.entries_max = files.entries_max;
     settings.on_poison = Some(Arc::new(move || {

@@ -43,8 +43,8 @@ use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpServer};
 use engine::calls::Calls;
 use engine::lane::write_behind::Door;
+use engine::live::Live;
 use engine::ports::{Clock, ReadError, Store};
-use policies::rules::{AuthnAgeRules, FallbackRules};
 use tokio::time::timeout;
 
 use self::caller::Caller;
@@ -52,6 +52,7 @@ use self::limiter::Limiter;
 use self::respond::Problem;
 use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen};
+use crate::policy::Policy;
 use crate::tls::CertificateDigest;
 
 /// How long a caller whose body was not read to its end may take to hear the answer, before the
@@ -72,12 +73,8 @@ pub struct Gateway {
     pub clock: Arc<dyn Clock>,
     /// How much each organisation may ask.
     pub limits: Limits,
-    /// What a desk may do while the SAC does not answer.
-    pub fallback: FallbackRules,
-    /// How old a prescriber's authentication may be when it is used.
-    pub authn_age_max: AuthnAgeRules,
-    /// Edge checks that the policy has switched off, by id.
-    pub checks_off: Vec<String>,
+    /// The policy in force. A handler loads it once, and all that it does goes by that one.
+    pub policy: Live<Policy>,
     /// How long a stopping server waits for open requests.
     pub drain: Duration,
 }

@@ -5,6 +5,7 @@
 //! [`config`] and [`rules`], gathered by [`told`], and owns the order in which they start and stop.
 
 pub mod config;
+pub mod policy;
 pub mod problem;
 pub mod rules;
 pub mod told;

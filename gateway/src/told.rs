@@ -8,6 +8,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use adapters::model::Relations;
 use adapters::sac::Sac;
 use policies::rules::SacRules;
 
@@ -73,7 +74,9 @@ pub fn gather(
 
 /// What is wrong with the adapter's files must be known before a port is bound.
 fn adapter_problems(sac: &SacFiles, rules: &SacRules) -> Vec<String> {
-    match Sac::open(&sac.settings(rules)) {
+    // Nothing is called, so that no tag is made under this key.
+    let relations = Relations::new(&[0; 32]);
+    match Sac::open(&sac.settings(rules, relations)) {
         Ok(_) => Vec::new(),
         Err(error) => error
             .0

@@ -6,6 +6,7 @@
 mod calls;
 mod desk;
 mod gate;
+pub mod knobs;
 mod registry;
 
 use std::time::Duration;
@@ -151,25 +152,6 @@ pub struct RuleError {
 }
 
 impl SacRules {
-    /// The rules of the calls of lane `sac.lots`: one at a time, under gates like those of
-    /// `sac.prescriptions`.
-    pub fn lots_lane(&self) -> LaneRules {
-        let within = self.lots.request_within;
-        LaneRules {
-            mode: self.lots.mode,
-            calls: CallRules {
-                calls_max: 1,
-                calls_min: 1,
-                admission: AdmissionKind::Fixed,
-                live_reserve: 0,
-                queue_max: 1,
-                write_within: within,
-                read_within: within,
-            },
-            ..self.prescriptions.lane()
-        }
-    }
-
     /// Everything that is wrong with these values; empty if nothing is.
     pub fn problems(&self) -> Vec<RuleError> {
         let prescriptions = &self.prescriptions;
@@ -244,6 +226,24 @@ impl DeliveryRules {
 }
 
 impl LotRules {
+    /// The rules of its calls: one at a time, under gates like those of `prescriptions`.
+    pub fn lane(&self, prescriptions: &WriteBehindRules) -> LaneRules {
+        let within = self.request_within;
+        LaneRules {
+            mode: self.mode,
+            calls: CallRules {
+                calls_max: 1,
+                calls_min: 1,
+                admission: AdmissionKind::Fixed,
+                live_reserve: 0,
+                queue_max: 1,
+                write_within: within,
+                read_within: within,
+            },
+            ..prescriptions.lane()
+        }
+    }
+
     fn problems(&self) -> Vec<RuleError> {
         broken(
             "lots",

@@ -97,6 +97,7 @@ pub(super) fn authn_age_max(op: OpName, ages: &AuthnAgeMax) -> Option<Duration> 
         INVIO => Some(ages.send),
         ANNULLA => Some(ages.annul),
         VISUALIZZA | INTERROGA => Some(ages.read),
+        RICERCA | TESSERA => Some(ages.registry),
         _ => None,
     }
 }

@@ -15,7 +15,7 @@ use super::Sac;
 use super::saml::Signer;
 use super::sanitel::{Sanitel, SanitelError};
 use crate::client::{Client, ClientError, TlsFiles, certificates, private_key};
-use crate::model::{Invalid, Nre, Region};
+use crate::model::{Invalid, Nre, Region, Relations};
 
 /// Longest PIN code, far below what the ministry's key can encrypt.
 const PIN_CODE_MAX: usize = 32;
@@ -29,6 +29,9 @@ pub struct Settings {
     pub prescriptions_url: String,
     /// Scheme, host and port of the lot service (`https://mirservice…`), without a path.
     pub lots_url: String,
+    /// Scheme, host and port of the registry of assisted persons, without a path; empty where it is
+    /// that of the prescription services.
+    pub registry_url: String,
     /// Whom we trust to be the SAC (PEM, one or more).
     pub trust_file: PathBuf,
     /// Our client certificate and its chain (PEM).
@@ -49,6 +52,8 @@ pub struct Settings {
     pub lot_kind: u8,
     /// How old the prescriber's authentication may be that a call states.
     pub authn_age_max: AuthnAgeMax,
+    /// Makes the tags of the persons that are found.
+    pub relations: Relations,
 }
 
 /// How old a prescriber's authentication may be when it is used, on the wall clock.
@@ -60,6 +65,8 @@ pub struct AuthnAgeMax {
     pub annul: Duration,
     /// To read one back.
     pub read: Duration,
+    /// To look an assisted person or a health card up.
+    pub registry: Duration,
 }
 
 /// Why the adapter cannot be opened: every reason with its causes, not the first.
@@ -183,6 +190,10 @@ impl Sac {
         let prescriptions = base(&settings.prescriptions_url, "prescriptions_url");
         let prescriptions = opening.keep(prescriptions);
         let lots = opening.keep(base(&settings.lots_url, "lots_url"));
+        let registry = match settings.registry_url.as_str() {
+            "" => prescriptions.clone(),
+            url => opening.keep(base(url, "registry_url")),
+        };
         let region = Region::new(settings.region.as_str()).map_err(Problem::Region);
         let region = opening.keep(region);
         let lot_kind = opening.keep(lot_kind(settings.lot_kind));
@@ -201,6 +212,7 @@ impl Sac {
         match (
             prescriptions,
             lots,
+            registry,
             region,
             lot_kind,
             client,
@@ -211,6 +223,7 @@ impl Sac {
             (
                 Some(prescriptions_url),
                 Some(lots_url),
+                Some(registry_url),
                 Some(region),
                 Some(lot_kind),
                 Some(client),
@@ -221,10 +234,12 @@ impl Sac {
                 client,
                 prescriptions_url,
                 lots_url,
+                registry_url,
                 signer: Signer::new(region.clone(), key, &certificate),
                 region,
                 lot_kind,
                 authn_age_max: settings.authn_age_max,
+                relations: settings.relations.clone(),
                 sanitel,
                 pin_code,
                 expiries: opening.expiries,

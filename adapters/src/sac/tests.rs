@@ -29,6 +29,7 @@ fn settings(parties: &Parties, port: u16) -> Settings {
     Settings {
         prescriptions_url: format!("https://127.0.0.1:{port}/"),
         lots_url: format!("https://127.0.0.1:{port}"),
+        registry_url: String::new(),
         trust_file: folder.join("trust.pem"),
         certificate_file: folder.join("ours.pem"),
         key_file: folder.join("ours.key"),
@@ -42,7 +43,9 @@ fn settings(parties: &Parties, port: u16) -> Settings {
             send: DAY,
             annul: 2 * DAY,
             read: 3 * DAY,
+            registry: 4 * DAY,
         },
+        relations: Relations::new(&[7; 32]),
     }
 }
 

@@ -2,13 +2,14 @@
 
 mod settle;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use policies::delivery::{Case, Command, Event, Fallback, Standing, step};
 use policies::failure::{Code, Failure, Opaque, Outcome, Retry, Stops};
 use policies::family::Role;
 use policies::operation::{OpName, Operation};
-use policies::rules::CALL_OVERTIME;
+use policies::rules::{CALL_OVERTIME, WriteBehindRules};
 use policies::state::State;
 use policies::time::Timestamp;
 
@@ -69,6 +70,8 @@ impl Heard {
 /// An attempt under way.
 pub struct Attempt<'a> {
     core: &'a Core,
+    /// The policy it was leased under, to its end: its calls fit into its lease.
+    rules: Arc<WriteBehindRules>,
     operation: Operation,
     request: Request,
     id: EntryId,
@@ -85,9 +88,14 @@ pub struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// Takes `leased` to its next resting place; `None` if that could not be written down, or
-    /// someone else was faster.
-    pub async fn run(core: &'a Core, leased: Leased, permit: Permit) -> Option<Settlement> {
+    /// Takes `leased`, which was leased under `rules`, to its next resting place; `None` if that could
+    /// not be written down, or someone else was faster.
+    pub async fn run(
+        core: &'a Core,
+        rules: Arc<WriteBehindRules>,
+        leased: Leased,
+        permit: Permit,
+    ) -> Option<Settlement> {
         // An operation of another release, or a damaged name: not ours to guess at.
         let known = core.calls.operation(&leased.op).copied();
         let operation = known.unwrap_or(core.write);
@@ -111,6 +119,7 @@ impl<'a> Attempt<'a> {
         };
         let attempt = Attempt {
             core,
+            rules,
             operation,
             request,
             id: leased.id,
@@ -130,7 +139,7 @@ impl<'a> Attempt<'a> {
             let (now, chance) = (self.core.clock.now(), self.core.rng.unit());
             // It may have recovered while this entry was looked after.
             case.recovered_at = self.core.settled_since();
-            let rules = &self.core.rules;
+            let rules = &*self.rules;
             let (next, command) = step(&self.operation, rules, case, heard.event(), now, chance);
             let before = std::mem::replace(&mut case, next);
             heard = match command {
@@ -186,7 +195,7 @@ impl<'a> Attempt<'a> {
             }
             return Err(refused);
         }
-        let within = self.core.rules.calls.write_within;
+        let within = self.rules.calls.write_within;
         let calls = &self.core.calls;
         let permit = permit.map_or_else(|| calls.try_enter(op).map_err(gate_open), Ok)?;
         let result = calls.call(permit, op, &self.request, within).await;
@@ -206,7 +215,7 @@ impl<'a> Attempt<'a> {
         if self.send_until.is_some_and(|until| now >= until) {
             return Some(handed_back(Code::UpstreamTimeout));
         }
-        let within = self.core.rules.calls.write_within;
+        let within = self.rules.calls.write_within;
         // A process that was frozen wakes up with a lease that others have taken for lost.
         let outlasts_lease = now + within + CALL_OVERTIME > self.lease_until;
         let is_too_late = outlasts_lease || self.core.stop.is_draining();
@@ -217,7 +226,7 @@ impl<'a> Attempt<'a> {
         if let Some(refused) = self.refused_authority() {
             return Heard::AskFailed(refused);
         }
-        let within = self.core.rules.calls.read_within;
+        let within = self.rules.calls.read_within;
         // A verify was leased with the permit of its first read; every other read asks for its own.
         let leased_with = if state == State::Verifying {
             self.permit.take()

@@ -14,6 +14,7 @@ use crate::calls::Calls;
 use crate::door::{GateView, Refusal, Submitted, Write};
 use crate::entry::Recall;
 use crate::in_flight::InFlight;
+use crate::live::Live;
 use crate::numbers::Numbers;
 use crate::ports::{Clock, Rng, Store};
 use crate::stop::Stop;
@@ -37,8 +38,9 @@ pub struct Core {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub rng: Arc<dyn Rng>,
-    /// Its policy.
-    pub rules: WriteBehindRules,
+    /// Its policy. A request goes by the one that came with it, everything else by what is in force
+    /// when it begins.
+    pub rules: Live<WriteBehindRules>,
     /// When to stop.
     pub stop: Stop,
     /// What is going on in it.

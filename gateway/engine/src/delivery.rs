@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use policies::admission::Turn;
 use policies::operation::{OpName, Operation};
+use policies::rules::WriteBehindRules;
 use policies::time::Timestamp;
 use tokio::task::JoinSet;
 
@@ -56,7 +57,7 @@ pub struct Delivery {
 impl Delivery {
     /// A loop that has not begun.
     pub fn new(core: Arc<Core>) -> Delivery {
-        let pace = Pace::new(core.rules.delivery.rate_per_second, core.clock.now());
+        let pace = Pace::new(core.rules.load().delivery.rate_per_second, core.clock.now());
         let queue = |verify| {
             core.delivered()
                 .map(move |operation| Queue { operation, verify })
@@ -75,6 +76,8 @@ impl Delivery {
         let mut swept_at = Timestamp::default();
         while !self.core.stop.is_draining() {
             let now = self.core.clock.now();
+            let rate = self.core.rules.load().delivery.rate_per_second;
+            self.pace.set_rate(rate, now);
             if now.since(swept_at) >= LOOK_EVERY {
                 swept_at = now;
                 self.sweep().await;
@@ -157,7 +160,8 @@ impl Delivery {
 
     /// Leases and begins; zero if there may be more.
     async fn begin(&mut self, wanted: Wanted, passages: Vec<Passage>) -> Duration {
-        let lease_for = self.core.rules.delivery.lease_for;
+        let rules = self.core.rules.load();
+        let lease_for = rules.delivery.lease_for;
         let leased = self
             .core
             .store
@@ -177,8 +181,8 @@ impl Delivery {
         let more = leased.len() == passages.len();
         let mut passages = passages.into_iter();
         for (entry, passage) in leased.into_iter().zip(passages.by_ref()) {
-            self.under_way
-                .spawn(deliver(Arc::clone(&self.core), entry, passage));
+            let (core, rules) = (Arc::clone(&self.core), Arc::clone(&rules));
+            self.under_way.spawn(deliver(core, rules, entry, passage));
         }
         passages.for_each(|passage| passage.permit.unused());
         if more { Duration::ZERO } else { LOOK_EVERY }
@@ -218,7 +222,7 @@ impl Delivery {
         if recovered_at <= self.told_recovery {
             return;
         }
-        let look = recovered_at + self.core.rules.watch.look_after_recovery;
+        let look = recovered_at + self.core.rules.load().watch.look_after_recovery;
         match self.core.store.hasten_watches(self.core.lane, look).await {
             Ok(_) => self.told_recovery = recovered_at,
             Err(error) => tracing::error!(error = %error, "watches could not be hastened"),
@@ -245,9 +249,9 @@ struct Passage {
     permit: Permit,
 }
 
-async fn deliver(core: Arc<Core>, entry: Leased, passage: Passage) {
+async fn deliver(core: Arc<Core>, rules: Arc<WriteBehindRules>, entry: Leased, passage: Passage) {
     let Passage { slot, permit } = passage;
-    Attempt::run(&core, entry, permit).await;
+    Attempt::run(&core, rules, entry, permit).await;
     drop(slot);
 }
 
@@ -270,6 +274,12 @@ impl Pace {
             thousandths: WHOLE,
             refilled_at: now,
         }
+    }
+
+    /// From now on at this rate; what has dripped in stays, as far as a bucket of this rate holds it.
+    fn set_rate(&mut self, rate_per_second: u32, now: Timestamp) {
+        self.ready(now);
+        self.rate_per_second = rate_per_second.into();
     }
 
     /// How long one delivery takes to drip in, rounded up.

@@ -1,5 +1,6 @@
 //! What the edge says to a lane, and what it hears back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use policies::delivery::Fallback;
@@ -7,6 +8,7 @@ use policies::failure::Opaque;
 use policies::family::Role;
 use policies::gate::View;
 use policies::operation::{LaneName, OpName};
+use policies::rules::WriteBehindRules;
 use policies::state::State;
 
 use crate::entry::{Entry, EntryId, Organization};
@@ -32,6 +34,9 @@ pub struct Write {
     pub wait_max: Option<Duration>,
     /// The trace it belongs to (W3C `traceparent`).
     pub trace: Option<String>,
+    /// The policy that was in force when it came: all of it goes by this one, whatever is put in force
+    /// meanwhile.
+    pub rules: Arc<WriteBehindRules>,
 }
 
 /// What a write is about.

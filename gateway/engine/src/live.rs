@@ -30,6 +30,13 @@ impl<T> Live<T> {
     }
 }
 
+impl<T> From<Arc<T>> for Live<T> {
+    /// A value that others hold already, in force.
+    fn from(value: Arc<T>) -> Live<T> {
+        Live(Arc::new(ArcSwap::new(value)))
+    }
+}
+
 impl<T> Clone for Live<T> {
     fn clone(&self) -> Live<T> {
         Live(Arc::clone(&self.0))

@@ -10,6 +10,7 @@ use policies::rules::LotRules;
 use policies::schedule;
 
 use crate::calls::Calls;
+use crate::live::Live;
 use crate::numbers::Numbers;
 use crate::ports::{Clock, Fact, Request, Rng, Store};
 use crate::stop::Stop;
@@ -36,7 +37,7 @@ pub struct Lots {
     /// Chance.
     pub rng: Arc<dyn Rng>,
     /// The stock to keep.
-    pub rules: LotRules,
+    pub rules: Live<LotRules>,
     /// When to stop.
     pub stop: Stop,
 }
@@ -68,8 +69,8 @@ impl Lots {
                 LOOK_EVERY
             } else {
                 failures += 1;
-                let waits = &self.rules.retry_after;
-                schedule::wait(waits, failures, JITTER_SHARE, self.rng.unit())
+                let rules = self.rules.load();
+                schedule::wait(&rules.retry_after, failures, JITTER_SHARE, self.rng.unit())
             };
             tokio::select! {
                 biased;
@@ -85,7 +86,7 @@ impl Lots {
             let Ok(left) = self.store.numbers_left().await else {
                 return false;
             };
-            if left + self.numbers.left() >= self.rules.low_water {
+            if left + self.numbers.left() >= self.rules.load().low_water {
                 return true;
             }
             if !self.ask_for_lot().await {
@@ -98,8 +99,9 @@ impl Lots {
 
     /// Two blocks are kept in hand, so that the second is there while the next one is leased.
     async fn fill_blocks(&self) {
-        while self.numbers.left() <= self.rules.block {
-            match self.store.lease_block(self.rules.block).await {
+        let block = self.rules.load().block;
+        while self.numbers.left() <= block {
+            match self.store.lease_block(block).await {
                 Ok(Some(block)) => self.numbers.add(block),
                 Ok(None) => return,
                 Err(error) => {
@@ -113,7 +115,7 @@ impl Lots {
     async fn block_needed(&self) {
         loop {
             self.numbers.taken().await;
-            if self.numbers.left() <= self.rules.block {
+            if self.numbers.left() <= self.rules.load().block {
                 return;
             }
         }
@@ -124,11 +126,8 @@ impl Lots {
             return false;
         };
         let request = Request::empty();
-        match self
-            .calls
-            .call(permit, self.op, &request, self.rules.request_within)
-            .await
-        {
+        let within = self.rules.load().request_within;
+        match self.calls.call(permit, self.op, &request, within).await {
             Ok(answer) => {
                 let Fact::Range(range) = answer.fact else {
                     tracing::error!("a request for a lot was answered with something else");

@@ -46,10 +46,10 @@ impl Paces {
 
 impl Core {
     /// How long until a write that was refused so may be taken; `None` where waiting changes nothing,
-    /// or nobody can say.
-    pub(crate) fn retry_after(&self, refusal: Refusal) -> Option<Duration> {
+    /// or nobody can say. `queue_max` requests are served at a time.
+    pub(crate) fn retry_after(&self, refusal: Refusal, queue_max: usize) -> Option<Duration> {
         let now = self.clock.now();
-        let (paces, queue_max) = (&self.traffic.paces, self.rules.calls.queue_max);
+        let paces = &self.traffic.paces;
         let wait = match refusal {
             // Its key is claimed until it is on disk, and no longer.
             Refusal::InFlight => paces.seen().storing.value(),
@@ -57,7 +57,7 @@ impl Core {
             // served hang: then until their attempts are over.
             Refusal::Busy => {
                 let queue = paces.seen().served.time_for(queue_max, now);
-                queue.unwrap_or_else(|| self.rules.calls.attempt_longest())
+                queue.unwrap_or_else(|| self.rules.load().calls.attempt_longest())
             }
             // As many places as there may be requests that ask for one; if nothing is settled, not
             // before the gate lets something through.
@@ -65,7 +65,7 @@ impl Core {
                 let places = paces.seen().settled.time_for(queue_max, now);
                 places.unwrap_or_else(|| {
                     let gate = self.calls.retry_after(self.write.op).unwrap_or_default();
-                    gate + self.rules.calls.attempt_longest()
+                    gate + self.rules.load().calls.attempt_longest()
                 })
             }
             Refusal::Disabled => self.calls.retry_after(self.write.op)?,

@@ -4,6 +4,7 @@ pub(crate) mod rows;
 pub(crate) mod store;
 pub(crate) mod upstream;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use engine::delivery::Delivery;
 use engine::door::{Matter, Refusal, Submitted, Write};
 use engine::entry::{EntryId, Organization};
 use engine::lane::write_behind::{self, Door};
+use engine::live::Live;
 use engine::lots::Lots;
 use engine::numbers::Numbers;
 use engine::ports::{Clock, Rng, Unwatched};
@@ -150,10 +152,31 @@ pub(crate) fn rules() -> (WriteBehindRules, LotRules) {
     (writes, lots)
 }
 
+/// Hands writes over as the edge does: under the policy in force when they come.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk {
+    door: Door,
+    rules: Live<WriteBehindRules>,
+}
+
+impl Desk {
+    pub(crate) async fn submit(&self, write: Write) -> Result<Submitted, Refusal> {
+        let rules = self.rules.load();
+        self.door.submit(Write { rules, ..write }).await
+    }
+}
+
+impl Deref for Desk {
+    type Target = Door;
+    fn deref(&self) -> &Door {
+        &self.door
+    }
+}
+
 pub(crate) struct Rig {
     pub store: Arc<store::ModelStore>,
     pub upstream: Arc<upstream::ModelUpstream>,
-    pub door: Door,
+    pub door: Desk,
     pub(crate) calls: Arc<Calls>,
     pub clock: Arc<dyn Clock>,
     pub(crate) numbers: Arc<Numbers>,
@@ -188,6 +211,7 @@ impl Rig {
             Arc::new(Unwatched),
             stop.clone(),
         ));
+        let live = Live::new(rules);
         let numbers = Arc::new(Numbers::default());
         let lots = Lots {
             numbers: Arc::clone(&numbers),
@@ -196,7 +220,7 @@ impl Rig {
             store: Arc::clone(&store) as _,
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
-            rules: lot_rules,
+            rules: Live::new(lot_rules),
             stop: stop.clone(),
         };
         let core = Arc::new(Core {
@@ -209,10 +233,11 @@ impl Rig {
             clock: Arc::clone(&clock),
             rng,
             traffic: Traffic::new(),
-            rules,
+            rules: live.clone(),
             stop,
         });
         let (door, lane) = write_behind::open(Arc::clone(&core));
+        let door = Desk { door, rules: live };
         let mut tasks = JoinSet::new();
         tasks.spawn(lots.run());
         numbers.some().await;
@@ -248,6 +273,7 @@ impl Rig {
             matter,
             wait_max: None,
             trace: None,
+            rules: Arc::new(rules().0),
         }
     }
 

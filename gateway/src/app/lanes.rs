@@ -1,6 +1,6 @@
 //! The lanes of the gateway: one tokio task each for requests, delivery and numbers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use adapters::sac::{INVIO, LOTS, LOTTO, OPERATIONS, PRESCRIPTIONS, Sac};
@@ -8,16 +8,18 @@ use engine::calls::Calls;
 use engine::core::{Core, Traffic};
 use engine::delivery::Delivery;
 use engine::lane::write_behind::{self, Door};
+use engine::live::Live;
 use engine::lots::Lots;
 use engine::numbers::Numbers;
 use engine::ports::{Clock, Rng, Store, Unwatched};
 use engine::stop::{Stop, StopSwitch};
 use policies::operation::{LaneName, Operation};
-use policies::rules::{LaneRules, SacRules};
+use policies::rules::{LaneRules, LotRules, WriteBehindRules};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Fatal;
+use crate::policy::Policy;
 
 /// How long the first numbers are waited for. Without them the gateway serves all the same, and
 /// refuses prescriptions that bring no number of their own.
@@ -32,6 +34,13 @@ pub(super) struct Lanes {
     pub(super) prescriptions: Door,
     /// The calls of each lane.
     pub(super) calls: Vec<Arc<Calls>>,
+    /// The policy in force, for the edge to load.
+    pub(super) policy: Live<Policy>,
+    rules: Live<WriteBehindRules>,
+    lot_rules: Live<LotRules>,
+    /// One generation is put in force at a time.
+    adopting: Mutex<()>,
+    sac: Arc<Sac>,
     switch: StopSwitch,
     tasks: JoinSet<()>,
 }
@@ -50,18 +59,20 @@ impl Lanes {
     pub(super) async fn start(
         store: Arc<dyn Store>,
         sac: Arc<Sac>,
-        rules: &SacRules,
+        policy: Policy,
         clock: &Arc<dyn Clock>,
         alarm: &watch::Sender<Option<Fatal>>,
     ) -> Lanes {
         let rng: Arc<dyn Rng> = Arc::new(ThreadRng);
         let (switch, stop) = StopSwitch::new();
         let lanes = [
-            (PRESCRIPTIONS, rules.prescriptions.lane()),
-            (LOTS, rules.lots_lane()),
+            (PRESCRIPTIONS, policy.prescriptions_lane()),
+            (LOTS, policy.lots_lane()),
         ];
         let [prescriptions_calls, lots_calls] =
             lanes.map(|(lane, rules)| Arc::new(calls(lane, &sac, &rules, clock, &rng, &stop)));
+        let rules = Live::from(Arc::clone(&policy.prescriptions));
+        let lot_rules = Live::from(Arc::clone(&policy.lots));
         let numbers = Arc::new(Numbers::default());
         let lots = Lots {
             numbers: Arc::clone(&numbers),
@@ -70,7 +81,7 @@ impl Lanes {
             store: Arc::clone(&store),
             clock: Arc::clone(clock),
             rng: Arc::clone(&rng),
-            rules: rules.lots.clone(),
+            rules: lot_rules.clone(),
             stop: stop.clone(),
         };
         let core = Arc::new(Core {
@@ -82,7 +93,7 @@ impl Lanes {
             numbers: Arc::clone(&numbers),
             clock: Arc::clone(clock),
             rng,
-            rules: rules.prescriptions.clone(),
+            rules: rules.clone(),
             stop: stop.clone(),
             traffic: Traffic::new(),
         });
@@ -100,10 +111,25 @@ impl Lanes {
         }
         Lanes {
             prescriptions,
+            policy: Live::new(policy),
+            rules,
+            lot_rules,
+            adopting: Mutex::new(()),
+            sac,
             calls: vec![prescriptions_calls, lots_calls],
             switch,
             tasks,
         }
+    }
+
+    /// Puts `policy` in force everywhere: for requests that come from now on, for the next attempt of
+    /// what is on disk, and for every gate. What is under way goes on by the policy it began under.
+    pub(super) fn adopt(&self, policy: &Arc<Policy>) {
+        let _one_at_a_time = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.rules.replace(Arc::clone(&policy.prescriptions));
+        self.lot_rules.replace(Arc::clone(&policy.lots));
+        self.policy.replace(Arc::clone(policy));
+        tracing::info!(policy.number, "a policy was put in force");
     }
 
     /// Nothing new begins.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use adapters::model::Relations;
 use adapters::sac::{AuthnAgeMax, Settings};
 use policies::rules::SacRules;
 
@@ -14,6 +15,8 @@ pub struct SacFiles {
     pub prescriptions_url: String,
     /// Where the lot service answers.
     pub lots_url: String,
+    /// Where the registry of assisted persons answers; empty where the prescription services do.
+    pub registry_url: String,
     /// Who may vouch for the SAC.
     pub trust_file: PathBuf,
     /// Our client certificate.
@@ -34,12 +37,13 @@ pub struct SacFiles {
 
 impl SacFiles {
     /// What the adapter is opened with: how large a lot to ask for and how old an authentication may
-    /// be are matters of policy.
-    pub fn settings(&self, rules: &SacRules) -> Settings {
+    /// be are matters of policy; `relations` come from the key of the store.
+    pub fn settings(&self, rules: &SacRules, relations: Relations) -> Settings {
         let ages = rules.prescriptions.authn_age_max;
         Settings {
             prescriptions_url: self.prescriptions_url.clone(),
             lots_url: self.lots_url.clone(),
+            registry_url: self.registry_url.clone(),
             trust_file: self.trust_file.clone(),
             certificate_file: self.certificate_file.clone(),
             key_file: self.key_file.clone(),
@@ -53,13 +57,16 @@ impl SacFiles {
                 send: ages.send,
                 annul: ages.annul,
                 read: ages.read,
+                registry: rules.registry.authn_age_max,
             },
+            relations,
         }
     }
 
     pub(super) fn read(section: &mut Section<'_>) -> Option<SacFiles> {
         let prescriptions_url = address(section, "prescriptions_url");
         let lots_url = address(section, "lots_url");
+        let registry_url = optional_address(section, "registry_url");
         let mut file = |key| section.file(key, must_be_a_file);
         let trust_file = file("trust_file");
         let certificate_file = file("certificate_file");
@@ -77,6 +84,7 @@ impl SacFiles {
         Some(SacFiles {
             prescriptions_url: prescriptions_url?,
             lots_url: lots_url?,
+            registry_url: registry_url?,
             trust_file: trust_file?,
             certificate_file: certificate_file?,
             key_file: key_file?,
@@ -93,6 +101,16 @@ fn address(section: &mut Section<'_>, key: &str) -> Option<String> {
     let text = section.required(key)?;
     if !text.starts_with("https://") {
         section.refuse(key, "must begin with https://");
+        return None;
+    }
+    Some(text)
+}
+
+/// An address, or nothing.
+fn optional_address(section: &mut Section<'_>, key: &str) -> Option<String> {
+    let text = section.text(key);
+    if !text.is_empty() && !text.starts_with("https://") {
+        section.refuse(key, "must be empty or begin with https://");
         return None;
     }
     Some(text)

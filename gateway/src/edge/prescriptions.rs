@@ -19,7 +19,7 @@ use self::answer::answer;
 use self::headers::Headers;
 use self::request::NewPrescription;
 use self::resource::PrescriptionBody;
-use self::write::{Desk, prepare};
+use self::write::prepare;
 use super::caller::Caller;
 use super::codes::Text;
 use super::respond::{FieldError, Problem, ProblemBody};
@@ -97,18 +97,21 @@ pub(crate) async fn create(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    let policy = edge.gateway.policy.load();
     let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
     let bytes = body::read(request.headers(), payload, edge.body).await?;
     let new: NewPrescription = json::decode(&bytes)?;
-    let desk = Desk {
-        checks_off: &edge.gateway.checks_off,
-        fallback: &edge.gateway.fallback,
-        authn_age_max: edge.gateway.authn_age_max.send,
-    };
     let now = edge.gateway.clock.now();
-    let (write, warnings) = prepare(new, &caller, &authority, headers, now, &desk)?;
+    let (write, warnings) = prepare(
+        new,
+        &caller,
+        &authority,
+        headers,
+        now,
+        &policy.prescriptions,
+    )?;
     if !write.resumes {
         stored_before(&edge, &write, too_old()).await?;
     }

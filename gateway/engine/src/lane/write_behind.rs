@@ -11,7 +11,8 @@
 //!
 //! # Limits
 //!
-//! `queue_max` requests at a time; beyond it the lane is [`Refusal::Busy`].
+//! `queue_max` requests at a time; beyond it the lane is [`Refusal::Busy`]. It is the one of the policy
+//! that the lane was opened under, until it is opened again.
 
 mod accept;
 
@@ -73,7 +74,7 @@ impl Door {
     /// How long whoever was refused so should wait; `None` where waiting changes nothing, or nobody
     /// can say.
     pub fn retry_after(&self, refusal: Refusal) -> Option<Duration> {
-        self.core.retry_after(refusal)
+        self.core.retry_after(refusal, self.jobs.max_capacity())
     }
 
     /// What an earlier request with the key of `write` stored, as it stands now.
@@ -103,7 +104,7 @@ pub struct Lane {
 
 /// Opens a lane: the edge's side and its own.
 pub fn open(core: Arc<Core>) -> (Door, Lane) {
-    let (sender, receiver) = mpsc::channel(core.rules.calls.queue_max);
+    let (sender, receiver) = mpsc::channel(core.rules.load().calls.queue_max);
     (
         Door {
             jobs: sender,
@@ -123,8 +124,9 @@ impl Lane {
             core: Arc::clone(&self.core),
         });
         let mut begun = JoinSet::new();
+        let served_max = self.jobs.max_capacity();
         loop {
-            let room = begun.len() < self.core.rules.calls.queue_max;
+            let room = begun.len() < served_max;
             tokio::select! {
                 biased;
                 () = self.core.stop.draining() => break,

@@ -220,6 +220,7 @@ impl Caller {
             matter: self.matter(&payload, about, instance),
             wait_max,
             trace: None,
+            rules: Arc::new(world.options.policy(instance).clone()),
         };
         let asking = door.submit(write);
         let answer = if is_patient {

@@ -7,6 +7,7 @@ use engine::calls::Calls;
 use engine::core::{Core, Traffic};
 use engine::delivery::Delivery;
 use engine::lane::write_behind::{self, Door};
+use engine::live::Live;
 use engine::lots::Lots;
 use engine::numbers::Numbers;
 use engine::ports::{Clock, Rng, Unwatched};
@@ -65,7 +66,7 @@ impl Process {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
-            rules: options.lots.clone(),
+            rules: Live::new(options.lots.clone()),
             stop: stop.clone(),
         };
         let core = Arc::new(Core {
@@ -77,7 +78,7 @@ impl Process {
             numbers,
             clock,
             rng,
-            rules: rules.clone(),
+            rules: Live::new(rules.clone()),
             stop,
             traffic: Traffic::new(),
         });

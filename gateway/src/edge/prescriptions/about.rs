@@ -11,6 +11,8 @@
 //! 2. What was done is on disk: if the prescription cannot be read then, nobody hears that nothing was
 //!    done.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
@@ -21,6 +23,7 @@ use engine::door::{Matter, Refusal, Write};
 use engine::entry::{Entry, EntryId};
 use policies::failure::{Code as Reason, Opaque, Outcome};
 use policies::family::Role;
+use policies::rules::WriteBehindRules;
 use policies::state::State;
 use tokio::time::timeout;
 
@@ -82,6 +85,7 @@ pub(crate) async fn cancel(
     id: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    let policy = edge.gateway.policy.load();
     let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
@@ -91,8 +95,9 @@ pub(crate) async fn cancel(
         role: Role::Cancel,
         payload: Opaque::default(),
         prescriber: &authority,
+        rules: &policy.prescriptions,
     };
-    let (age, age_max) = (caller.authn_age(&authority), edge.gateway.authn_age_max);
+    let (age, age_max) = (caller.authn_age(&authority), about.rules.authn_age_max);
     let at_home = about.check_locality(&edge, &caller).await;
     let write = Write {
         resumes: age <= age_max.send && matches!(at_home, Some(Ok(()))),
@@ -184,6 +189,7 @@ pub(crate) async fn paper(
     id: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    let policy = edge.gateway.policy.load();
     let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
@@ -200,6 +206,7 @@ pub(crate) async fn paper(
             paper_number: number.clone(),
         }),
         prescriber: &authority,
+        rules: &policy.prescriptions,
     };
     match submit(&edge, about.write(&caller, headers)).await {
         Ok(_) => shown(StatusCode::OK, about.done(&edge, &caller).await?),
@@ -256,6 +263,7 @@ pub(crate) async fn acknowledge(
     id: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    let policy = edge.gateway.policy.load();
     let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
@@ -265,6 +273,7 @@ pub(crate) async fn acknowledge(
         role: Role::Acknowledge,
         payload: Opaque::default(),
         prescriber: &authority,
+        rules: &policy.prescriptions,
     };
     let done = submit(&edge, about.write(&caller, headers)).await;
     done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOTHING_TO_ACKNOWLEDGE))?;
@@ -286,6 +295,8 @@ struct About<'a> {
     payload: Opaque,
     /// Who does it. Only a cancel is sent under their authority.
     prescriber: &'a Authority,
+    /// The policy that was in force when it came.
+    rules: &'a Arc<WriteBehindRules>,
 }
 
 impl About<'_> {
@@ -306,6 +317,7 @@ impl About<'_> {
             },
             wait_max: headers.wait_max,
             trace: headers.trace,
+            rules: Arc::clone(self.rules),
         }
     }
 

@@ -1,13 +1,13 @@
 //! From a request that parsed to the write that is handed over, or to everything that forbids it.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use adapters::model::{Authority, Nre, PatientCode};
 use aws_lc_rs::digest::{Context, SHA256};
 use engine::door::{Matter, Write};
 use policies::delivery::Fallback;
 use policies::failure::Opaque;
-use policies::rules::FallbackRules;
+use policies::rules::{FallbackRules, WriteBehindRules};
 use policies::time::Timestamp;
 
 use super::headers::Headers;
@@ -22,18 +22,8 @@ const PROVISIONAL: &str = "provisional";
 /// A well-formed NRE, to go on checking with.
 const NRE_STAND_IN: &str = "000000000000000";
 
-/// What the policy in force says of a new prescription.
-#[derive(Debug)]
-pub(super) struct Desk<'a> {
-    /// Edge checks that are switched off, by id.
-    pub(super) checks_off: &'a [String],
-    /// What desks do while the SAC does not answer.
-    pub(super) fallback: &'a FallbackRules,
-    /// How old the prescriber's authentication may be for something to be sent under it.
-    pub(super) authn_age_max: Duration,
-}
-
-/// Checks everything that can be checked here, and encodes the write for its lane.
+/// Checks everything that can be checked here under `rules`, and encodes the write for its lane, which
+/// goes by the same.
 ///
 /// Also returns the rules that only warn.
 pub(super) fn prepare(
@@ -42,7 +32,7 @@ pub(super) fn prepare(
     authority: &Authority,
     headers: Headers,
     now: Timestamp,
-    desk: &Desk<'_>,
+    rules: &Arc<WriteBehindRules>,
 ) -> Result<(Write, Vec<FieldError>), Problem> {
     let nre = new.nre.take();
     let asked = Asked {
@@ -50,7 +40,7 @@ pub(super) fn prepare(
         patient_waiting: new.patient_waiting,
         annul_consent: new.annul_consent,
     };
-    let checks_off: Vec<&str> = desk.checks_off.iter().map(String::as_str).collect();
+    let checks_off: Vec<&str> = rules.checks_off.iter().map(String::as_str).collect();
     let (prescription, mut reading) = Reading::of(new, now, &checks_off);
     let own_number: Option<Nre> =
         nre.map(|nre| reading.value(Place::Root.field("nre"), nre, NRE_STAND_IN));
@@ -65,7 +55,7 @@ pub(super) fn prepare(
         let error = FieldError::at("/nre", "nre-region", detail);
         reading.errors.push(error);
     }
-    let fallback = asked.fallback(desk.fallback).unwrap_or_else(|error| {
+    let fallback = asked.fallback(&rules.fallback).unwrap_or_else(|error| {
         reading.errors.push(error);
         Fallback::Hold
     });
@@ -87,7 +77,7 @@ pub(super) fn prepare(
         fingerprint: fingerprint(&payload, own_number.as_ref(), &asked),
         identity: identity(caller, authority),
         authority: encode(authority),
-        resumes: caller.authn_age(authority) <= desk.authn_age_max,
+        resumes: caller.authn_age(authority) <= rules.authn_age_max.send,
         matter: Matter::New {
             payload,
             person: prescription.patient.code.as_ref().map(person),
@@ -97,6 +87,7 @@ pub(super) fn prepare(
         },
         wait_max: headers.wait_max,
         trace: headers.trace,
+        rules: Arc::clone(rules),
     };
     Ok((write, reading.warnings))
 }

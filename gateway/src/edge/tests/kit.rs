@@ -17,6 +17,7 @@ use actix_web::{App, HttpMessage};
 use engine::calls::Calls;
 use engine::core::{Core, Traffic};
 use engine::lane::write_behind::open;
+use engine::live::Live;
 use engine::numbers::Numbers;
 use engine::ports::{Answer, Clock, Request as UpstreamRequest, Rng, Unwatched, Upstream};
 use engine::stop::StopSwitch;
@@ -32,6 +33,7 @@ use super::super::{Edge, Gateway, frame, routes};
 use super::store::Shelf;
 use crate::callers::{Callers, TokenRules};
 use crate::config::{BodyLimits, Limits};
+use crate::policy::Policy;
 use crate::tls::CertificateDigest;
 
 pub(crate) const AUDIENCE: &str = "https://argine.local/v1";
@@ -244,14 +246,12 @@ impl Kit {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
         let rules = crate::rules::load(None, None).unwrap();
-        let rules = rules.prescriptions;
-        let fallback = rules.fallback.clone();
-        let authn_age_max = rules.authn_age_max;
+        let policy = Policy::new(1, rules);
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Arc::new(Calls::new(
             Arc::new(Nobody),
             adapters::sac::OPERATIONS,
-            &rules.lane(),
+            &policy.prescriptions_lane(),
             Arc::clone(&clock),
             Arc::clone(&rng),
             Arc::new(Unwatched),
@@ -271,7 +271,7 @@ impl Kit {
             numbers: Arc::new(Numbers::default()),
             clock: Arc::clone(&clock),
             rng,
-            rules,
+            rules: Live::from(Arc::clone(&policy.prescriptions)),
             stop,
         };
         let (door, _lane_is_gone) = open(Arc::new(core));
@@ -286,9 +286,7 @@ impl Kit {
                 window: Duration::from_secs(60),
                 organizations_max: 10,
             },
-            fallback,
-            authn_age_max,
-            checks_off: Vec::new(),
+            policy: Live::new(policy),
             drain: Duration::from_secs(1),
         }
     }

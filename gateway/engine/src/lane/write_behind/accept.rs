@@ -11,6 +11,8 @@ use policies::failure::{Code, Opaque};
 use policies::family::Role;
 use policies::gate::Mode;
 use policies::operation::OpName;
+use policies::rules::WriteBehindRules;
+use policies::time::Timestamp;
 use tokio::sync::oneshot;
 
 use super::Job;
@@ -26,6 +28,13 @@ use stored::{Passage, Stored, after, not_accepted, stored, unused};
 /// What a caller who names the longest wait keeps of it for the way back.
 const WAY_BACK: Duration = Duration::from_secs(1);
 
+/// What is sent now, under the policy that it was leased under.
+struct Now {
+    rules: Arc<WriteBehindRules>,
+    leased: Leased,
+    passage: Passage,
+}
+
 /// Serves the requests of one lane.
 #[derive(Debug)]
 pub(super) struct Accepting {
@@ -34,7 +43,8 @@ pub(super) struct Accepting {
 
 impl Accepting {
     pub(super) async fn serve(self: Arc<Self>, job: Job) {
-        let answer_within = self.answer_within(&job.write);
+        let answer_within = answer_within(&job.write);
+        let rules = Arc::clone(&job.write.rules);
         let organization = job.write.organization.clone();
         let began = self.core.clock.now();
         let stored = self.store(job.write, answer_within).await;
@@ -56,17 +66,14 @@ impl Accepting {
                 now: Some((leased, passage)),
                 ..
             }) => {
-                self.send_now(organization, entry, *leased, passage, job.reply)
-                    .await;
+                let now = Now {
+                    rules,
+                    leased: *leased,
+                    passage,
+                };
+                self.send_now(organization, entry, now, job.reply).await;
             }
         }
-    }
-
-    fn answer_within(&self, write: &Write) -> Duration {
-        let longest = self.core.rules.answer_within;
-        write
-            .wait_max
-            .map_or(longest, |wait| longest.min(wait.saturating_sub(WAY_BACK)))
     }
 
     /// Recognises what is on disk already, before anything is taken for it or refused.
@@ -80,12 +87,14 @@ impl Accepting {
                 now: None,
             });
         }
-        let terms = self.terms(&write.matter, answer_within);
+        let rules = Arc::clone(&write.rules);
+        let terms = terms(&rules, &write.matter, core.clock.now(), answer_within);
+        let lease_for = rules.delivery.lease_for;
         match &write.matter {
             Matter::New { .. } if core.calls.mode() == Mode::Disabled => Err(Refusal::Disabled),
             Matter::New { fallback, .. } => {
                 let (passage, start) = match self.passage(core.write.op, &write.authority) {
-                    Ok(passage) => (Some(passage), Start::Leased(core.rules.delivery.lease_for)),
+                    Ok(passage) => (Some(passage), Start::Leased(lease_for)),
                     // Nothing is sent for it, so that there is nothing to watch.
                     Err(code) if *fallback == Fallback::RedRecipe => (None, Start::Withdrawn(code)),
                     Err(_) => (None, Start::Due),
@@ -96,7 +105,7 @@ impl Accepting {
                 let undo = core.write.undo_by.filter(|_| *role == Role::Cancel);
                 let mut passage = undo.and_then(|op| self.passage(op, &write.authority).ok());
                 let start = match &passage {
-                    Some(_) => Start::Leased(core.rules.delivery.lease_for),
+                    Some(_) => Start::Leased(lease_for),
                     None => Start::Due,
                 };
                 let op = undo.unwrap_or(OpName(role.as_str()));
@@ -105,36 +114,6 @@ impl Accepting {
                 unused(passage);
                 stored
             }
-        }
-    }
-
-    fn terms(&self, matter: &Matter, answer_within: Duration) -> Terms {
-        let rules = &self.core.rules;
-        let standard = Terms {
-            fallback: Fallback::Hold,
-            uncertain: Uncertain::Verify,
-            deadline: self.core.clock.now() + rules.entry_deadline,
-            answer_within,
-            paper_within: rules.fallback.paper_within,
-            look_after: rules.watch.first_look(),
-            annul_consent: false,
-        };
-        match matter {
-            Matter::New {
-                fallback,
-                annul_consent,
-                own_number,
-                ..
-            } => Terms {
-                fallback: *fallback,
-                // Only for a number of ours is there another to go on under.
-                uncertain: own_number
-                    .as_ref()
-                    .map_or(rules.uncertain, |_| Uncertain::Verify),
-                annul_consent: *annul_consent,
-                ..standard
-            },
-            Matter::About { .. } => standard,
         }
     }
 
@@ -244,13 +223,12 @@ impl Accepting {
         &self,
         organization: Organization,
         entry: Entry,
-        leased: Leased,
-        passage: Passage,
+        now: Now,
         reply: oneshot::Sender<Result<Submitted, Refusal>>,
     ) {
-        let (answer_within, epoch) = (entry.terms.answer_within, leased.epoch);
-        let Passage { slot, permit } = passage;
-        let attempt = Attempt::run(&self.core, leased, permit);
+        let (answer_within, epoch) = (entry.terms.answer_within, now.leased.epoch);
+        let Passage { slot, permit } = now.passage;
+        let attempt = Attempt::run(&self.core, now.rules, now.leased, permit);
         tokio::pin!(attempt);
         let is_at_rest = tokio::select! {
             biased;
@@ -308,6 +286,48 @@ impl Accepting {
             Ok(None) | Err(_) if entry.terms.fallback == Fallback::Hold => Ok(entry),
             Ok(None) | Err(_) => Err(Refusal::Unknown),
         }
+    }
+}
+
+fn answer_within(write: &Write) -> Duration {
+    let longest = write.rules.answer_within;
+    write
+        .wait_max
+        .map_or(longest, |wait| longest.min(wait.saturating_sub(WAY_BACK)))
+}
+
+/// What is kept of `rules` with the entry: nobody who was told something finds it changed.
+fn terms(
+    rules: &WriteBehindRules,
+    matter: &Matter,
+    now: Timestamp,
+    answer_within: Duration,
+) -> Terms {
+    let standard = Terms {
+        fallback: Fallback::Hold,
+        uncertain: Uncertain::Verify,
+        deadline: now + rules.entry_deadline,
+        answer_within,
+        paper_within: rules.fallback.paper_within,
+        look_after: rules.watch.first_look(),
+        annul_consent: false,
+    };
+    match matter {
+        Matter::New {
+            fallback,
+            annul_consent,
+            own_number,
+            ..
+        } => Terms {
+            fallback: *fallback,
+            // Only for a number of ours is there another to go on under.
+            uncertain: own_number
+                .as_ref()
+                .map_or(rules.uncertain, |_| Uncertain::Verify),
+            annul_consent: *annul_consent,
+            ..standard
+        },
+        Matter::About { .. } => standard,
     }
 }
 

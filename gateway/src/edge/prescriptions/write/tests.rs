@@ -10,27 +10,23 @@ use crate::edge::tests::DRUG;
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 fn prepared(body: &str) -> Result<(Write, Vec<FieldError>), Problem> {
-    prepared_under(body, &crate::rules::compiled_in().prescriptions.fallback)
+    prepared_under(body, |_| {})
 }
 
 /// As a practice that sends nothing under an authentication older than `authn_age_max`.
 fn prepared_within(body: &str, authn_age_max: Duration) -> Write {
-    let rules = crate::rules::compiled_in().prescriptions.fallback;
-    prepared_by(body, &rules, authn_age_max).unwrap().0
+    let within = |rules: &mut WriteBehindRules| rules.authn_age_max.send = authn_age_max;
+    prepared_under(body, within).unwrap().0
 }
 
+/// Under rules that `edit` has changed.
 fn prepared_under(
     body: &str,
-    fallback: &FallbackRules,
+    edit: impl FnOnce(&mut WriteBehindRules),
 ) -> Result<(Write, Vec<FieldError>), Problem> {
-    prepared_by(body, fallback, Duration::from_secs(u64::from(u32::MAX)))
-}
-
-fn prepared_by(
-    body: &str,
-    fallback: &FallbackRules,
-    authn_age_max: Duration,
-) -> Result<(Write, Vec<FieldError>), Problem> {
+    let mut rules = crate::rules::compiled_in().prescriptions;
+    rules.authn_age_max.send = Duration::from_secs(u64::from(u32::MAX));
+    edit(&mut rules);
     let headers = Headers {
         key: "k1".to_owned(),
         wait_max: Some(Duration::from_secs(5)),
@@ -39,12 +35,7 @@ fn prepared_by(
     let new = decode(body.as_bytes()).unwrap();
     let caller = test_caller();
     let authority = caller.authority().unwrap();
-    let desk = Desk {
-        checks_off: &[],
-        fallback,
-        authn_age_max,
-    };
-    prepare(new, &caller, &authority, headers, NOW, &desk)
+    prepare(new, &caller, &authority, headers, NOW, &Arc::new(rules))
 }
 
 fn with(field: &str) -> String {
@@ -166,11 +157,11 @@ fn the_fallback_is_the_one_asked_for_or_the_one_of_the_policy() {
 
 #[test]
 fn only_fallbacks_of_the_policy_are_taken() {
-    let mut rules = crate::rules::compiled_in().prescriptions.fallback;
-    rules.allowed = vec!["hold".to_owned()];
+    let hold_alone =
+        |rules: &mut WriteBehindRules| rules.fallback.allowed = vec!["hold".to_owned()];
     let rule = |word: &str| {
         let body = with(&format!("\"fallback\":\"{word}\""));
-        match prepared_under(&body, &rules) {
+        match prepared_under(&body, hold_alone) {
             Ok(_) => "",
             Err(problem) => problem.errors[0].rule,
         }

@@ -1,0 +1,49 @@
+//! The policy in force, as one generation: every value of every lane, replaced as a whole.
+//!
+//! # Invariants
+//!
+//! 1. A generation never changes. Whoever has loaded one goes by all of it to the end.
+
+use std::sync::Arc;
+
+use policies::rules::{LaneRules, LotRules, RegistryRules, SacRules, WriteBehindRules};
+
+/// One generation of the policy.
+#[derive(Debug)]
+pub struct Policy {
+    /// Which generation it is: a later one has a higher number.
+    pub number: u64,
+    /// Of lane `sac.prescriptions`.
+    pub prescriptions: Arc<WriteBehindRules>,
+    /// Of lane `sac.lots`.
+    pub lots: Arc<LotRules>,
+    /// Of lane `sac.registry`.
+    pub registry: Arc<RegistryRules>,
+}
+
+impl Policy {
+    /// `rules`, which keep every rule, as generation `number`.
+    pub fn new(number: u64, rules: SacRules) -> Policy {
+        Policy {
+            number,
+            prescriptions: Arc::new(rules.prescriptions),
+            lots: Arc::new(rules.lots),
+            registry: Arc::new(rules.registry),
+        }
+    }
+
+    /// What the calls of lane `sac.prescriptions` are governed by.
+    pub fn prescriptions_lane(&self) -> LaneRules {
+        self.prescriptions.lane()
+    }
+
+    /// What the calls of lane `sac.lots` are governed by.
+    pub fn lots_lane(&self) -> LaneRules {
+        self.lots.lane(&self.prescriptions)
+    }
+
+    /// What the calls of lane `sac.registry` are governed by.
+    pub fn registry_lane(&self) -> LaneRules {
+        self.registry.lane()
+    }
+}
