@@ -155,7 +155,10 @@ impl Run<'_> {
         let over_tls = self.lookups_beside(&lookups, true).await?;
         lookups.serve_plain().await?;
         let plain = self.lookups_beside(&lookups, false).await?;
-        Ok([LOOKUP.row(&plain.0, &plain.1), LOOKUP_TLS.row(&over_tls.0, &over_tls.1)])
+        Ok([
+            LOOKUP.row(&plain.0, &plain.1),
+            LOOKUP_TLS.row(&over_tls.0, &over_tls.1),
+        ])
     }
 
     async fn lookups_beside(
@@ -167,7 +170,7 @@ impl Run<'_> {
         let certs = is_tls.then(|| lookups.certs());
         let bare = Bare::start(self.directory, &lookups.known, certs, self.cores).await?;
         let clients = plan.clients.min(LOOKUP_CLIENTS);
-        let mut ours = lookups.ours(is_tls, clients).await?;
+        let mut ours = lookups.ours(clients).await?;
         let mut peer = lookups.beside(&bare, is_tls, clients).await?;
         ours.phase(plan.warm_up).await?;
         peer.phase(plan.warm_up).await?;

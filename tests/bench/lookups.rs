@@ -11,6 +11,8 @@ use tests::world::{Setup, World};
 use crate::bare::Bare;
 use crate::cores::{self, Cores, Processes};
 use crate::phase::{Connection, Served};
+use crate::plain;
+use crate::server::Server;
 use crate::wire::{Identity, Wire};
 
 /// What is asked.
@@ -29,6 +31,8 @@ pub(crate) struct Lookups {
     /// Tax codes, and the answers they have.
     pub(crate) known: Vec<(String, String)>,
     requests: Arc<Vec<Vec<u8>>>,
+    /// The gateway without TLS.
+    plain: Option<Server>,
 }
 
 impl Lookups {
@@ -56,15 +60,33 @@ impl Lookups {
             world,
             cores,
             known,
+            plain: None,
         })
     }
 
-    /// The gateway and its clients.
+    /// The gateway and its clients, over TLS, or without it once [`Lookups::serve_plain`] was called.
     pub(crate) async fn ours(&self, clients: usize) -> io::Result<Served<Client>> {
-        let processes = Processes::One(self.world.gateway_pid());
         let identity = self.identity();
-        self.clients(self.world.address(), Some(&identity), processes, clients)
+        let (address, identity, pid) = match &self.plain {
+            None => (
+                self.world.address(),
+                Some(&identity),
+                self.world.gateway_pid(),
+            ),
+            Some(plain) => (plain.address, None, plain.pid()),
+        };
+        self.clients(address, identity, Processes::One(pid), clients)
             .await
+    }
+
+    /// Starts the gateway again over the same store, without TLS.
+    pub(crate) async fn serve_plain(&mut self) -> io::Result<()> {
+        self.world.terminate().await;
+        let certificate = self.certs().join(format!("callers/{PRACTICE}.pem"));
+        let log = self.world.directory().join("plain.log");
+        let config = self.world.config_file();
+        self.plain = Some(plain::start(config, &certificate, &log, self.cores).await?);
+        Ok(())
     }
 
     /// The bare handler and its clients.

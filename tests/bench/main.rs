@@ -16,6 +16,7 @@ mod lookups;
 mod machine;
 mod ours;
 mod phase;
+mod plain;
 mod postgres;
 mod redis;
 mod report;
@@ -53,13 +54,22 @@ const QUICK: Plan = Plan {
     clients: 8,
 };
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // It brings a runtime of its own.
-    if let Some(served) = bare::run(&arguments) {
+    // Servers of this program, which bring runtimes of their own.
+    if let Some(served) = bare::run(&arguments).or_else(|| plain::run(&arguments)) {
         return served.map_or_else(|error| failed(&error), |_| ExitCode::SUCCESS);
     }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(command(arguments)),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn command(arguments: Vec<String>) -> ExitCode {
     match alone::run(&arguments).await {
         None => {}
         Some(Ok(measured)) => {

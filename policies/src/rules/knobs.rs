@@ -73,7 +73,11 @@ mod tests {
         keys.sort();
         assert_eq!(marks.keys().cloned().collect::<Vec<_>>(), keys);
         for (key, mark) in &marks {
-            let expected = if needs_restart(key) { "restart" } else { "live" };
+            let expected = if needs_restart(key) {
+                "restart"
+            } else {
+                "live"
+            };
             assert_eq!(mark, expected, "{key}");
         }
         for key in RESTART {
@@ -84,7 +88,10 @@ mod tests {
     #[test]
     fn a_file_cut_anywhere_is_not_whole() {
         assert!(is_whole(SAC_DEFAULTS));
-        assert!(is_whole(SAC_DEFAULTS.trim_end()), "only a newline is missing");
+        assert!(
+            is_whole(SAC_DEFAULTS.trim_end()),
+            "only a newline is missing"
+        );
         let end = SAC_DEFAULTS.trim_end().len();
         for length in (0..end).filter(|length| SAC_DEFAULTS.is_char_boundary(*length)) {
             assert!(!is_whole(&SAC_DEFAULTS[..length]), "cut after {length}");
