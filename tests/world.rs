@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod caller;
+mod callers;
 pub mod disk;
 pub mod gateway;
 pub mod load;
@@ -37,7 +38,8 @@ use crate::upstreams::sac::Simulator;
 use crate::upstreams::sac::book::Book;
 use crate::upstreams::sac::faults::Rule;
 use crate::upstreams::sac::settings::Settings as SacSettings;
-use caller::{Address, Caller};
+use caller::Address;
+use callers::CALLERS;
 use gateway::{Ended, Gateway};
 use record::Record;
 use settings::Settings;
@@ -45,15 +47,6 @@ pub use setup::Setup;
 use strace::{Start, Strace};
 use wait::until;
 
-/// The organisations of every world.
-const CALLERS: [certs::Caller<'static>; 3] = [
-    certs::Caller::practice("practice-a"),
-    certs::Caller::practice("practice-b"),
-    certs::Caller {
-        organization: "pharmacy-a",
-        profiles: &["pharmacy"],
-    },
-];
 /// How long everything accepted may take to settle once the SAC is well.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 /// How long a gateway that listens may take to answer.
@@ -105,15 +98,21 @@ impl World {
         let certs = minted();
         let directory = tempfile::tempdir().expect("a directory for the world can be made");
         let mut sac_settings = SacSettings::new(certs.path());
-        sac_settings.lots_listen = Some(([127, 0, 0, 1], 0).into());
+        let own_listener = Some(([127, 0, 0, 1], 0).into());
+        sac_settings.lots_listen = own_listener;
+        sac_settings.registry_listen = own_listener;
         if let Some(live) = setup.live {
             sac_settings.live = live;
+        }
+        sac_settings.registry_listen = Some(([127, 0, 0, 1], 0).into());
+        if let Some(population) = setup.population {
+            sac_settings.population = population;
         }
         let sac = Simulator::start(sac_settings).expect("the simulator starts");
         let store = setup
             .store
             .unwrap_or_else(|| directory.path().join("store"));
-        let sac_addresses = (sac.address(), sac.lots_address());
+        let sac_addresses = [sac.address(), sac.lots_address(), sac.registry_address()];
         let mut settings = Settings::new(certs.path(), &store, sac_addresses);
         for (key, value) in setup.config {
             settings.config(key, value);
@@ -185,13 +184,6 @@ impl World {
         self.settings.config(key, value.into());
         let written = self.settings.write(self.directory.path());
         written.expect("the files of the world can be written");
-    }
-
-    /// A caller of this organisation, with a doctor at the desk.
-    pub fn caller(&self, organization: &str) -> Caller {
-        let address = Arc::clone(&self.address);
-        let record = Arc::clone(&self.record);
-        Caller::new(organization, self.certs.path(), address, record)
     }
 
     /// Ends the gateway as a power cut would.

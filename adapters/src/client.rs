@@ -32,8 +32,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, ClientConfig, RootCertStore};
 
 mod exchanges;
+mod json;
 
 use exchanges::Exchanges;
+pub(crate) use json::JsonCall;
 
 /// Longest answer. The SAC's longest carries a PDF of some tens of kilobytes.
 pub(crate) const ANSWER_MAX: usize = 4 * 1024 * 1024;
@@ -195,34 +197,38 @@ impl Client {
             .body(reqwest::Body::wrap(body))
             .send()
             .await;
-        let mut response = sent.map_err(|error| {
+        let response = sent.map_err(|error| {
             let (began, first) = (began.load(Ordering::Acquire), first.load(Ordering::Acquire));
             unanswered(cause(&error), began, first)
         })?;
-        // Whoever answers has let us in, and has read what was asked.
-        let broken = |cause| Broken {
-            cause,
-            reached: true,
-        };
-        let mut reply = Reply {
-            status: response.status().as_u16(),
-            content_type: header(&response, "content-type"),
-            retry_after: header(&response, "retry-after")
-                .and_then(|seconds| seconds.trim().parse().ok().map(Duration::from_secs)),
-            body: Vec::new(),
-        };
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| broken(cause(&error)))?
-        {
-            if reply.body.len() + chunk.len() > ANSWER_MAX {
-                return Err(broken(Cause::TooLarge));
-            }
-            reply.body.extend_from_slice(&chunk);
-        }
-        Ok(reply)
+        whole(response).await
     }
+}
+
+/// An answer read to its end. Whoever answers has let us in, and has read what was asked.
+async fn whole(mut response: reqwest::Response) -> Result<Reply, Broken> {
+    let broken = |cause| Broken {
+        cause,
+        reached: true,
+    };
+    let mut reply = Reply {
+        status: response.status().as_u16(),
+        content_type: header(&response, "content-type"),
+        retry_after: header(&response, "retry-after")
+            .and_then(|seconds| seconds.trim().parse().ok().map(Duration::from_secs)),
+        body: Vec::new(),
+    };
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| broken(cause(&error)))?
+    {
+        if reply.body.len() + chunk.len() > ANSWER_MAX {
+            return Err(broken(Cause::TooLarge));
+        }
+        reply.body.extend_from_slice(&chunk);
+    }
+    Ok(reply)
 }
 
 /// A call that broke before the head of an answer.

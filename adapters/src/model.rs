@@ -53,4 +53,6 @@ pub use text::{
 };
 
 #[cfg(test)]
+pub(crate) use person::tests::person as person_for_tests;
+#[cfg(test)]
 pub(crate) use prescription::tests;

@@ -1,4 +1,5 @@
-//! The SAC (Sistema di Accoglienza Centrale): electronic prescriptions and the lots of their numbers.
+//! The SAC (Sistema di Accoglienza Centrale): electronic prescriptions, the lots of their numbers,
+//! and the registry of assisted persons beside it.
 //!
 //! # Invariants
 //!
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use engine::live::Live;
 use engine::ports::{Answer, Request, Upstream};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -34,6 +36,7 @@ mod messages;
 mod operations;
 mod receipt;
 mod receipts;
+mod registry;
 mod saml;
 mod sanitel;
 mod settings;
@@ -48,7 +51,8 @@ pub use sanitel::SanitelError;
 pub use settings::{AuthnAgeMax, Expiry, OpenError, Problem, Settings};
 
 use crate::client::{Broken, Call, Cause, Client};
-use crate::model::{Authority, Nre, Prescription, Region, Relations};
+use crate::model::{Authority, Day, Nre, Prescription, Region, Relations};
+use classify::InNameOf;
 use messages::Sealed;
 use operations::Service;
 
@@ -60,7 +64,7 @@ pub struct Sac {
     registry_url: String,
     region: Region,
     lot_kind: u8,
-    authn_age_max: AuthnAgeMax,
+    authn_age_max: Live<AuthnAgeMax>,
     relations: Relations,
     signer: saml::Signer,
     sanitel: sanitel::Sanitel,
@@ -83,10 +87,18 @@ struct Case {
     authority: Authority,
 }
 
-/// A request ready to be sent, and what its answer is read against.
-enum Prepared {
-    About(Box<Case>, Vec<u8>),
-    Lot(Vec<u8>),
+/// A request ready to be sent.
+struct Prepared {
+    body: Vec<u8>,
+    name: InNameOf,
+    about: About,
+}
+
+/// What an answer is read against.
+enum About {
+    Prescription(Box<Case>),
+    Lot,
+    LookUp(Box<registry::Asked>),
 }
 
 impl Upstream for Sac {
@@ -127,6 +139,12 @@ impl Sac {
         &self.expiries
     }
 
+    /// States no authentication older than `authn_age_max` in calls that begin from now on. Everything
+    /// else that it was opened with stays: the kind of lots, too, by which their answers are read.
+    pub fn adopt(&self, authn_age_max: AuthnAgeMax) {
+        self.authn_age_max.replace(Arc::new(authn_age_max));
+    }
+
     async fn attempt(
         &self,
         op: OpName,
@@ -134,14 +152,11 @@ impl Sac {
         began: Arc<AtomicBool>,
     ) -> Result<Answer, Failure> {
         let service = Service::of(op).ok_or_else(unreadable)?;
-        let (case, body) = match self.prepare(op, request)? {
-            Prepared::About(case, body) => (Some(case), body),
-            Prepared::Lot(body) => (None, body),
-        };
-        let base = if op == LOTTO {
-            &self.lots_url
-        } else {
-            &self.prescriptions_url
+        let Prepared { body, name, about } = self.prepare(op, request)?;
+        let base = match &about {
+            About::Prescription(_) => &self.prescriptions_url,
+            About::Lot => &self.lots_url,
+            About::LookUp(_) => &self.registry_url,
         };
         let url = format!("{base}{}", service.path);
         let call = Call {
@@ -151,23 +166,40 @@ impl Sac {
             began,
         };
         let reply = self.client.post(call).await.map_err(classify::broken)?;
-        let message = classify::message(op, &reply)?;
-        match (op, case) {
-            (INVIO, Some(case)) => answers::invio(&message, &case.nre),
-            (ANNULLA, Some(case)) => answers::annulla(&message, &case.nre),
-            (VISUALIZZA, Some(case)) => {
-                answers::visualizza(&message, &case.nre, &case.prescription)
+        let message = classify::message(name, &reply)?;
+        match about {
+            About::Lot => answers::lotto(&message, &self.region, self.lot_kind),
+            About::LookUp(asked) => {
+                let today = Day::in_rome(Timestamp::now());
+                registry::answer(&message, &asked, &self.relations, today)
             }
-            (INTERROGA, Some(case)) => answers::interroga(&message, &case.nre, &case.prescription),
-            _ => answers::lotto(&message, &self.region, self.lot_kind),
+            About::Prescription(case) => match op {
+                INVIO => answers::invio(&message, &case.nre),
+                ANNULLA => answers::annulla(&message, &case.nre),
+                VISUALIZZA => answers::visualizza(&message, &case.nre, &case.prescription),
+                _ => answers::interroga(&message, &case.nre, &case.prescription),
+            },
         }
     }
 
     /// Everything that can fail before a byte leaves.
     fn prepare(&self, op: OpName, request: &Request) -> Result<Prepared, Failure> {
-        if op == LOTTO {
-            return Ok(Prepared::Lot(messages::lotto(&self.region, self.lot_kind)));
+        match op {
+            LOTTO => Ok(Prepared {
+                body: messages::lotto(&self.region, self.lot_kind),
+                name: InNameOf::Region,
+                about: About::Lot,
+            }),
+            RICERCA | TESSERA => {
+                let (asked, name, body) = registry::prepare(self, op, request, Timestamp::now())?;
+                let about = About::LookUp(Box::new(asked));
+                Ok(Prepared { body, name, about })
+            }
+            _ => self.prepare_case(op, request),
         }
+    }
+
+    fn prepare_case(&self, op: OpName, request: &Request) -> Result<Prepared, Failure> {
         let case = Case::read(request)?;
         let acting = case.prescription.acting_prescriber();
         if case.authority.subject != *acting {
@@ -188,7 +220,11 @@ impl Sac {
             VISUALIZZA => messages::visualizza(&case.nre, acting, &sealed, &security),
             _ => messages::interroga(&case.nre, &case.prescription, &sealed, &security),
         };
-        Ok(Prepared::About(Box::new(case), body))
+        Ok(Prepared {
+            body,
+            name: InNameOf::Doctor,
+            about: About::Prescription(Box::new(case)),
+        })
     }
 
     /// Whether the authentication is young enough to be stated for `op` at `now`.
@@ -196,7 +232,7 @@ impl Sac {
         let age = now.duration_since(authority.instant.instant());
         // One of the future has no age: the edge has refused what is more than a clock's error.
         let age = Duration::try_from(age).unwrap_or_default();
-        match operations::authn_age_max(op, &self.authn_age_max) {
+        match operations::authn_age_max(op, &self.authn_age_max.load()) {
             Some(age_max) if age > age_max => Err(too_old()),
             Some(_) | None => Ok(()),
         }

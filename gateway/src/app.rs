@@ -1,8 +1,8 @@
 //! The composition root: builds each part once, and owns the order of start and stop.
 //!
-//! Start: store, adapter, lanes, the first numbers, edge. Stop: nothing new begins; what is in
-//! flight ends, or is cut short when the drain is over and written down as it stands; then the
-//! store closes.
+//! Start: store, shelf of persons, policy, adapter, lanes, the first numbers, edge. Stop: nothing new
+//! begins; what is in flight ends, or is cut short when the drain is over and written down as it
+//! stands; then the store closes, and the shelf last.
 //!
 //! # Failure
 //!
@@ -10,6 +10,7 @@
 //! restart can find out, and what was in flight is uncertain then.
 
 mod lanes;
+mod policies;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,21 +21,20 @@ use actix_web::rt::System;
 use adapters::model::Relations;
 use adapters::sac::{ANNULLA, Sac};
 use engine::clock::AnchoredClock;
-use engine::ports::Clock;
-use policies::rules::SacRules;
+use engine::ports::{Clock, OperatorStates, ReadError};
+use store::persons::{Persons, PersonsSettings};
 use store::sealing::{Key, KeyError};
 use store::sqlite::{self, Sqlite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::{Config, StoreFiles};
+use crate::config::StoreFiles;
 use crate::edge::{self, Gateway};
-use crate::policy::Policy;
+use crate::rules::RulesError;
+use crate::told::Told;
 use lanes::Lanes;
-
-/// The number of the policy that a process starts with.
-const FIRST_GENERATION: u64 = 1;
+use policies::Policies;
 
 /// How long callers are given to hear that their write is unknown, before a poisoned process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -52,6 +52,12 @@ pub enum ServeError {
     /// The key file is not one.
     #[error("cannot read the key of the store")]
     Key(#[source] KeyError),
+    /// The policies break rules, and no good one is remembered.
+    #[error(transparent)]
+    Policies(#[from] RulesError),
+    /// What operators have set cannot be read.
+    #[error("cannot read what operators have set")]
+    Unreadable(#[source] ReadError),
     /// The store does not open.
     #[error("cannot open the store")]
     Store(#[source] sqlite::OpenError),
@@ -84,7 +90,9 @@ pub enum Fatal {
 }
 
 /// Serves until told to stop.
-pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
+pub fn serve(told: Told) -> Result<(), ServeError> {
+    let config = told.settings.config;
+    policies::refuse_at_once(&told.policies, &config)?;
     let runtime = Builder::new_multi_thread()
         .thread_name("lane")
         .enable_all()
@@ -92,31 +100,43 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         .map_err(ServeError::Runtime)?;
     let clock: Arc<dyn Clock> = Arc::new(AnchoredClock::start());
     let (alarm, fatal) = watch::channel(None);
-    let key = Key::from_file(&config.store.key_file).map_err(ServeError::Key)?;
-    let relations = Relations::new(&key.derive(RELATIONS));
-    let store = Arc::new(open_store(
-        &config.store,
-        key,
-        Arc::clone(&clock),
-        alarm.clone(),
-    )?);
-    let sac = Sac::open(&config.sac.settings(&rules, relations)).map_err(ServeError::Sac)?;
-    let sac = Arc::new(sac);
+    let kept = Kept::open(&config.store, &clock, &alarm)?;
+    let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
+    let begun = policies::begin(told.policies, &config, operators.as_ref(), &clock);
+    let generations = runtime.block_on(begun)?;
+    let settings = config
+        .sac
+        .settings(generations.rules(), kept.relations.clone());
+    let sac = Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?);
     let lanes = runtime.block_on(Lanes::start(
-        Arc::clone(&store) as _,
+        Arc::clone(&kept.entries) as _,
+        Arc::clone(&kept.persons) as _,
         sac,
-        Policy::new(FIRST_GENERATION, rules),
+        generations.policy(),
         &clock,
         &alarm,
     ));
+    let lanes = Arc::new(lanes);
+    let policies = Policies::start(
+        &runtime,
+        generations,
+        &config,
+        operators,
+        &clock,
+        &lanes,
+        &alarm,
+    );
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
-        calls: lanes.calls.clone(),
-        store: Arc::clone(&store) as _,
+        persons: lanes.persons.clone(),
+        relations: kept.relations.clone(),
+        calls: lanes.calls.to_vec(),
+        store: Arc::clone(&kept.entries) as _,
         callers: config.callers,
         clock,
         limits: config.limits,
         policy: lanes.policy.clone(),
+        policies: policies.desk.clone(),
         drain: config.shutdown.drain,
     };
     let served = System::new().block_on(async {
@@ -127,6 +147,7 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
         let server = actix_web::rt::spawn(server);
         let ended = until_ended(server, fatal).await;
         if ended.is_ok() {
+            policies.drain();
             stop(&handle, &lanes, config.shutdown.drain).await;
         }
         ended
@@ -137,22 +158,50 @@ pub fn serve(config: Config, rules: SacRules) -> Result<(), ServeError> {
     } else {
         Duration::ZERO
     };
-    finish(runtime, lanes, &store, drain);
+    runtime.block_on(policies.join());
+    let lanes = Arc::into_inner(lanes).expect("whoever kept policies in force in them has ended");
+    finish(runtime, lanes, &kept, drain);
     served
 }
 
-fn open_store(
-    files: &StoreFiles,
-    key: Key,
-    clock: Arc<dyn Clock>,
-    alarm: watch::Sender<Option<Fatal>>,
-) -> Result<Sqlite, ServeError> {
-    let mut settings = sqlite::Settings::new(files.directory.clone(), key, clock, ANNULLA);
-    settings.entries_max = files.entries_max;
-    settings.on_poison = Some(Arc::new(move || {
-        alarm.send_replace(Some(Fatal::StorePoisoned));
-    }));
-    Sqlite::open(&settings).map_err(ServeError::Store)
+/// What is kept on disk, and what makes the names that persons have there.
+struct Kept {
+    entries: Arc<Sqlite>,
+    persons: Arc<Persons>,
+    relations: Relations,
+}
+
+impl Kept {
+    /// The entries first: who holds their lock may open what lies beside them.
+    fn open(
+        files: &StoreFiles,
+        clock: &Arc<dyn Clock>,
+        alarm: &watch::Sender<Option<Fatal>>,
+    ) -> Result<Kept, ServeError> {
+        let key = Key::from_file(&files.key_file).map_err(ServeError::Key)?;
+        let relations = Relations::new(&key.derive(RELATIONS));
+        let (directory, alarm) = (files.directory.clone(), alarm.clone());
+        let mut settings =
+            sqlite::Settings::new(directory.clone(), key.clone(), Arc::clone(clock), ANNULLA);
+        settings.entries_max = files.entries_max;
+        settings.on_poison = Some(Arc::new(move || {
+            alarm.send_replace(Some(Fatal::StorePoisoned));
+        }));
+        let entries = Sqlite::open(&settings).map_err(ServeError::Store)?;
+        let settings = PersonsSettings::new(directory, key, Arc::clone(clock));
+        let persons = Persons::open(&settings).map_err(ServeError::Runtime)?;
+        Ok(Kept {
+            entries: Arc::new(entries),
+            persons: Arc::new(persons),
+            relations,
+        })
+    }
+
+    /// What can be asked for again closes last: nothing waits for it.
+    async fn close(&self) {
+        self.entries.close().await;
+        self.persons.close().await;
+    }
 }
 
 fn announce(addresses: &[SocketAddr]) {
@@ -197,11 +246,11 @@ async fn stop(handle: &ServerHandle, lanes: &Lanes, drain: Duration) {
     }
 }
 
-/// Joins the lanes and closes the store, in this order and within bounds.
-fn finish(runtime: Runtime, lanes: Lanes, store: &Sqlite, drain: Duration) {
+/// Joins the lanes and closes what is on disk, in this order and within bounds.
+fn finish(runtime: Runtime, lanes: Lanes, kept: &Kept, drain: Duration) {
     runtime.block_on(async {
         lanes.join(drain).await;
-        store.close().await;
+        kept.close().await;
     });
     runtime.shutdown_timeout(LAST_WORDS);
     tracing::info!("stopped");

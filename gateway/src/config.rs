@@ -51,8 +51,8 @@ pub struct Config {
     pub callers: Callers,
     /// How the SAC is reached.
     pub sac: SacFiles,
-    /// The operator's policy file, if there is one; who reads it checks it.
-    pub policies_file: Option<PathBuf>,
+    /// The directory of the operators' policy files, if there is one; who reads them checks them.
+    pub policies_directory: Option<PathBuf>,
     /// What is logged.
     pub log: Log,
     /// How the process stops.
@@ -85,8 +85,8 @@ pub struct Sound {
     pub answer_within: Option<Duration>,
     /// How the SAC is reached.
     pub sac: Option<SacFiles>,
-    /// The operator's policy file, if there is one.
-    pub policies_file: Option<PathBuf>,
+    /// The directory of the operators' policy files, if there is one.
+    pub policies_directory: Option<PathBuf>,
 }
 
 impl Sound {
@@ -95,7 +95,7 @@ impl Sound {
         Sound {
             answer_within: Some(config.listen.answer_within),
             sac: Some(config.sac.clone()),
-            policies_file: config.policies_file.clone(),
+            policies_directory: config.policies_directory.clone(),
         }
     }
 }
@@ -151,8 +151,8 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     if !sac.has_problems() {
         sound.sac.clone_from(&sac_read);
     }
-    let policies_file = policies.file_if_set("file");
-    sound.policies_file.clone_from(&policies_file);
+    let policies_directory = policies.path_if_set("directory");
+    sound.policies_directory.clone_from(&policies_directory);
     let log_read = Log::read(&mut log);
     for done in [listen, limits, store, callers, sac, policies, log, shutdown] {
         problems.extend(done.into_problems());
@@ -164,7 +164,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
             store: store_read?,
             callers: callers_read?,
             sac: sac_read?,
-            policies_file,
+            policies_directory,
             log: log_read,
             shutdown: shutdown_read,
         })

@@ -1,8 +1,8 @@
 //! The edge: REST over mutual TLS. It parses, authorises, checks and hands over; it decides nothing.
 //!
 //! Each worker is a runtime of its own with one thread, so that nothing here takes long: a write goes
-//! through its lane's [`Door`], a read to the store, and the worker waits for either under a
-//! deadline. A caller who goes away does not stop what it asked for.
+//! through its lane's [`Door`], a look-up through its lane's [`Reader`], which answers from memory on
+//! the spot, a read to the store, and the worker waits for each under a deadline. A caller who goes away does not stop what it asked for.
 //!
 //! # Invariants
 //!
@@ -21,6 +21,8 @@ mod json;
 mod limiter;
 mod notation;
 mod notice;
+mod ops;
+mod persons;
 mod prescriptions;
 mod query;
 mod respond;
@@ -41,7 +43,9 @@ use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpServer};
+use adapters::model::Relations;
 use engine::calls::Calls;
+use engine::lane::read_through::Reader;
 use engine::lane::write_behind::Door;
 use engine::live::Live;
 use engine::ports::{Clock, ReadError, Store};
@@ -52,6 +56,7 @@ use self::limiter::Limiter;
 use self::respond::Problem;
 use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen, Transport};
+use crate::generations::keeper::Desk;
 use crate::policy::Policy;
 use crate::tls::CertificateDigest;
 
@@ -63,6 +68,10 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Gateway {
     /// The way into lane `sac.prescriptions`.
     pub prescriptions: Door,
+    /// The way into lane `sac.registry`.
+    pub persons: Reader,
+    /// Makes the digests under which persons and callers are known there.
+    pub relations: Relations,
     /// The calls of every lane, whose gates the status shows.
     pub calls: Vec<Arc<Calls>>,
     /// What is read directly.
@@ -75,6 +84,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// The policy in force. A handler loads it once, and all that it does goes by that one.
     pub policy: Live<Policy>,
+    /// Who decides about the next one.
+    pub policies: Desk,
     /// How long a stopping server waits for open requests.
     pub drain: Duration,
 }
@@ -193,10 +204,16 @@ fn peers(transport: &Transport) -> impl Fn(&dyn Any, &mut Extensions) + Clone + 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(
         web::scope("/v1")
+            .configure(persons::routes)
             .configure(prescriptions::routes)
             .configure(events::routes)
             .configure(status::routes)
             .configure(openapi::routes),
+    );
+    config.service(
+        web::scope("/ops/v1")
+            .configure(ops::routes)
+            .configure(persons::purge::routes),
     );
 }
 

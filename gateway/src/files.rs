@@ -22,6 +22,11 @@ pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Strin
 pub(crate) fn read_table(path: &Path, bytes_max: u64) -> Result<toml::Table, String> {
     let text = String::from_utf8(read_bounded(path, bytes_max)?)
         .map_err(|_| "must be UTF-8 text".to_owned())?;
+    parse_table(&text)
+}
+
+/// Reads a TOML text; the error is as that of [`read_table`].
+pub(crate) fn parse_table(text: &str) -> Result<toml::Table, String> {
     text.parse::<toml::Table>().map_err(|error| {
         let line = error
             .span()

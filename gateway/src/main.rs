@@ -2,11 +2,13 @@
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use gateway::told::{self, Told, chain};
+use gateway::check::{self, Other};
+use gateway::operator::{self, AskError, Request};
+use gateway::told::{self, Told, ToldError, chain};
 use gateway::{app, edge, telemetry};
 
 /// The exit code of a configuration that breaks a rule (`EX_USAGE`).
@@ -28,11 +30,26 @@ enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
-    /// Check the configuration, and print every setting in force with where it comes from.
+    /// Check the configuration, and print every setting and policy value in force with where it comes
+    /// from; or, if other policies are named, what they would change.
     Check {
         /// The configuration file.
         #[arg(long)]
         config: Option<PathBuf>,
+        /// A directory of policy files to hold against those in force.
+        #[arg(long, value_name = "DIRECTORY")]
+        policies: Option<PathBuf>,
+        /// A toggle to hold against what is in force. May be given more than once.
+        #[arg(long, value_name = "TARGET=VALUE")]
+        toggle: Vec<String>,
+    },
+    /// See, set and withdraw toggles of a running gateway.
+    Toggle {
+        /// The operator's file: which gateway, and who asks.
+        #[arg(long, value_name = "FILE")]
+        operator: PathBuf,
+        #[command(subcommand)]
+        request: Toggle,
     },
     /// Print the description of the API (OpenAPI 3.1).
     Openapi,
@@ -40,53 +57,172 @@ enum Command {
     Codes,
 }
 
+#[derive(Subcommand)]
+enum Toggle {
+    /// The toggles in force.
+    List,
+    /// Put a value in force for a while.
+    Set {
+        /// The value of the policy, as sac.prescriptions.mode.
+        target: String,
+        /// What it is to be, as forced-open, 2s or 50.
+        value: String,
+        /// Why. Read by whoever has the next shift.
+        #[arg(long)]
+        reason: String,
+        /// For how long, as 2h.
+        #[arg(long = "for", value_name = "TIME")]
+        lasts: String,
+        /// Who. The user of this system, if it is left out.
+        #[arg(long)]
+        author: Option<String>,
+        /// Change nothing, and say what would.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take a toggle back.
+    Withdraw {
+        /// The value of the policy.
+        target: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// Who. The user of this system, if it is left out.
+        #[arg(long)]
+        author: Option<String>,
+    },
+}
+
+impl From<Toggle> for Request {
+    fn from(toggle: Toggle) -> Request {
+        let author = |named: Option<String>| {
+            let named = named.or_else(|| std::env::var("USER").ok());
+            named.unwrap_or_default()
+        };
+        match toggle {
+            Toggle::List => Request::List,
+            Toggle::Set {
+                target,
+                value,
+                reason,
+                lasts,
+                author: named,
+                dry_run,
+            } => Request::Set {
+                target,
+                value,
+                reason,
+                author: author(named),
+                lasts,
+                dry_run,
+            },
+            Toggle::Withdraw {
+                target,
+                reason,
+                author: named,
+            } => Request::Withdraw {
+                target,
+                reason,
+                author: author(named),
+            },
+        }
+    }
+}
+
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            // There is nobody left to tell that it cannot be printed.
+            drop(usage.print());
+            let is_wrong = usage.use_stderr();
+            return ExitCode::from(if is_wrong { EXIT_CONFIGURATION } else { 0 });
+        }
+    };
+    match arguments.command {
         Command::Serve { config } => with_settings(config, serve),
-        Command::Check { config } => with_settings(config, check),
+        Command::Check {
+            config,
+            policies: directory,
+            toggle: toggles,
+        } => {
+            let other = Other { directory, toggles };
+            with_settings(config, |told| check(told, &other))
+        }
+        Command::Toggle { operator, request } => toggle(&operator, request.into()),
         Command::Openapi => print(&edge::openapi::text()),
         Command::Codes => print(&edge::codes::markdown()),
     }
 }
 
 /// Goes on with settings and policies that keep every rule, or lists the rules they break.
-fn with_settings(file: Option<PathBuf>, go_on: fn(Told) -> ExitCode) -> ExitCode {
+fn with_settings(file: Option<PathBuf>, go_on: impl FnOnce(Told) -> ExitCode) -> ExitCode {
     // Names and values that are not Unicode cannot be settings of ours.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     match told::gather(file.as_deref(), environment) {
         Ok(told) => go_on(told),
-        Err(error) => {
-            eprintln!("argine: {error}");
-            for problem in &error.problems {
+        Err(error) => refused(&error),
+    }
+}
+
+fn refused(error: &ToldError) -> ExitCode {
+    eprintln!("argine: {error}");
+    for problem in &error.problems {
+        eprintln!("  {problem}");
+    }
+    ExitCode::from(EXIT_CONFIGURATION)
+}
+
+fn check(told: Told, other: &Other) -> ExitCode {
+    let said = if other.directory.is_none() && other.toggles.is_empty() {
+        check::everything(told)
+    } else {
+        check::difference(told, other)
+    };
+    match said {
+        Ok(lines) => print(&lines),
+        Err(error) => refused(&error),
+    }
+}
+
+fn serve(told: Told) -> ExitCode {
+    let served = telemetry::start(told.settings.config.log.level)
+        .map_err(Box::<dyn Error>::from)
+        .and_then(|()| app::serve(told).map_err(Box::from));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => match error.downcast::<app::ServeError>().map(|error| *error) {
+            Ok(app::ServeError::Policies(error)) => refused(&error.into()),
+            Ok(error) => failed(&error),
+            Err(error) => failed(error.as_ref()),
+        },
+    }
+}
+
+fn failed(error: &dyn Error) -> ExitCode {
+    eprintln!("argine: {}", chain(error));
+    ExitCode::FAILURE
+}
+
+fn toggle(file: &Path, request: Request) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let asked = match runtime {
+        Ok(runtime) => runtime.block_on(operator::ask(file, request)),
+        Err(error) => return failed(&error),
+    };
+    match asked {
+        Ok(said) => print(&said),
+        Err(AskError::File(problems)) => {
+            eprintln!("argine: {}", file.display());
+            for problem in problems {
                 eprintln!("  {problem}");
             }
             ExitCode::from(EXIT_CONFIGURATION)
         }
-    }
-}
-
-fn check(told: Told) -> ExitCode {
-    let lines: Vec<String> = told
-        .settings
-        .effective
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    print(&(lines.join("\n") + "\n"))
-}
-
-fn serve(told: Told) -> ExitCode {
-    let config = told.settings.config;
-    let served = telemetry::start(config.log.level)
-        .map_err(Box::<dyn Error>::from)
-        .and_then(|()| app::serve(config, told.rules).map_err(Box::from));
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("argine: {}", chain(error.as_ref()));
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use adapters::sac::AuthnAgeMax;
 use policies::rules::{LaneRules, LotRules, RegistryRules, SacRules, WriteBehindRules};
 
 /// One generation of the policy.
@@ -32,6 +33,11 @@ impl Policy {
         }
     }
 
+    /// How old an authentication may be that a call to the SAC states.
+    pub fn authn_age_max(&self) -> AuthnAgeMax {
+        authn_age_max(&self.prescriptions, &self.registry)
+    }
+
     /// What the calls of lane `sac.prescriptions` are governed by.
     pub fn prescriptions_lane(&self) -> LaneRules {
         self.prescriptions.lane()
@@ -45,5 +51,19 @@ impl Policy {
     /// What the calls of lane `sac.registry` are governed by.
     pub fn registry_lane(&self) -> LaneRules {
         self.registry.lane()
+    }
+}
+
+/// How old an authentication may be that a call to the SAC states, in every lane that states one.
+pub(crate) fn authn_age_max(
+    prescriptions: &WriteBehindRules,
+    registry: &RegistryRules,
+) -> AuthnAgeMax {
+    let ages = prescriptions.authn_age_max;
+    AuthnAgeMax {
+        send: ages.send,
+        annul: ages.annul,
+        read: ages.read,
+        registry: registry.authn_age_max,
     }
 }

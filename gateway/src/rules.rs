@@ -1,52 +1,155 @@
-//! The policy in force: compiled-in rules with an operator's file laid over them.
+//! The policy in force: compiled-in rules, operators' files laid over them, toggles over those.
+//!
+//! # Invariants
+//!
+//! 1. What is composed keeps every rule as it will be after a restart, and as it is until then, with
+//!    the values that need one left as the process began with them.
+//! 2. Files keep every rule without the toggles too: all of them end.
 //!
 //! # Failure
 //!
-//! A bad file never takes effect: every problem is listed with file, key and rule, and nothing is
-//! opened.
+//! A bad file never takes effect: every problem is listed with file, key and rule.
+
+mod change;
+mod files;
+mod layers;
 
 use std::path::Path;
 use std::time::Duration;
 
 use adapters::sac::checks;
+use policies::rules::knobs::RESTART;
 use policies::rules::{SAC_DEFAULTS, SacRules};
 use toml::{Table, Value};
 
-use crate::files::read_table;
 use crate::problem::without_value;
-
-/// Levels of tables a policy file may have.
-const DEPTH_MAX: usize = 8;
-/// Largest policy file that is read.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+pub use change::{Change, changes};
+pub use files::Files;
+pub(crate) use files::{Fingerprint, SAC_FILE, fingerprint};
+pub use layers::{Effective, Layers, Origin};
+pub(crate) use layers::{full, of_sac, shown, takes_effect, typed};
 
 /// The policy breaks at least one rule.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the policy breaks {} rule(s)", problems.len())]
 pub struct RulesError {
     /// All of them, each with its file, its key and its rule.
     pub problems: Vec<String>,
 }
 
-/// The rules for the SAC, from `file` laid over the compiled-in ones, for an edge that lets no
-/// request take longer than `answer_within`, where that is known.
+/// Composes policies for one process.
+#[derive(Debug, Clone, Default)]
+pub struct Composer {
+    /// No request takes longer than this, where it is known.
+    answer_within: Option<Duration>,
+    /// What the process began with.
+    begun_with: Option<Layers>,
+}
+
+/// A policy that keeps every rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Composed {
+    /// The rules, as they are in force until a restart.
+    pub rules: SacRules,
+    /// Each of their values, with what set it.
+    pub layers: Layers,
+    /// What a restart would change.
+    pub pending: Vec<Change>,
+}
+
+/// Values that operators have set over the files, by their keys.
+pub type Toggled = [(String, Value)];
+
+impl Composer {
+    /// For an edge that lets no request take longer than `answer_within`, where that is known.
+    pub fn new(answer_within: Option<Duration>) -> Composer {
+        Composer {
+            answer_within,
+            begun_with: None,
+        }
+    }
+
+    /// For the process that began with `layers`.
+    #[must_use]
+    pub fn begun_with(mut self, layers: &Layers) -> Composer {
+        self.begun_with = Some(layers.clone());
+        self
+    }
+
+    /// `toggled` laid over `files` laid over the compiled-in rules.
+    ///
+    /// # Errors
+    ///
+    /// Lists every broken rule of the files; of the toggles, if there is none.
+    pub fn compose(&self, files: &Files, toggled: &Toggled) -> Result<Composed, Vec<String>> {
+        let mut layers = Layers::compiled_in();
+        let over = files.sac().map_err(|rule| named(SAC_FILE, vec![rule]))?;
+        let at = over.as_ref().map_or("compiled-in rules", |_| SAC_FILE);
+        if let Some(over) = over {
+            layers.lay(over, &Origin::File);
+        }
+        let mut rules = read(&layers, self.answer_within).map_err(|all| named(at, all))?;
+        if !toggled.is_empty() {
+            for (key, value) in toggled {
+                layers.set(key, value.clone(), &Origin::Toggle);
+            }
+            rules = read(&layers, self.answer_within).map_err(|all| named("toggles", all))?;
+        }
+        let pending = match &self.begun_with {
+            None => Vec::new(),
+            Some(begun_with) => {
+                let wanted = layers.clone();
+                for running in RESTART.iter().filter_map(|key| begun_with.get(key)) {
+                    layers.set(&running.key, running.value, &running.origin);
+                }
+                changes(&layers, &wanted)
+            }
+        };
+        if !pending.is_empty() {
+            let until = "until a restart, which some values need";
+            rules = read(&layers, self.answer_within).map_err(|all| named(until, all))?;
+        }
+        Ok(Composed {
+            rules,
+            layers,
+            pending,
+        })
+    }
+}
+
+/// The policy of `directory` laid over the compiled-in rules, for an edge that lets no request take
+/// longer than `answer_within`, where that is known.
 ///
 /// # Errors
 ///
 /// Lists every broken rule.
-pub fn load(file: Option<&Path>, answer_within: Option<Duration>) -> Result<SacRules, RulesError> {
-    let name = match file {
-        Some(file) => file.display().to_string(),
-        None => "compiled-in rules".to_owned(),
+pub fn load(
+    directory: Option<&Path>,
+    answer_within: Option<Duration>,
+) -> Result<(Files, Composed), RulesError> {
+    let files = match directory {
+        None => Ok(Files::default()),
+        Some(directory) => Files::read(directory),
     };
-    gather(file)
-        .and_then(|rules| read(rules, answer_within))
-        .map_err(|problems| RulesError {
-            problems: problems
-                .into_iter()
-                .map(|problem| format!("{name}: {problem}"))
-                .collect(),
-        })
+    let composed = files.and_then(|files| {
+        let composed = Composer::new(answer_within).compose(&files, &[]);
+        let composed = composed.map_err(|problems| match directory {
+            None => problems,
+            Some(at) => {
+                let problems = problems.into_iter();
+                problems
+                    .map(|problem| format!("{}/{problem}", at.display()))
+                    .collect()
+            }
+        })?;
+        Ok((files, composed))
+    });
+    composed.map_err(|problems| RulesError { problems })
+}
+
+fn named(at: &str, problems: Vec<String>) -> Vec<String> {
+    let problems = problems.into_iter();
+    problems.map(|problem| format!("{at}: {problem}")).collect()
 }
 
 /// The rules that are compiled in.
@@ -54,22 +157,20 @@ pub(crate) fn compiled_in() -> SacRules {
     toml::from_str(SAC_DEFAULTS).expect("the compiled-in rules are rules")
 }
 
-fn gather(file: Option<&Path>) -> Result<Table, Vec<String>> {
-    let mut rules: Table = SAC_DEFAULTS.parse().expect("the compiled-in rules parse");
-    if let Some(file) = file {
-        let over = read_table(file, FILE_BYTES_MAX).map_err(|rule| vec![rule])?;
-        lay_over(&mut rules, over, DEPTH_MAX);
-    }
-    Ok(rules)
-}
-
-fn read(rules: Table, answer_within: Option<Duration>) -> Result<SacRules, Vec<String>> {
+fn read(layers: &Layers, answer_within: Option<Duration>) -> Result<SacRules, Vec<String>> {
+    let table: Table = layers.table();
     let rules: SacRules =
-        serde_path_to_error::deserialize(Value::Table(rules)).map_err(|error| {
+        serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
             let rule = without_value(error.inner().message());
             vec![format!("{}: {rule}", error.path())]
         })?;
-    let mut problems: Vec<_> = rules.problems().iter().map(ToString::to_string).collect();
+    let broken = rules.problems().into_iter();
+    let mut problems: Vec<_> = broken
+        .map(|broken| match layers.get(&broken.key) {
+            Some(set) => format!("{} = {}: {}", broken.key, shown(&set.value), broken.rule),
+            None => broken.to_string(),
+        })
+        .collect();
     problems.extend(unknown_checks(&rules));
     problems.extend(legal_basis(&rules, &in_force_on()));
     // An edge that gave up before its lane would call an outcome unknown that is on disk.
@@ -121,133 +222,5 @@ fn unknown_checks(rules: &SacRules) -> impl Iterator<Item = String> {
         })
 }
 
-/// A table is laid over key by key; anything else replaces what was there.
-fn lay_over(under: &mut Table, over: Table, depth: usize) {
-    for (key, value) in over {
-        match (under.get_mut(&key), value) {
-            (Some(Value::Table(under)), Value::Table(over)) if depth > 0 => {
-                lay_over(under, over, depth - 1);
-            }
-            (_, value) => {
-                under.insert(key, value);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use policies::rules::LegalBasis;
-
-    use super::*;
-
-    fn load_text(text: &str) -> Result<SacRules, Vec<String>> {
-        let mut rules: Table = SAC_DEFAULTS.parse().unwrap();
-        lay_over(&mut rules, text.parse().unwrap(), DEPTH_MAX);
-        read(rules, None)
-    }
-
-    #[test]
-    fn a_file_replaces_only_what_it_names() {
-        let rules = load_text("[prescriptions]\nanswer_within = \"2s\"\n").unwrap();
-        assert_eq!(rules.prescriptions.answer_within, Duration::from_secs(2));
-        let defaults = load(None, Some(Duration::from_secs(30))).unwrap();
-        assert_eq!(rules.prescriptions.gate, defaults.prescriptions.gate);
-    }
-
-    #[test]
-    fn the_lane_answers_before_the_edge_gives_up() {
-        let lane = load(None, Some(Duration::from_secs(30))).unwrap();
-        let wait = lane.prescriptions.answer_within;
-        assert!(load(None, Some(wait + Duration::from_millis(1))).is_ok());
-        let error = load(None, Some(wait)).unwrap_err();
-        assert!(
-            error.problems[0].contains("listen.answer_within"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_law_is_leant_on_until_its_last_day() {
-        let rule = |until: &str, today: &str| {
-            let mut rules = compiled_in();
-            rules.prescriptions.fallback.legal_basis = Some(LegalBasis {
-                act: "DL 1/2026".to_owned(),
-                article: "3".to_owned(),
-                valid_until: until.to_owned(),
-            });
-            legal_basis(&rules, today)
-        };
-        assert_eq!(legal_basis(&compiled_in(), "2026-11-22"), None);
-        assert_eq!(rule("2026-11-22", "2026-11-22"), None);
-        let over = rule("2026-11-21", "2026-11-22").unwrap();
-        assert!(over.contains("has passed"), "{over}");
-        for wrong in [
-            "",
-            "2026-02-30",
-            "22/11/2999",
-            "2999-1-1",
-            "2999-01-01T00:00:00",
-        ] {
-            let refused = rule(wrong, "2026-11-22").unwrap();
-            assert!(refused.contains("YYYY-MM-DD"), "{wrong}: {refused}");
-        }
-    }
-
-    #[test]
-    fn every_problem_is_listed_with_its_key() {
-        let text = "[lots]\nkind = 0\n[prescriptions.delivery]\nlease_for = \"1s\"\n";
-        let problems = load_text(text).unwrap_err();
-        assert_eq!(problems.len(), 2);
-        assert!(
-            problems[0].contains("prescriptions.delivery.lease_for"),
-            "{problems:?}"
-        );
-        assert!(problems[1].contains("lots.kind"), "{problems:?}");
-    }
-
-    #[test]
-    fn a_misspelt_key_and_a_wrong_type_are_refused() {
-        assert!(load_text("[lots]\nblok = 1\n").unwrap_err()[0].contains("blok"));
-        assert!(load_text("[prescriptions]\nanswer_within = 8\n").is_err());
-        assert!(load_text("prescriptions = 3\n").is_err());
-    }
-
-    #[test]
-    fn a_wrong_type_names_its_key_and_not_its_value() {
-        let problems = load_text("[prescriptions]\nanswer_within = 1234\n").unwrap_err();
-        assert!(
-            problems[0].starts_with("prescriptions.answer_within: must be "),
-            "{problems:?}"
-        );
-        assert!(!problems[0].contains("1234"), "{problems:?}");
-    }
-
-    #[test]
-    fn a_file_that_does_not_parse_is_refused_with_its_line_and_nothing_of_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("policies.toml");
-        std::fs::write(&path, "[lots]\npin = 1234567890 secret\n").unwrap();
-        let problem = load(Some(&path), None).unwrap_err().problems.remove(0);
-        assert!(problem.contains("line 2"), "{problem}");
-        assert!(!problem.contains("1234567890"), "{problem}");
-        assert!(!problem.contains("secret"), "{problem}");
-        let large = "#".repeat(usize::try_from(FILE_BYTES_MAX).unwrap() + 1);
-        std::fs::write(&path, large).unwrap();
-        let problem = load(Some(&path), None).unwrap_err().problems.remove(0);
-        assert!(problem.contains("bytes long"), "{problem}");
-    }
-
-    #[test]
-    fn only_checks_that_exist_are_switched_off() {
-        let off = |ids: &str| load_text(&format!("[prescriptions]\nchecks_off = [{ids}]\n"));
-        assert!(off(r#""packs-per-row""#).is_ok());
-        let problems = off(r#""packs-per-row", "packs-per-raw", """#).unwrap_err();
-        assert_eq!(
-            problems,
-            [2, 3].map(|number| format!(
-                "prescriptions.checks_off: number {number} is not the id of a check"
-            ))
-        );
-    }
-}
+mod tests;

@@ -4,6 +4,8 @@
 //!
 //! 1. What is refused is refused once, with all problems of settings, policies and the adapter's
 //!    files. Of a section with a problem, only what its settings name is not looked into.
+//! 2. A policy that breaks a rule, and nothing else, is told apart: a gateway that remembers a good
+//!    one serves with that.
 
 use std::error::Error;
 use std::path::Path;
@@ -13,15 +15,29 @@ use adapters::sac::Sac;
 use policies::rules::SacRules;
 
 use crate::config::{self, Loaded, SacFiles, Sound};
-use crate::rules;
+use crate::rules::{self, Composed, Files, RulesError};
 
 /// What the process was told, every rule of it checked.
 #[derive(Debug)]
 pub struct Told {
     /// The settings, and where each came from.
     pub settings: Loaded,
-    /// The policies.
-    pub rules: SacRules,
+    /// The policies, or every rule that they break.
+    pub policies: Result<(Files, Composed), RulesError>,
+}
+
+impl Told {
+    /// What the process was told, where nothing of it breaks a rule.
+    ///
+    /// # Errors
+    ///
+    /// Lists the rules that the policies break.
+    pub fn sound(self) -> Result<(Loaded, Composed), ToldError> {
+        match self.policies {
+            Ok((_, composed)) => Ok((self.settings, composed)),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// The process was told something that breaks a rule.
@@ -30,6 +46,14 @@ pub struct Told {
 pub struct ToldError {
     /// All of them, fit to be printed.
     pub problems: Vec<String>,
+}
+
+impl From<RulesError> for ToldError {
+    fn from(error: RulesError) -> ToldError {
+        ToldError {
+            problems: error.problems,
+        }
+    }
 }
 
 /// Reads settings and policies, and opens the adapter's files to check them.
@@ -52,23 +76,22 @@ pub fn gather(
             (None, *error.sound)
         }
     };
-    let rules = match rules::load(sound.policies_file.as_deref(), sound.answer_within) {
-        Ok(rules) => Some(rules),
-        Err(error) => {
-            problems.extend(error.problems);
-            None
-        }
-    };
+    let policies = rules::load(sound.policies_directory.as_deref(), sound.answer_within);
     if let Some(sac) = &sound.sac {
         // The files are checked whatever the policy says: the compiled-in one will do for that.
-        problems.extend(match &rules {
-            Some(rules) => adapter_problems(sac, rules),
-            None => adapter_problems(sac, &rules::compiled_in()),
+        problems.extend(match &policies {
+            Ok((_, composed)) => adapter_problems(sac, &composed.rules),
+            Err(_) => adapter_problems(sac, &rules::compiled_in()),
         });
     }
-    match (settings, rules) {
-        (Some(settings), Some(rules)) if problems.is_empty() => Ok(Told { settings, rules }),
-        _ => Err(ToldError { problems }),
+    match settings {
+        Some(settings) if problems.is_empty() => Ok(Told { settings, policies }),
+        _ => {
+            if let Err(error) = policies {
+                problems.extend(error.problems);
+            }
+            Err(ToldError { problems })
+        }
     }
 }
 
@@ -109,7 +132,7 @@ mod tests {
             std::fs::write(directory.path().join(name), text).unwrap();
         };
         write("no.pem", "AbCdEf0123456789");
-        write("policies.toml", "[lots]\nkind = 0\n");
+        write("sac.toml", "[lots]\nkind = 0\n# end of policy\n");
         let files = [
             "trust_file",
             "certificate_file",
@@ -121,17 +144,17 @@ mod tests {
         ];
         let files: String = files.map(|key| format!("{key} = \"no.pem\"\n")).concat();
         let settings = format!(
-            "[log]\nlevel = \"loud\"\n[policies]\nfile = \"policies.toml\"\n[sac]\nregion = \"130\"\n\
+            "[log]\nlevel = \"loud\"\n[policies]\ndirectory = \".\"\n[sac]\nregion = \"130\"\n\
              prescriptions_url = \"https://a:AbCdEf0123456789@b\"\nlots_url = \"https://b\"\n{files}"
         );
-        write("argine.toml", &settings);
-        let file = directory.path().join("argine.toml");
+        write("argine.conf", &settings);
+        let file = directory.path().join("argine.conf");
         let problems = gather(Some(&file), Vec::new()).unwrap_err().problems;
         let text = problems.join("\n");
         for part in [
             "log.level = \"loud\"",
             "store.directory",
-            "lots.kind",
+            "lots.kind = 0",
             "sac: prescriptions_url",
             "sac: signing_certificate_file",
         ] {

@@ -4,8 +4,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Never more calls under way than the limit at the time they began; the limit stays within
-//!    `calls_min` and `calls_max`.
+//! 1. No call begins while as many are under way as the limit; the limit stays within `calls_min` and
+//!    `calls_max`.
 //! 2. One bad spell shrinks the limit once: a call begun before the last shrinking says nothing new.
 //! 3. The limit grows only while it is what holds calls back.
 //! 4. Of a limit of two or more, delivery leaves live requests a reserve; and they leave it one call,
@@ -72,6 +72,27 @@ impl Room {
             delivery_waits_until: Timestamp::default(),
             shrunk_at: Timestamp::default(),
         }
+    }
+
+    /// Goes by other rules from now on. Calls that are under way end in their own time, also those that
+    /// would not be let in any more. What was learnt stays, as far as the rules allow it; a limit that
+    /// was the whole of `calls_max` is the whole of the new one.
+    pub fn adopt(&mut self, rules: &CallRules) {
+        let fresh = Room::new(rules);
+        let is_learnt = fresh.is_adaptive && self.limit < self.calls_max;
+        let limit = if is_learnt {
+            self.limit.clamp(fresh.calls_min, fresh.calls_max)
+        } else {
+            fresh.calls_max
+        };
+        *self = Room {
+            limit,
+            live: self.live,
+            delivered: self.delivered,
+            delivery_waits_until: self.delivery_waits_until,
+            shrunk_at: self.shrunk_at,
+            ..fresh
+        };
     }
 
     /// Calls that may be under way at present.

@@ -39,6 +39,12 @@ impl RetryBudget {
         }
     }
 
+    /// Goes by another share and floor from now on. Instants that were given away stay given away.
+    pub fn adopt(&mut self, share: f64, floor_per_second: u32) {
+        self.share = share;
+        self.floor_per_second = f64::from(floor_per_second);
+    }
+
     /// A call begins.
     pub fn note_call(&mut self, now: Timestamp) {
         self.calls.note(now);
@@ -90,6 +96,16 @@ mod tests {
         // A hundred calls a second: ten retries.
         let given: Vec<_> = (0..51).map(|_| budget.reserve(at(9))).collect();
         assert_eq!(given[50].since(given[0]), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn instants_that_were_given_stay_given_under_another_budget() {
+        let mut budget = RetryBudget::new(0.1, 1);
+        let given: Vec<_> = (0..3).map(|_| budget.reserve(at(0))).collect();
+        budget.adopt(0.1, 10);
+        let next = budget.reserve(at(0));
+        assert_eq!(next, given[2] + Duration::from_secs(1));
+        assert_eq!(budget.reserve(at(0)), next + Duration::from_millis(100));
     }
 
     #[test]

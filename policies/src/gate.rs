@@ -13,6 +13,8 @@
 //! 5. Once it has closed, calls come back along the [ramp]; opening again before its end counts as
 //!    the same trouble, and keeps it open for longer than before.
 //! 6. A [`Mode`] overrules what the gate would do and not what it has seen.
+//! 7. Other rules change what it will do, and not what it has seen or said: an open gate stays open as
+//!    long as was told, a ramp goes on from the share it has reached, and leave that was given counts.
 //!
 //! [ramp]: crate::rules::GateRules::ramp
 //!
@@ -22,20 +24,20 @@
 
 mod mode;
 mod ramp;
+mod tap;
 mod verdict;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use failsafe::{Instrument, StateMachine};
+use failsafe::StateMachine;
 
 use crate::admission::Turn;
 use crate::rules::GateRules;
 use crate::time::Timestamp;
 pub use mode::Mode;
 use ramp::Ramp;
-use verdict::{Cell, Verdict};
+use tap::Tap;
+use verdict::Verdict;
 
 /// How a gate stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +111,7 @@ pub struct View {
 pub struct Breaker {
     machine: StateMachine<Verdict, Tap>,
     tap: Tap,
-    cell: Cell,
+    verdict: Verdict,
     rules: GateRules,
     passing: Passing,
     mode: Mode,
@@ -127,12 +129,11 @@ impl Breaker {
     /// A closed gate.
     pub fn new(rules: GateRules, passing: Passing, mode: Mode) -> Breaker {
         let tap = Tap::default();
-        let cell = Cell::default();
-        let verdict = Verdict::new(rules.clone(), cell.clone());
+        let verdict = Verdict::new(rules.clone());
         Breaker {
-            machine: StateMachine::new(verdict, tap.clone()),
+            machine: StateMachine::new(verdict.clone(), tap.clone()),
             tap,
-            cell,
+            verdict,
             rules,
             passing,
             mode,
@@ -165,6 +166,17 @@ impl Breaker {
         if was_shut && !mode.is_shut() && self.tap.state() == GateState::Closed {
             self.begin_ramp(now);
         }
+    }
+
+    /// Goes by other rules from now on. Equal ones change nothing.
+    pub fn adopt(&mut self, rules: GateRules, passing: Passing, mode: Mode, now: Timestamp) {
+        self.end_ramp(now);
+        self.verdict.adopt(rules.clone(), now);
+        if let Some(ramp) = &mut self.ramp {
+            ramp.adopt(passing.calls_max, rules.ramp, now);
+        }
+        (self.rules, self.passing) = (rules, passing);
+        self.set_mode(mode, now);
     }
 
     /// Asks for leave to call; refused, says how long to wait at least. Every leave is given back by
@@ -242,7 +254,7 @@ impl Breaker {
             // Forced through an open gate: only a probe decides about that.
             return;
         }
-        self.cell.set_now(now);
+        self.verdict.set_now(now);
         match outcome {
             CallOutcome::Neutral if admission.probe => {
                 self.open_until = now + self.open_for(chance);
@@ -268,19 +280,19 @@ impl Breaker {
     /// Opens the gate at once, whatever its window says: no call can succeed.
     pub fn trip(&mut self, now: Timestamp, chance: f64) {
         self.end_ramp(now);
-        self.cell.set_now(now);
-        self.cell.set_condemned(true);
+        self.verdict.set_now(now);
+        self.verdict.set_condemned(true);
         if self.tap.state() != GateState::Open {
             self.fail(now, chance);
         }
-        self.cell.set_condemned(false);
+        self.verdict.set_condemned(false);
     }
 
     /// A slow answer is driven as an error of its own kind: it trips by its own share only.
     fn slow(&mut self, now: Timestamp, chance: f64) {
-        self.cell.set_slow(true);
+        self.verdict.set_slow(true);
         self.fail(now, chance);
-        self.cell.set_slow(false);
+        self.verdict.set_slow(false);
     }
 
     fn fail(&mut self, now: Timestamp, chance: f64) {
@@ -362,34 +374,6 @@ impl Breaker {
 )]
 fn percent(share: f64) -> u8 {
     (share * 100.0) as u8
-}
-
-/// Keeps the state that `failsafe` hides. It never touches the machine: some of these calls come
-/// while the machine is locked.
-#[derive(Debug, Clone, Default)]
-struct Tap(Arc<AtomicU8>);
-
-impl Tap {
-    fn state(&self) -> GateState {
-        match self.0.load(Ordering::Relaxed) {
-            0 => GateState::Closed,
-            1 => GateState::Open,
-            _ => GateState::HalfOpen,
-        }
-    }
-}
-
-impl Instrument for Tap {
-    fn on_call_rejected(&self) {}
-    fn on_closed(&self) {
-        self.0.store(0, Ordering::Relaxed);
-    }
-    fn on_open(&self) {
-        self.0.store(1, Ordering::Relaxed);
-    }
-    fn on_half_open(&self) {
-        self.0.store(2, Ordering::Relaxed);
-    }
 }
 
 #[cfg(test)]

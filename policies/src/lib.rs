@@ -4,6 +4,7 @@
 //! jitter are arguments, so every rule can be tried as a table of cases and replayed from a seed.
 
 pub mod admission;
+pub mod allowance;
 pub mod budget;
 pub mod delivery;
 pub mod duration;
@@ -17,3 +18,4 @@ pub mod rules;
 pub mod schedule;
 pub mod state;
 pub mod time;
+pub mod toggle;

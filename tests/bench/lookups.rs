@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
+use tests::upstreams::sac::registry::population;
 use tests::world::{Setup, World};
 
 use crate::bare::Bare;
@@ -40,6 +41,7 @@ impl Lookups {
     pub(crate) async fn start(store: &Path, cores: Cores) -> io::Result<Lookups> {
         let setup = Setup::default()
             .store(store)
+            .population(PERSONS, 1)
             .config("listen.workers", 1)
             .policy("registry.freshness.fresh_for", FRESH_FOR)
             .policy("registry.callers.misses_burst", PERSONS)
@@ -47,7 +49,7 @@ impl Lookups {
         let world = World::with(setup).await;
         let caller = world.caller(PRACTICE);
         let mut known = Vec::with_capacity(PERSONS);
-        for code in world.patients_of(&caller, PERSONS) {
+        for code in (0..PERSONS).map(population::person) {
             let reply = caller.search_person(&code).await.expect(FOUND);
             let body = String::from_utf8(reply.bytes).map_err(io::Error::other)?;
             known.push((code, body));

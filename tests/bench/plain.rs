@@ -49,11 +49,11 @@ fn serve(config: &Path, certificate: &Path, address: SocketAddr) -> io::Result<V
     let chain = wire::certificates(certificate)?;
     let leaf = chain.first().ok_or(io::ErrorKind::InvalidData)?;
     let nothing: [(String, String); 0] = [];
-    let told = told::gather(Some(config), nothing).map_err(io::Error::other)?;
-    let mut config = told.settings.config;
+    let mut told = told::gather(Some(config), nothing).map_err(io::Error::other)?;
+    let config = &mut told.settings.config;
     config.listen.address = address;
     config.listen.transport = Transport::Plain(CertificateDigest::of(leaf));
     telemetry::start(config.log.level).map_err(io::Error::other)?;
-    app::serve(config, told.rules).map_err(io::Error::other)?;
+    app::serve(told).map_err(io::Error::other)?;
     Ok(Value::Null)
 }

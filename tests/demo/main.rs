@@ -44,7 +44,7 @@ const MORNING_MIN: Duration = Duration::from_secs(20);
 /// How long after the surgeries close what waits, and what is looked after, may take to come to rest.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 /// Durations of the region, divided.
-const POLICY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/policy.toml");
+const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/policies");
 /// How often the world is looked at.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
     let directory = directory();
     std::fs::create_dir_all(&directory).expect("target/demo can be made");
     println!("Starting a simulated SAC and the gateway; certificates are minted afresh.");
-    let world = World::with(Setup::default().config("policies.file", POLICY)).await;
+    let world = World::with(Setup::default().config("policies.directory", POLICIES)).await;
     invitation::print(&world, &directory);
     // Whoever ends first takes the world along: the gateway is a child of this process.
     tokio::select! {

@@ -16,6 +16,7 @@ mod lots;
 mod messages;
 mod reads;
 mod receipts;
+mod registry;
 mod rows;
 mod schema;
 mod substitutes;

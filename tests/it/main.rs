@@ -18,6 +18,7 @@ mod disk;
 mod fault_table;
 mod faults;
 mod half_open;
+mod lookups;
 mod power_cut;
 mod prescribing;
 mod privacy;

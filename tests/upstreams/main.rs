@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! sac-simulator mint DIR [ORGANISATION…]
-//! sac-simulator --certs DIR [--listen ADDRESS] [--lots-listen ADDRESS] [--control ADDRESS]
+//! sac-simulator --certs DIR [--listen ADDRESS] [--lots-listen ADDRESS]
+//!               [--registry-listen ADDRESS] [--control ADDRESS]
 //! ```
 //!
 //! The second form prints its addresses as one line of JSON and runs until it is interrupted.
@@ -19,7 +20,7 @@ use tests::upstreams::sac::settings::Settings;
 /// What a wrong command line ends with (`EX_USAGE`).
 const USAGE_CODE: u8 = 64;
 const USAGE: &str = "usage: sac-simulator mint DIR [ORGANISATION…]\n       sac-simulator --certs \
-DIR [--listen ADDRESS] [--lots-listen ADDRESS] [--control ADDRESS]";
+DIR [--listen ADDRESS] [--lots-listen ADDRESS] [--registry-listen ADDRESS] [--control ADDRESS]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,7 +53,8 @@ fn mint(arguments: &[String]) -> Result<(), Wrong> {
 }
 
 fn settings(arguments: &[String]) -> Result<Settings, Wrong> {
-    let (mut certs, mut listen, mut lots, mut control) = (None, None, None, None);
+    let (mut certs, mut listen, mut control) = (None, None, None);
+    let (mut lots, mut registry) = (None, None);
     for pair in arguments.chunks(2) {
         let [option, value] = pair else {
             return Err(Wrong::Usage);
@@ -67,6 +69,7 @@ fn settings(arguments: &[String]) -> Result<Settings, Wrong> {
             "--certs" => certs = Some(PathBuf::from(value)),
             "--listen" => listen = address()?,
             "--lots-listen" => lots = address()?,
+            "--registry-listen" => registry = address()?,
             "--control" => control = address()?,
             _ => return Err(Wrong::Usage),
         }
@@ -75,6 +78,7 @@ fn settings(arguments: &[String]) -> Result<Settings, Wrong> {
     settings.listen = listen.unwrap_or(settings.listen);
     settings.control = control.unwrap_or(settings.control);
     settings.lots_listen = lots;
+    settings.registry_listen = registry;
     Ok(settings)
 }
 
@@ -83,6 +87,7 @@ fn run(settings: Settings) -> std::io::Result<()> {
     let addresses = json!({
         "address": simulator.address(),
         "lots_address": simulator.lots_address(),
+        "registry_address": simulator.registry_address(),
         "control_address": simulator.control_address(),
     });
     println!("{addresses}");

@@ -27,6 +27,7 @@ pub mod lots;
 mod lotto;
 pub mod operation;
 mod reads;
+pub mod registry;
 mod reminder;
 pub mod rules;
 pub mod saml;
@@ -49,7 +50,8 @@ use tokio::runtime::{Builder, Runtime};
 
 pub use self::book::Book;
 pub use self::faults::{Fault, Rule};
-pub use self::operation::Operation;
+pub use self::operation::{Host, Operation};
+pub use self::registry::{Assisted, LookUp, Registry};
 pub use self::settings::{Live, Settings};
 
 use self::admission::FrontEnd;
@@ -72,23 +74,28 @@ struct Inner {
     service: Arc<Service>,
     main: Server,
     lots: Option<Server>,
+    registry: Option<Server>,
 }
 
 impl Inner {
     fn set_faults(&self, rules: Vec<Rule>) {
-        let [others @ .., lotto] = Operation::ALL;
         let renew = rules.iter().any(|rule| rule.fault.is_of_connections());
-        let (main, lots) = {
-            let mut state = self.service.state();
-            state.faults.replace(rules);
-            let lots = state.faults.refuse(&[lotto]);
-            let others = state.faults.refuse(&others);
-            (others || (lots && self.lots.is_none()), lots)
-        };
-        self.main.set_open(!main, renew);
-        if let Some(server) = &self.lots {
-            server.set_open(!lots, renew);
+        let mut state = self.service.state();
+        state.faults.replace(rules);
+        let refused: Vec<Host> = Operation::ALL
+            .into_iter()
+            .filter(|operation| state.faults.refuse(&[*operation]))
+            .map(Operation::host)
+            .collect();
+        drop(state);
+        let mut is_main_refused = refused.contains(&Host::Prescriptions);
+        for (host, server) in [(Host::Lots, &self.lots), (Host::Registry, &self.registry)] {
+            match server {
+                Some(server) => server.set_open(!refused.contains(&host), renew),
+                None => is_main_refused |= refused.contains(&host),
+            }
         }
+        self.main.set_open(!is_main_refused, renew);
     }
 
     fn give_lot(&self, kind: u8, doctor: Option<&str>) -> Option<Lot> {
@@ -110,7 +117,7 @@ impl Simulator {
     pub fn start(settings: Settings) -> io::Result<Simulator> {
         let front_end = FrontEnd::open(&settings.certs, &settings.region)?;
         let tls = tls(&settings)?;
-        let service = Arc::new(Service::new(front_end, settings.live, settings.seed));
+        let service = Arc::new(Service::new(front_end, &settings));
         let runtime = Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()
@@ -119,10 +126,12 @@ impl Simulator {
         let serve = |address| Server::start(address, Some(tls.clone()), service.clone());
         let main = serve(settings.listen)?;
         let lots = settings.lots_listen.map(serve).transpose()?;
+        let registry = settings.registry_listen.map(serve).transpose()?;
         let inner = Arc::new(Inner {
             service,
             main,
             lots,
+            registry,
         });
         let control = Server::start(
             settings.control,
@@ -155,6 +164,31 @@ impl Simulator {
             .as_ref()
             .unwrap_or(&self.inner.main)
             .address()
+    }
+
+    /// Where assisted persons are looked up: a listener of their own if the settings gave one.
+    pub fn registry_address(&self) -> SocketAddr {
+        self.inner
+            .registry
+            .as_ref()
+            .unwrap_or(&self.inner.main)
+            .address()
+    }
+
+    /// Every look-up that reached the registry's rules, in order.
+    pub fn look_ups(&self) -> Vec<LookUp> {
+        self.inner.service.state().registry.look_ups().to_vec()
+    }
+
+    /// An assisted person as the registry holds them.
+    pub fn assisted(&self, tax_code: &str) -> Option<Assisted> {
+        self.inner.service.state().registry.find(tax_code).cloned()
+    }
+
+    /// Changes what the registry holds: moves a person to another doctor, gives them a new card,
+    /// takes them out of it.
+    pub fn change_registry<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+        change(&mut self.inner.service.state().registry)
     }
 
     /// Where the control port listens.

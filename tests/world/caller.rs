@@ -1,6 +1,7 @@
 //! A caller of the gateway: its certificate, its tokens, and its own record of what it was told.
 
 mod about;
+mod lookups;
 
 use std::io;
 use std::net::SocketAddr;

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use policies::rules::knobs::END_OF_POLICY;
 use serde_json::{Value, json};
 
 /// Dotted keys and their values. A JSON scalar, or a list of them, is TOML as it stands.
@@ -21,8 +22,8 @@ pub(super) struct Settings {
 
 impl Settings {
     /// A gateway over the certificates in `certs`, its state in `store`, the SAC's services at these
-    /// addresses.
-    pub(super) fn new(certs: &Path, store: &Path, sac: (SocketAddr, SocketAddr)) -> Settings {
+    /// addresses: prescriptions, lots, registry.
+    pub(super) fn new(certs: &Path, store: &Path, sac: [SocketAddr; 3]) -> Settings {
         let file = |name: &str| json!(certs.join(name));
         let config = [
             ("listen.address", json!("127.0.0.1:0")),
@@ -34,8 +35,12 @@ impl Settings {
             ("store.directory", json!(store)),
             ("store.key_file", file("store.key")),
             ("callers.file", file("callers.toml")),
-            ("sac.prescriptions_url", json!(format!("https://{}", sac.0))),
-            ("sac.lots_url", json!(format!("https://{}", sac.1))),
+            (
+                "sac.prescriptions_url",
+                json!(format!("https://{}", sac[0])),
+            ),
+            ("sac.lots_url", json!(format!("https://{}", sac[1]))),
+            ("sac.registry_url", json!(format!("https://{}", sac[2]))),
             ("sac.trust_file", file("sac-ca.pem")),
             ("sac.certificate_file", file("region.pem")),
             ("sac.key_file", file("region.key")),
@@ -44,7 +49,7 @@ impl Settings {
             ("sac.sanitel_certificate_file", file("sanitel.pem")),
             ("sac.pin_code_file", file("pin-code")),
             ("sac.region", json!("130")),
-            ("policies.file", json!("policy.toml")),
+            ("policies.directory", json!("policies")),
         ];
         Settings {
             config: keys(config),
@@ -62,9 +67,16 @@ impl Settings {
         self.policy.insert(key.to_owned(), value);
     }
 
+    /// The SAC's policy file, whole.
+    pub(super) fn policy_text(&self) -> String {
+        render(&self.policy) + END_OF_POLICY + "\n"
+    }
+
     /// Writes both files into `directory` and returns the path of the configuration.
     pub(super) fn write(&self, directory: &Path) -> io::Result<PathBuf> {
-        fs::write(directory.join("policy.toml"), render(&self.policy))?;
+        let policies = directory.join("policies");
+        fs::create_dir_all(&policies)?;
+        fs::write(policies.join("sac.toml"), self.policy_text())?;
         let config = directory.join("argine.toml");
         fs::write(&config, render(&self.config))?;
         Ok(config)
@@ -94,6 +106,13 @@ fn policy() -> Keys {
         ("prescriptions.gate.open_for_max", json!("400ms")),
         ("prescriptions.gate.ramp", json!("300ms")),
         ("prescriptions.delivery.retry_floor_per_second", json!(200)),
+        ("registry.answer_within", json!("1s")),
+        ("registry.calls.read_within", json!("2s")),
+        ("registry.gate.slow_after", json!("1500ms")),
+        ("registry.gate.window", json!("2s")),
+        ("registry.gate.open_for", json!("100ms")),
+        ("registry.gate.open_for_max", json!("400ms")),
+        ("registry.gate.ramp", json!("300ms")),
         ("lots.request_within", json!("2s")),
         ("lots.retry_after", json!(["50ms", "200ms"])),
     ])

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::upstreams::sac::registry::population::Population;
 use crate::upstreams::sac::settings::Live;
 
 /// What is special about a world.
@@ -10,6 +11,7 @@ pub struct Setup {
     pub(super) config: Vec<(&'static str, serde_json::Value)>,
     pub(super) policy: Vec<(&'static str, serde_json::Value)>,
     pub(super) live: Option<Live>,
+    pub(super) population: Option<Population>,
     pub(super) store: Option<PathBuf>,
 }
 
@@ -40,10 +42,24 @@ impl Setup {
         .policy("prescriptions.watch.horizon", "2s")
     }
 
+    /// Lets what is known of a person be fresh for a tenth of a second instead of minutes.
+    #[must_use]
+    pub fn soon_stale(self) -> Setup {
+        self.policy("registry.freshness.fresh_for", "100ms")
+            .policy("registry.freshness.negative_for", "100ms")
+    }
+
     /// Starts the simulator with these manners.
     #[must_use]
     pub fn sac(mut self, live: Live) -> Setup {
         self.live = Some(live);
+        self
+    }
+
+    /// Lets the registry know so many persons, on the lists of so many doctors.
+    #[must_use]
+    pub fn population(mut self, persons: usize, doctors: usize) -> Setup {
+        self.population = Some(Population { persons, doctors });
         self
     }
 

@@ -124,6 +124,11 @@ impl Day {
             .map_err(|_| Invalid::DayShape)
     }
 
+    /// The day that it is in Italy at an instant.
+    pub(crate) fn in_rome(at: jiff::Timestamp) -> Self {
+        Day(at.to_zoned(rome()).date())
+    }
+
     /// `yyyy-mm-dd`, also on the wire.
     pub fn to_wire(self) -> String {
         self.0.to_string()

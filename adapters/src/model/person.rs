@@ -134,6 +134,11 @@ impl Period {
         to.is_none_or(|to| from <= to)
             .then_some(Period { from, to })
     }
+
+    /// Whether `day` is one of them.
+    pub fn holds_on(self, day: Day) -> bool {
+        self.from <= day && self.to.is_none_or(|to| day <= to)
+    }
 }
 
 /// At most [`EXEMPTIONS_MAX`] of them.
@@ -378,7 +383,9 @@ pub(crate) mod tests {
     #[test]
     fn periods_run_forwards_and_exemptions_are_counted() {
         assert!(Period::new(day("2020-01-02"), Some(day("2020-01-01"))).is_none());
-        assert!(Period::new(day("2020-01-01"), Some(day("2020-01-01"))).is_some());
+        let one_day = Period::new(day("2020-01-01"), Some(day("2020-01-01"))).unwrap();
+        let held = ["2019-12-31", "2020-01-01", "2020-01-02"].map(|on| one_day.holds_on(day(on)));
+        assert_eq!(held, [false, true, false]);
         let one = person().exemptions.0.remove(0);
         assert!(Exemptions::new(vec![one.clone(); EXEMPTIONS_MAX]).is_some());
         assert!(Exemptions::new(vec![one; EXEMPTIONS_MAX + 1]).is_none());

@@ -11,9 +11,7 @@
 use std::time::Duration;
 
 use policies::failure::{Code, Failure, Fault, Opaque, Outcome, Retry, Stops};
-use policies::operation::OpName;
 
-use super::operations::LOTTO;
 use super::receipt::{NOTICES_MAX, Notice};
 use super::receipts::{Problem, Verdict, Weight};
 use super::soap::read::{self, Body, Element, Garbage};
@@ -57,11 +55,20 @@ fn own_certificate(outcome: Outcome) -> Failure {
     }
 }
 
+/// Who is refused when a call is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InNameOf {
+    /// The doctor whose assertion goes with it.
+    Doctor,
+    /// The region: no assertion goes with it.
+    Region,
+}
+
 /// The message in the body of `reply`, or what the reply is instead.
 ///
 /// 503 counts as unknown like 502 and 504: it may come from a balancer whose backend went on, and we
 /// only see it once the request was written.
-pub(super) fn message(op: OpName, reply: &Reply) -> Result<Element, Failure> {
+pub(super) fn message(name: InNameOf, reply: &Reply) -> Result<Element, Failure> {
     match reply.status {
         429 => return Err(unavailable(Outcome::NotDone, reply.retry_after)),
         502..=504 => return Err(unavailable(Outcome::Unknown, reply.retry_after)),
@@ -72,8 +79,8 @@ pub(super) fn message(op: OpName, reply: &Reply) -> Result<Element, Failure> {
         false => Err(Garbage::Charset),
     };
     match body {
-        Ok(Body::Fault(fault)) => Err(soap_fault(op, reply.status, &fault)),
-        _ if matches!(reply.status, 401 | 403) => Err(refused_authority(op)),
+        Ok(Body::Fault(fault)) => Err(soap_fault(name, reply.status, &fault)),
+        _ if matches!(reply.status, 401 | 403) => Err(refused_authority(name)),
         Ok(Body::Message(message)) if reply.status == 200 => Ok(message),
         _ if reply.status >= 500 => Err(unavailable(Outcome::Unknown, reply.retry_after)),
         Ok(Body::Message(_)) => Err(garbage(Garbage::Envelope)),
@@ -98,17 +105,17 @@ fn is_charset_utf8(content_type: Option<&str>) -> bool {
 /// Only a fault that is documented to come before any processing says that nothing was done. Its
 /// words are compared whole: "codice autenticazione" is what the SAC makes *while* it registers, and
 /// a front end names schema rules also for an answer that it finds wrong.
-fn soap_fault(op: OpName, status: u16, fault: &read::Fault) -> Failure {
+fn soap_fault(name: InNameOf, status: u16, fault: &read::Fault) -> Failure {
     let said = fault.string.trim();
     let is_ours = matches!(fault.code.as_str(), "Client" | "Sender");
     // The schema validator of the front end names its rules "cvc-…".
     let is_schema = said.contains("cvc-") && !said.contains(RECEIPT_NAMESPACES);
     if AUTHORITY_FAULTS.contains(&said) || SECURITY_FAULTS.contains(&fault.code.as_str()) {
-        refused_authority(op)
+        refused_authority(name)
     } else if is_ours && is_schema {
         refused_schema()
     } else if is_ours && matches!(status, 401 | 403) {
-        refused_authority(op)
+        refused_authority(name)
     } else {
         unavailable(Outcome::Unknown, None)
     }
@@ -140,10 +147,10 @@ fn refused_schema() -> Failure {
     Failure::gateway(Code::SchemaRefused, Outcome::NotDone, Retry::No)
 }
 
-/// Repeating it may revoke the user, so that nothing of this identity goes on. A lot is asked for in
-/// the region's own name: there it is our certificate that was refused.
-fn refused_authority(op: OpName) -> Failure {
-    if op == LOTTO {
+/// Repeating it may revoke the user, so that nothing of this identity goes on. Where the region asks
+/// in its own name, it is our certificate that was refused.
+fn refused_authority(name: InNameOf) -> Failure {
+    if name == InNameOf::Region {
         return own_certificate(Outcome::NotDone);
     }
     Failure {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use policies::operation::{LaneName, Late, OpName, Operation, Resend, Strategy};
 
+use super::registry::{RICERCA_SERVICE, TESSERA_SERVICE};
 use super::settings::AuthnAgeMax;
 
 /// The lane of everything about one prescription.
@@ -164,6 +165,8 @@ impl Service {
             ANNULLA => Some(&ANNULLA_SERVICE),
             INTERROGA => Some(&INTERROGA_SERVICE),
             LOTTO => Some(&LOTTO_SERVICE),
+            RICERCA => Some(&RICERCA_SERVICE),
+            TESSERA => Some(&TESSERA_SERVICE),
             _ => None,
         }
     }

@@ -115,7 +115,7 @@ pub(super) struct Lotto {
 }
 
 /// A message whose children are fields of one namespace, each at most once.
-struct Fields<'a>(&'a Element);
+pub(super) struct Fields<'a>(&'a Element);
 
 impl<'a> Fields<'a> {
     fn of(element: &'a Element) -> Result<Self, Garbage> {
@@ -137,8 +137,13 @@ impl<'a> Fields<'a> {
         self.0.children.iter().find(|child| child.name == name)
     }
 
+    /// A group of fields in the same namespace.
+    pub(super) fn group(&self, name: &str) -> Result<Option<Fields<'a>>, Garbage> {
+        self.child(name).map(Fields::of).transpose()
+    }
+
     /// A scalar; an empty one counts as absent.
-    fn text(&self, name: &str) -> Result<Option<&'a str>, Garbage> {
+    pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, Garbage> {
         let Some(child) = self.child(name) else {
             return Ok(None);
         };
@@ -146,7 +151,7 @@ impl<'a> Fields<'a> {
         Ok((!text.is_empty()).then_some(text))
     }
 
-    fn owned(&self, name: &str) -> Result<Option<String>, Garbage> {
+    pub(super) fn owned(&self, name: &str) -> Result<Option<String>, Garbage> {
         Ok(self.text(name)?.map(str::to_owned))
     }
 
@@ -161,7 +166,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The items of a list, all of one name in the namespace of the common types.
-    fn list(&self, list: &str, item: &str) -> Result<Vec<Fields<'a>>, Garbage> {
+    pub(super) fn list(&self, list: &str, item: &str) -> Result<Vec<Fields<'a>>, Garbage> {
         let Some(list) = self.child(list) else {
             return Ok(Vec::new());
         };
@@ -188,14 +193,15 @@ impl<'a> Fields<'a> {
 }
 
 /// The fields of the receipt of `service`.
-fn fields<'a>(service: &Service, message: &'a Element) -> Result<Fields<'a>, Garbage> {
+pub(super) fn fields<'a>(service: &Service, message: &'a Element) -> Result<Fields<'a>, Garbage> {
     if !message.is(service.receipt, service.receipt_name) {
         return Err(Garbage::Receipt);
     }
     Fields::of(message)
 }
 
-fn verdict(fields: &Fields<'_>, code: &str) -> Result<Verdict, Garbage> {
+/// What the receipt says, its outcome being in the field `code`.
+pub(super) fn verdict(fields: &Fields<'_>, code: &str) -> Result<Verdict, Garbage> {
     let mut problems = Vec::new();
     for error in fields.list("ElencoErroriRicette", "ErroreRicetta")? {
         let code = error.digits("codEsito", 4)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use std::{fmt, fs};
 
 use aws_lc_rs::signature::RsaKeyPair;
+use engine::live::Live;
 use policies::time::Timestamp;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -238,7 +239,7 @@ impl Sac {
                 signer: Signer::new(region.clone(), key, &certificate),
                 region,
                 lot_kind,
-                authn_age_max: settings.authn_age_max,
+                authn_age_max: Live::new(settings.authn_age_max),
                 relations: settings.relations.clone(),
                 sanitel,
                 pin_code,

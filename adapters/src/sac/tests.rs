@@ -1,5 +1,7 @@
 //! The adapter as the engine sees it: from a stored request over real TLS to a fact or a failure.
 
+mod lookups;
+
 use std::path::Path;
 
 use engine::ports::Fact;
@@ -8,6 +10,7 @@ use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use super::*;
 use crate::client::tests::{Parties, Plays, http, serve};
 use crate::model::tests::{DRUG, full};
+use lookups::look_up;
 
 const NRE: &str = "1300A4019294901";
 
@@ -135,10 +138,10 @@ async fn each_operation_reaches_its_own_service() {
     let (address, mut received, _tasks) = serve(&parties, xml("<r xmlns=\"urn:r\"/>")).await;
     let sac = Sac::open(&settings(&parties, address.port())).unwrap();
     for operation in OPERATIONS {
-        let request = if operation.op == LOTTO {
-            empty()
-        } else {
-            request()
+        let request = match operation.op {
+            LOTTO => empty(),
+            RICERCA | TESSERA => look_up(operation.op, "practice"),
+            _ => request(),
         };
         let failure = sac.call(operation.op, &request, LONG).await.unwrap_err();
         assert_eq!(failure.code, Code::UpstreamGarbage);
@@ -281,6 +284,7 @@ fn every_problem_with_the_settings_is_listed() {
     let bad = Settings {
         prescriptions_url: "http://sac.example".to_owned(),
         lots_url: "https://sac.example/path".to_owned(),
+        registry_url: "https://".to_owned(),
         trust_file: parties.file("absent"),
         signing_key_file: parties.file("other.key"),
         sanitel_certificate_file: parties.file("ours.pem"),
@@ -301,7 +305,7 @@ fn every_problem_with_the_settings_is_listed() {
         "{error}"
     );
     let problems = error.0;
-    assert_eq!(problems.len(), 8, "{problems:?}");
+    assert_eq!(problems.len(), 9, "{problems:?}");
     for listed in [
         matches!(
             problems[0],
@@ -310,12 +314,18 @@ fn every_problem_with_the_settings_is_listed() {
             }
         ),
         matches!(problems[1], Problem::Url { key: "lots_url" }),
-        matches!(problems[2], Problem::Region(_)),
-        matches!(problems[3], Problem::LotKind),
-        matches!(problems[4], Problem::Client(_)),
-        matches!(problems[5], Problem::SigningPair),
-        matches!(problems[6], Problem::Sanitel(SanitelError::NotRsa(_))),
-        matches!(problems[7], Problem::Pin),
+        matches!(
+            problems[2],
+            Problem::Url {
+                key: "registry_url"
+            }
+        ),
+        matches!(problems[3], Problem::Region(_)),
+        matches!(problems[4], Problem::LotKind),
+        matches!(problems[5], Problem::Client(_)),
+        matches!(problems[6], Problem::SigningPair),
+        matches!(problems[7], Problem::Sanitel(SanitelError::NotRsa(_))),
+        matches!(problems[8], Problem::Pin),
     ] {
         assert!(listed, "{problems:?}");
     }
@@ -330,17 +340,23 @@ async fn an_authentication_serves_each_operation_until_its_own_age() {
     let (address, mut received, _tasks) = serve(&parties, xml("<r xmlns=\"urn:r\"/>")).await;
     let sac = Sac::open(&settings(&parties, address.port())).unwrap();
     let allowed_at = [
-        (INVIO, [true, false, false, false]),
-        (ANNULLA, [true, true, false, false]),
-        (VISUALIZZA, [true, true, true, false]),
-        (INTERROGA, [true, true, true, false]),
+        (INVIO, [true, false, false, false, false]),
+        (ANNULLA, [true, true, false, false, false]),
+        (VISUALIZZA, [true, true, true, false, false]),
+        (INTERROGA, [true, true, true, false, false]),
+        (RICERCA, [true, true, true, true, false]),
+        (TESSERA, [true, true, true, true, false]),
     ];
     for (op, allowed) in allowed_at {
         for (days, allowed) in (0..).zip(allowed) {
             let age = DAY * days + Duration::from_secs(60);
+            let request = match op {
+                RICERCA | TESSERA => look_up(op, "practice"),
+                _ => request(),
+            };
             let request = Request {
                 authority: aged("PROVAX00X00X000Y", age),
-                ..request()
+                ..request
             };
             let failure = sac.call(op, &request, LONG).await.unwrap_err();
             if allowed {

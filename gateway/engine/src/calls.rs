@@ -16,6 +16,7 @@ use policies::time::Timestamp;
 
 use crate::door::GateView;
 use crate::gate::{Gate, Permit};
+use crate::live::Live;
 use crate::ports::{Answer, Clock, Request, Rng, Signals, Upstream};
 use crate::slots::{Slot, Slots};
 use crate::stop::Stop;
@@ -27,7 +28,7 @@ pub struct Calls {
     gates: BTreeMap<OpName, (Operation, Arc<Gate>)>,
     slots: Arc<Slots>,
     retries: Mutex<RetryBudget>,
-    slow_after: Duration,
+    slow_after: Live<Duration>,
     clock: Arc<dyn Clock>,
     signals: Arc<dyn Signals>,
     stop: Stop,
@@ -47,10 +48,7 @@ impl Calls {
         let gates = operations
             .iter()
             .map(|row| {
-                let passing = Passing {
-                    calls_max: rules.calls.calls_max,
-                    call_within: call_within(row, &rules.calls),
-                };
+                let passing = passing(row, &rules.calls);
                 let (clock, rng) = (Arc::clone(&clock), Arc::clone(&rng));
                 let gate = Gate::new(&rules.gate, passing, rules.mode, clock, rng);
                 (row.op, (*row, Arc::new(gate)))
@@ -64,7 +62,7 @@ impl Calls {
                 rules.retry_share,
                 rules.retry_floor_per_second,
             )),
-            slow_after: rules.gate.slow_after,
+            slow_after: Live::new(rules.gate.slow_after),
             clock,
             signals,
             stop,
@@ -122,10 +120,25 @@ impl Calls {
         gate.map_or(Mode::Auto, |(_, gate)| gate.view().mode)
     }
 
+    /// Goes by other rules from now on, one gate after the other. What gates, room and budget have seen,
+    /// said and let in stays; what is under way goes on as it began.
+    pub fn adopt(&self, rules: &LaneRules) {
+        if rules.mode != self.mode() {
+            warn_of(rules.mode);
+        }
+        self.slow_after.replace(Arc::new(rules.gate.slow_after));
+        self.slots.adopt(&rules.calls);
+        self.retries()
+            .adopt(rules.retry_share, rules.retry_floor_per_second);
+        for (row, gate) in self.gates.values() {
+            gate.adopt(&rules.gate, passing(row, &rules.calls), rules.mode);
+        }
+    }
+
     /// Overrules every gate of the lane, or lets them decide again. What is under way goes on; what
     /// has leave and has not begun asks again.
     pub fn set_mode(&self, mode: Mode) {
-        tracing::warn!(mode = mode.as_str(), "the mode of a lane was set");
+        warn_of(mode);
         self.gates
             .values()
             .for_each(|(_, gate)| gate.set_mode(mode));
@@ -194,7 +207,7 @@ impl Calls {
                 _ => failure.stops == Stops::Nothing,
             },
         };
-        is_answered.then_some(if took > self.slow_after {
+        is_answered.then_some(if took > *self.slow_after.load() {
             Load::Strained
         } else {
             Load::Borne
@@ -236,6 +249,17 @@ impl Calls {
     fn known(&self, op: OpName) -> &(Operation, Arc<Gate>) {
         let known = self.gates.get(&op);
         known.expect("a lane calls only operations of its table")
+    }
+}
+
+fn warn_of(mode: Mode) {
+    tracing::warn!(mode = mode.as_str(), "the mode of a lane was set");
+}
+
+fn passing(row: &Operation, rules: &CallRules) -> Passing {
+    Passing {
+        calls_max: rules.calls_max,
+        call_within: call_within(row, rules),
     }
 }
 

@@ -67,13 +67,23 @@ impl Gate {
         }
     }
 
+    /// Goes by other rules from now on, and keeps what it has seen and said.
+    pub(crate) fn adopt(&self, rules: &GateRules, passing: Passing, mode: Mode) {
+        self.change(|breaker, now| breaker.adopt(rules.clone(), passing, mode, now));
+    }
+
     /// Overrules it, or lets it decide again. Whether an upstream that was left alone on purpose was up
     /// meanwhile nobody saw: it counts as recovered from then on.
     pub fn set_mode(&self, mode: Mode) {
+        self.change(|breaker, now| breaker.set_mode(mode, now));
+    }
+
+    /// What an operator changes, who may let calls pass again by it.
+    fn change(&self, change: impl FnOnce(&mut Breaker, Timestamp)) {
         let now = self.clock.now();
         let mut breaker = self.breaker();
         let was_passing = breaker.view(now).is_passing();
-        breaker.set_mode(mode, now);
+        change(&mut breaker, now);
         if !was_passing && breaker.view(now).is_passing() {
             self.recovered_at.store(now.0, Ordering::Relaxed);
         }

@@ -9,6 +9,7 @@ pub mod lane;
 
 pub mod attempt;
 mod authority;
+mod cache;
 pub mod calls;
 pub mod core;
 pub mod delivery;

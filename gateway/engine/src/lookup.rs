@@ -10,6 +10,7 @@ use bytes::Bytes;
 use policies::failure::{Code, Failure, Opaque};
 use policies::operation::OpName;
 use policies::time::Timestamp;
+use zeroize::Zeroizing;
 
 /// A keyed digest.
 pub type Digest = [u8; 16];
@@ -175,4 +176,10 @@ impl fmt::Debug for Shelved {
             .field("fetched_at", &self.fetched_at)
             .finish_non_exhaustive()
     }
+}
+
+/// A body whose bytes are overwritten when the last who holds it lets go: what is kept, answers in
+/// flight and the shelf's queue share one.
+pub fn body(bytes: Vec<u8>) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(bytes))
 }

@@ -27,6 +27,11 @@ impl Slots {
         }
     }
 
+    /// Goes by other rules from now on; what is under way ends in its own time.
+    pub(crate) fn adopt(&self, rules: &CallRules) {
+        self.room().adopt(rules);
+    }
+
     /// Room for one call now, if there is some.
     pub(crate) fn try_take(self: &Arc<Self>, turn: Turn) -> Option<Slot> {
         let begun = self.room().try_begin(turn, self.clock.now());

@@ -1,5 +1,6 @@
 //! What a write-behind lane promises, against an upstream that misbehaves on cue.
 
+mod adoption;
 mod cancels;
 mod desk;
 mod gates;

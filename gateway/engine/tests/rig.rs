@@ -255,6 +255,12 @@ impl Rig {
         }
     }
 
+    /// Puts `rules` in force: for gates and calls, for delivery, and for writes that come from now on.
+    pub(crate) fn adopt(&self, rules: &Arc<WriteBehindRules>) {
+        self.calls.adopt(&rules.lane());
+        self.door.rules.replace(Arc::clone(rules));
+    }
+
     pub(crate) fn write(key: &str) -> Write {
         let matter = Matter::New {
             payload: Opaque(key.as_bytes().to_vec()),

@@ -1,20 +1,21 @@
-//! The lanes of the gateway: one tokio task each for requests, delivery and numbers.
+//! The lanes of the gateway: one tokio task each for requests, delivery, numbers and look-ups.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use adapters::sac::{INVIO, LOTS, LOTTO, OPERATIONS, PRESCRIPTIONS, Sac};
+use adapters::sac::{INVIO, LOTS, LOTTO, OPERATIONS, PRESCRIPTIONS, REGISTRY, Sac};
 use engine::calls::Calls;
 use engine::core::{Core, Traffic};
 use engine::delivery::Delivery;
+use engine::lane::read_through::{self, ReadCore, Reader};
 use engine::lane::write_behind::{self, Door};
 use engine::live::Live;
 use engine::lots::Lots;
 use engine::numbers::Numbers;
-use engine::ports::{Clock, Rng, Store, Unwatched};
+use engine::ports::{Clock, Rng, Shelf, Store, Unwatched};
 use engine::stop::{Stop, StopSwitch};
 use policies::operation::{LaneName, Operation};
-use policies::rules::{LaneRules, LotRules, WriteBehindRules};
+use policies::rules::{LaneRules, LotRules, RegistryRules, WriteBehindRules};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -32,12 +33,15 @@ const LET_GO_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Lanes {
     /// The way into `sac.prescriptions`.
     pub(super) prescriptions: Door,
+    /// The way into `sac.registry`.
+    pub(super) persons: Reader,
     /// The calls of each lane.
-    pub(super) calls: Vec<Arc<Calls>>,
+    pub(super) calls: [Arc<Calls>; 3],
     /// The policy in force, for the edge to load.
     pub(super) policy: Live<Policy>,
     rules: Live<WriteBehindRules>,
     lot_rules: Live<LotRules>,
+    registry_rules: Live<RegistryRules>,
     /// One generation is put in force at a time.
     adopting: Mutex<()>,
     sac: Arc<Sac>,
@@ -58,6 +62,7 @@ impl Lanes {
     /// Opens every lane, and waits a while for the first numbers.
     pub(super) async fn start(
         store: Arc<dyn Store>,
+        shelf: Arc<dyn Shelf>,
         sac: Arc<Sac>,
         policy: Policy,
         clock: &Arc<dyn Clock>,
@@ -68,11 +73,21 @@ impl Lanes {
         let lanes = [
             (PRESCRIPTIONS, policy.prescriptions_lane()),
             (LOTS, policy.lots_lane()),
+            (REGISTRY, policy.registry_lane()),
         ];
-        let [prescriptions_calls, lots_calls] =
+        let [prescriptions_calls, lots_calls, registry_calls] =
             lanes.map(|(lane, rules)| Arc::new(calls(lane, &sac, &rules, clock, &rng, &stop)));
         let rules = Live::from(Arc::clone(&policy.prescriptions));
         let lot_rules = Live::from(Arc::clone(&policy.lots));
+        let registry_rules = Live::from(Arc::clone(&policy.registry));
+        let (persons, look_ups) = read_through::open(ReadCore {
+            lane: REGISTRY,
+            calls: Arc::clone(&registry_calls),
+            shelf,
+            clock: Arc::clone(clock),
+            rules: registry_rules.clone(),
+            stop: stop.clone(),
+        });
         let numbers = Arc::new(Numbers::default());
         let lots = Lots {
             numbers: Arc::clone(&numbers),
@@ -101,6 +116,7 @@ impl Lanes {
         let mut tasks = JoinSet::new();
         tasks.spawn(watched(lots.run(), alarm.clone()));
         tasks.spawn(watched(lane.run(), alarm.clone()));
+        tasks.spawn(watched(look_ups.run(), alarm.clone()));
         tasks.spawn(watched(Delivery::new(core).run(), alarm.clone()));
         // Waited for and not done here: a lot asked for in vain is a lot lost.
         if tokio::time::timeout(FIRST_NUMBERS_WITHIN, numbers.some())
@@ -111,12 +127,14 @@ impl Lanes {
         }
         Lanes {
             prescriptions,
+            persons,
             policy: Live::new(policy),
             rules,
             lot_rules,
+            registry_rules,
             adopting: Mutex::new(()),
             sac,
-            calls: vec![prescriptions_calls, lots_calls],
+            calls: [prescriptions_calls, lots_calls, registry_calls],
             switch,
             tasks,
         }
@@ -126,8 +144,14 @@ impl Lanes {
     /// what is on disk, and for every gate. What is under way goes on by the policy it began under.
     pub(super) fn adopt(&self, policy: &Arc<Policy>) {
         let _one_at_a_time = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
+        let [prescriptions, lots, registry] = &self.calls;
+        prescriptions.adopt(&policy.prescriptions_lane());
+        lots.adopt(&policy.lots_lane());
+        registry.adopt(&policy.registry_lane());
+        self.sac.adopt(policy.authn_age_max());
         self.rules.replace(Arc::clone(&policy.prescriptions));
         self.lot_rules.replace(Arc::clone(&policy.lots));
+        self.registry_rules.replace(Arc::clone(&policy.registry));
         self.policy.replace(Arc::clone(policy));
         tracing::info!(policy.number, "a policy was put in force");
     }
@@ -159,7 +183,7 @@ impl Lanes {
 }
 
 /// Raises the alarm if `task` panics: a gateway without one of its lanes must not go on serving.
-async fn watched(task: impl Future<Output = ()>, alarm: watch::Sender<Option<Fatal>>) {
+pub(super) async fn watched(task: impl Future<Output = ()>, alarm: watch::Sender<Option<Fatal>>) {
     struct Watch(watch::Sender<Option<Fatal>>);
     impl Drop for Watch {
         fn drop(&mut self) {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use adapters::model::Relations;
-use adapters::sac::{AuthnAgeMax, Settings};
+use adapters::sac::Settings;
 use policies::rules::SacRules;
 
 use super::section::Section;
+use crate::policy::authn_age_max;
 
 /// Addresses and files of the SAC's adapter, which checks what is in them when it is opened.
 #[derive(Debug, Clone)]
@@ -39,7 +40,6 @@ impl SacFiles {
     /// What the adapter is opened with: how large a lot to ask for and how old an authentication may
     /// be are matters of policy; `relations` come from the key of the store.
     pub fn settings(&self, rules: &SacRules, relations: Relations) -> Settings {
-        let ages = rules.prescriptions.authn_age_max;
         Settings {
             prescriptions_url: self.prescriptions_url.clone(),
             lots_url: self.lots_url.clone(),
@@ -53,12 +53,7 @@ impl SacFiles {
             pin_code_file: self.pin_code_file.clone(),
             region: self.region.clone(),
             lot_kind: rules.lots.kind,
-            authn_age_max: AuthnAgeMax {
-                send: ages.send,
-                annul: ages.annul,
-                read: ages.read,
-                registry: rules.registry.authn_age_max,
-            },
+            authn_age_max: authn_age_max(&rules.prescriptions, &rules.registry),
             relations,
         }
     }

@@ -157,18 +157,10 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A path that need not be set, and names a file where it is.
-    pub(super) fn file_if_set(&mut self, key: &str) -> Option<PathBuf> {
-        if self.text(key).is_empty() {
-            return None;
-        }
-        self.file(key, |path| {
-            if path.is_file() {
-                Ok(())
-            } else {
-                Err("must name a file".to_owned())
-            }
-        })
+    /// A path that need not be set; whether something is there is not looked at.
+    pub(super) fn path_if_set(&mut self, key: &str) -> Option<PathBuf> {
+        let text = self.text(key);
+        (!text.is_empty()).then(|| self.layers.resolve(&text))
     }
 }
 

@@ -155,8 +155,10 @@ codes! {
     PRESCRIBER_AUTHN_MISSING = 403 "prescriber-authn-missing" Caller NotDone Never,
         "The token does not say which prescriber authenticated",
         "Il token non indica quale medico si è autenticato",
-        "A write needs the claim prescriber_authn {subject, class_ref, instant, locality}.",
-        "Per scrivere serve il claim prescriber_authn {subject, class_ref, instant, locality}.";
+        "A practice writes and looks up with the claim prescriber_authn {subject, class_ref, instant, \
+         locality}.",
+        "Per scrivere e per cercare serve il claim prescriber_authn {subject, class_ref, instant, \
+         locality}.";
     PRESCRIBER_AUTHN_INVALID = 403 "prescriber-authn-invalid" Caller NotDone Never,
         "The authentication of the prescriber cannot be used",
         "L'autenticazione del medico non è utilizzabile",
@@ -167,6 +169,11 @@ codes! {
         "La ricetta non è del medico autenticato",
         "The prescriber, or the substitute where there is one, must be the authenticated subject.",
         "Il medico titolare, o il sostituto se c'è, deve essere il soggetto autenticato.";
+    LOOKUP_DENIED = 403 "lookup-denied" Caller NotDone Never,
+        "The SAC does not show this person to this caller",
+        "Il SAC non consente a questo chiamante di vedere l'assistito",
+        "The SAC's notices say why. What was known here is not shown either.",
+        "I messaggi del SAC dicono perché. Non viene mostrato neppure quanto era già noto.";
     KEY_MISSING = 400 "idempotency-key-missing" Caller NotDone Never,
         "The request carries no Idempotency-Key", "La richiesta non contiene Idempotency-Key",
         "Send a new key with each new write, and the same key when repeating it.",
@@ -203,11 +210,22 @@ codes! {
         "Non esiste una ricetta di questa organizzazione con questo id",
         "Use the id of the Location header. Other organisations' prescriptions are not shown.",
         "Usare l'id dell'intestazione Location. Le ricette di altri non sono visibili.";
+    PERSON_NOT_FOUND = 404 "person-not-found" Caller NotDone Never,
+        "The SAC knows no such person", "L'assistito non risulta al SAC",
+        "Check the code with the person. A new entry may take some days to reach the SAC.",
+        "Verificare il codice con la persona. Una nuova iscrizione può arrivare al SAC dopo giorni.";
+    CARD_NOT_FOUND = 404 "card-not-found" Caller NotDone Never,
+        "The SAC knows no such person or card", "La persona o la tessera non risulta al SAC",
+        "Check both numbers on the card.", "Verificare entrambi i numeri sulla tessera.";
     REMINDER_NOT_AVAILABLE = 404 "reminder-not-available" Upstream NotDone Never,
         "The SAC sent no reminder for this prescription",
         "Il SAC non ha inviato il promemoria di questa ricetta",
         "The prescription is registered; print its reminder from the national portal.",
         "La ricetta è registrata; stampare il promemoria dal portale nazionale.";
+    NO_SUCH_TOGGLE = 404 "no-such-toggle" Caller NotDone Never,
+        "There is no such toggle", "Non esiste un toggle per questo valore",
+        "Nothing was changed. The toggles in force are listed by GET /ops/v1/toggles.",
+        "Nulla è cambiato. I toggle in vigore sono elencati da GET /ops/v1/toggles.";
     METHOD_NOT_ALLOWED = 405 "method-not-allowed" Caller NotDone Never,
         "This address does not know this method", "Questo indirizzo non conosce il metodo",
         "The header Allow names those it knows.", "L'intestazione Allow indica quelli ammessi.";
@@ -292,6 +310,11 @@ codes! {
         "The organisation has made too many requests",
         "L'organizzazione ha superato la quota di richieste",
         "Wait for Retry-After.", "Attendere Retry-After.";
+    LOOKUP_LIMITED = 429 "lookup-limited" Caller NotDone Later(MINUTE),
+        "The caller asks the SAC for too many persons",
+        "Il chiamante cerca troppi assistiti presso il SAC",
+        "Wait for Retry-After. Persons who are known here are shown all the same.",
+        "Attendere Retry-After. Gli assistiti già noti vengono mostrati comunque.";
     INTERNAL = 500 "internal" Gateway Unknown SameKey(SHORTLY),
         "The gateway failed", "Il gateway ha avuto un errore",
         "Report the trace_id. A write may be repeated with the same key.",
@@ -328,6 +351,20 @@ codes! {
         "Prescriptions are switched off here", "L'invio delle ricette è disattivato",
         "Nothing was stored. Use the paper form if the patient cannot wait.",
         "Argine non ha conservato nulla. Se il paziente non può attendere, usare la ricetta rossa.";
+    LOOKUP_UNAVAILABLE = 503 "lookup-unavailable" Upstream NotDone Later(SHORTLY),
+        "The SAC does not answer, and nothing is known that this caller may see",
+        "Il SAC non risponde e non c'è nulla di noto che questo chiamante possa vedere",
+        "Try again after Retry-After. In an emergency a practice may repeat it with break_glass.",
+        "Riprovare dopo Retry-After. In emergenza il medico può ripetere con break_glass.";
+    LOOKUP_DISABLED = 503 "lookup-disabled" Gateway NotDone Later(MINUTE),
+        "Look-ups are switched off here", "La ricerca degli assistiti è disattivata",
+        "Go on with what the person shows: health card and certificates.",
+        "Proseguire con quanto esibisce la persona: tessera sanitaria e attestati.";
+    PURGE_UNFINISHED = 503 "purge-unfinished" Gateway Unknown Later(SHORTLY),
+        "Nobody knows whether everything was forgotten",
+        "Non è certo che tutto sia stato cancellato",
+        "Repeat it until it is answered with 204.",
+        "Ripetere finché la risposta è 204.";
     STOPPING = 503 "stopping" Gateway NotDone Later(SHORTLY),
         "The gateway is restarting", "Il gateway si sta riavviando",
         "Nothing was stored. Try again after Retry-After.",

@@ -8,16 +8,19 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
-use adapters::model::{Access, Indication, Kind, Priority, Recipient, Visit};
+use adapters::model::{
+    Access, CardFault, CardKind, Indication, Kind, Priority, Recipient, Sex, Visit,
+};
 use policies::delivery::Fallback;
 use policies::failure::Code;
 use policies::state::State;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
+use super::persons::{self, Reason};
 use super::prescriptions::{self, about, lookup, reminder};
 use super::respond::ProblemBody;
-use super::{Edge, events, status};
+use super::{Edge, events, ops, status};
 
 /// The resource of the description. It is public to whoever may connect.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -31,7 +34,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         version = "1.0.0",
         description = "Regional gateway to the national electronic prescription system (SAC). A \
             prescription is accepted while the SAC is away, kept safe, and registered when it is \
-            back.",
+            back. An assisted \
+            person who is known is shown meanwhile, with the age of what is known.",
         terms_of_service = "https://argine.local/terms",
         contact(name = "Argine", url = "https://argine.local/contact"),
         license(name = "EUPL-1.2", identifier = "EUPL-1.2"),
@@ -46,14 +50,22 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         lookup::list,
         lookup::search,
         reminder::reminder,
+        persons::search,
+        persons::verify,
         events::of_prescription,
         events::after,
         status::status,
+        ops::policies::policies,
+        ops::toggles::list,
+        ops::toggles::set,
+        ops::toggles::withdraw,
         openapi,
     ),
     tags(
         (name = "prescriptions", description = "Electronic prescriptions."),
+        (name = "assisted-persons", description = "Who is assisted, and by which card."),
         (name = "events", description = "What happened to them."),
+        (name = "operations", description = "What operators see and set."),
         (name = "service", description = "The gateway itself."),
     ),
     security(("mutual_tls" = [], "token" = [])),
@@ -101,8 +113,8 @@ fn document() -> Value {
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": "A JWS signed by the organisation: alg ES256, ES384, PS256 or RS256; \
-                kid; claims iss, aud, iat, exp, jti, organization, profile and, for writes, \
-                prescriber_authn {subject, class_ref, instant, locality}.",
+                kid; claims iss, aud, iat, exp, jti, organization, profile and, for writes and \
+                look-ups of a practice, prescriber_authn {subject, class_ref, instant, locality}.",
         },
     });
     components["headers"] = HEADERS
@@ -124,6 +136,12 @@ fn document() -> Value {
         json!({"type": "string", "format": "binary"});
     for operation in operations(&mut document) {
         complete(operation);
+        if operation["tags"] == json!(["operations"]) {
+            operation.insert(
+                "servers".to_owned(),
+                json!([{"url": OPERATIONS.0, "description": OPERATIONS.1}]),
+            );
+        }
         if let Some(body) = operation.get_mut("requestBody")
             && body["content"]["application/json"]["schema"]["$ref"] == NOTHING
         {
@@ -132,6 +150,12 @@ fn document() -> Value {
     }
     document
 }
+
+/// Where operators are served.
+const OPERATIONS: (&str, &str) = (
+    "https://argine.local/ops/v1",
+    "The region's gateway, for its operators.",
+);
 
 /// The schema of a body that may be left out.
 const NOTHING: &str = "#/components/schemas/Nothing";
@@ -162,6 +186,16 @@ const HEADERS: &[Header] = &[
         short_text,
     ),
     ("Location", "Where the prescription is found.", short_text),
+    (
+        "Age",
+        "Seconds since the SAC gave the answer.",
+        whole_number,
+    ),
+    (
+        "Cache-Status",
+        "How the answer was come by (RFC 9211): `hit`, or `fwd` and why.",
+        short_text,
+    ),
 ];
 
 fn whole_number() -> Value {
@@ -222,6 +256,29 @@ fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("Notice", "kind", vec!["error", "warning", "communication"]),
         ("Status", "state", vec!["serving", "degraded"]),
         ("Gate", "state", vec!["closed", "open", "half-open"]),
+        ("PolicyValue", "takes_effect", vec!["live", "restart"]),
+        ("PolicyChange", "takes_effect", vec!["live", "restart"]),
+        (
+            "BreakGlass",
+            "reason",
+            Reason::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
+        (
+            "AssistedPerson",
+            "sex",
+            Sex::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
+        (
+            "HealthCard",
+            "kind",
+            CardKind::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
+        ("Freshness", "source", vec!["sac"]),
+        (
+            "HealthCard",
+            "reason",
+            CardFault::ALL.iter().map(|word| word.as_str()).collect(),
+        ),
         ("Problem", "fault", vec!["caller", "upstream", "gateway"]),
         (
             "Problem",
@@ -255,6 +312,7 @@ fn complete(operation: &mut Map<String, Value>) {
         .into_iter()
         .flatten()
         .any(|parameter| parameter["name"] == "Idempotency-Key");
+    let is_lookup = operation["tags"][0] == "assisted-persons";
     let needs_token = !operation.contains_key("security");
     let Some(responses) = operation
         .get_mut("responses")
@@ -282,6 +340,8 @@ fn complete(operation: &mut Map<String, Value>) {
     }
     for (status, response) in responses {
         let more: &[&str] = match status.as_str() {
+            "200" if is_lookup => &["Age", "Cache-Status"],
+            "404" if is_lookup => &["Age"],
             "200" if is_write => &["Location"],
             "201" | "202" => &["Location"],
             "401" => &["WWW-Authenticate"],

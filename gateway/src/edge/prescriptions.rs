@@ -2,7 +2,7 @@
 
 pub(crate) mod about;
 mod answer;
-mod headers;
+pub(in crate::edge) mod headers;
 pub(crate) mod lookup;
 mod reading;
 pub(crate) mod reminder;
@@ -133,7 +133,7 @@ fn refused(edge: &Edge, refusal: Refusal) -> Problem {
 }
 
 /// The prescriber authenticated too long ago for anything to be sent under it.
-fn too_old() -> Problem {
+pub(in crate::edge) fn too_old() -> Problem {
     const LOG_IN_AGAIN: Text = Text {
         en: "The prescriber's authentication is too old: authenticate again (SPID, CIE, CNS) and \
              repeat.",

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -39,7 +40,7 @@ pub(crate) struct Problem {
     pub(crate) instance: Option<EntryId>,
     /// Where the prescription stands, where that is the reason.
     pub(crate) state: Option<State>,
-    /// Why it stands there.
+    /// Why it stands there, or why the SAC gave no answer.
     pub(crate) reason: Option<Reason>,
     /// Whose doing it is, where the code leaves more than one possible.
     pub(crate) fault: Option<Fault>,
@@ -49,6 +50,8 @@ pub(crate) struct Problem {
     pub(crate) repeat: Option<Repeat>,
     /// What to do about it, where it can be said better than by the code alone.
     pub(crate) detail: Option<&'static Text>,
+    /// How long ago the upstream said so, where it was not asked again.
+    pub(crate) age: Option<Duration>,
 }
 
 impl fmt::Debug for Problem {
@@ -134,6 +137,7 @@ impl From<&'static Code> for Problem {
             outcome: None,
             repeat: None,
             detail: None,
+            age: None,
         }
     }
 }
@@ -240,7 +244,8 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 32, nullable = false)]
     state: Option<&'a str>,
-    /// Why the prescription stands there, where there is a reason to give.
+    /// Why the prescription stands there, or the upstream gave no answer, where there is a reason to
+    /// give.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 32, nullable = false)]
     reason: Option<&'a str>,
@@ -346,6 +351,9 @@ pub(crate) fn render(problem: &Problem, trace_id: &str, language: Language) -> H
     if let Some(after) = repeat.after() {
         let seconds = after.as_millis().div_ceil(1_000).max(1);
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+    }
+    if let Some(age) = problem.age {
+        response.insert_header((header::AGE, age.as_secs()));
     }
     if let Some(instance) = &instance {
         response.insert_header((header::LOCATION, instance.as_str()));

@@ -1,7 +1,9 @@
-//! Durable state: entries and their events, leases, number ranges.
+//! Durable state: entries and their events, leases, number ranges; and what is known of persons.
 //!
 //! What [`engine::ports::Store`] promises is kept here on disk. [`sqlite`] is the engine of a
-//! single gateway; the tests of the promise take any engine.
+//! single gateway; the tests of the promise take any engine. [`persons`] keeps answers about persons
+//! in a file of its own, always on this node: it may be lost, and the store may not.
 
+pub mod persons;
 pub mod sealing;
 pub mod sqlite;

@@ -38,6 +38,7 @@ const SALT: &[u8] = b"argine store";
 const DERIVED_SALT: &[u8] = b"argine derived";
 
 /// The key of a store, as its file holds it.
+#[derive(Clone)]
 pub struct Key(Zeroizing<[u8; KEY_LEN]>);
 
 /// Why a key file could not be used.
@@ -112,15 +113,21 @@ pub(crate) enum Purpose {
     Person,
     /// An authority, as a name.
     Identity,
+    /// An answer about a person.
+    Answer,
+    /// The name of what an operator set.
+    Operator,
 }
 
 impl Purpose {
-    const ALL: [Purpose; 5] = [
+    const ALL: [Purpose; 7] = [
         Purpose::Key,
         Purpose::Fingerprint,
         Purpose::Number,
         Purpose::Person,
         Purpose::Identity,
+        Purpose::Answer,
+        Purpose::Operator,
     ];
 
     /// The label its subkey is derived under. Changing one makes every stored digest unfindable.
@@ -131,6 +138,8 @@ impl Purpose {
             Purpose::Number => b"digest:number",
             Purpose::Person => b"digest:person",
             Purpose::Identity => b"digest:identity",
+            Purpose::Answer => b"digest:answer",
+            Purpose::Operator => b"digest:operator",
         }
     }
 }

@@ -32,8 +32,8 @@ use std::time::Duration;
 
 use engine::ports::{
     AppendError, Appended, Clock, Document, Entry, EntryId, Event, Filter, Leased, NewEntry,
-    NumberBlock, NumberRange, Organization, Page, ReadError, Recall, Settled, Settlement, Store,
-    Swept, Wanted, WriteError,
+    NumberBlock, NumberRange, OperatorState, OperatorStates, Organization, Page, ReadError, Recall,
+    Settled, Settlement, Store, Swept, Wanted, WriteError,
 };
 use futures_util::future::BoxFuture;
 use policies::failure::Opaque;
@@ -56,15 +56,16 @@ mod guard;
 mod lease;
 mod log;
 mod numbers;
+mod operator;
 mod query;
 mod ranges;
-mod reader;
+pub(crate) mod reader;
 mod restore;
 mod retire;
 mod row;
-mod schema;
+pub(crate) mod schema;
 mod settle;
-mod start;
+pub(crate) mod start;
 mod step;
 mod tx;
 mod verdict;
@@ -366,5 +367,25 @@ impl Store for Sqlite {
 
     fn numbers_left(&self) -> BoxFuture<'_, Result<u64, ReadError>> {
         Box::pin(self.readers.read(|conn| Ok(numbers::left(conn)?)))
+    }
+}
+
+impl OperatorStates for Sqlite {
+    fn put_operator_state(
+        &self,
+        name: String,
+        value: Option<Opaque>,
+    ) -> BoxFuture<'_, Result<(), WriteError>> {
+        Box::pin(async move {
+            let change = operator::Change::seal(&self.sealer, name, value)?;
+            self.writer
+                .write(move |tx| operator::put(tx, &change))
+                .await?
+        })
+    }
+
+    fn operator_states(&self) -> BoxFuture<'_, Result<Vec<OperatorState>, ReadError>> {
+        let sealer = Arc::clone(&self.sealer);
+        Box::pin(self.readers.read(move |conn| operator::all(conn, &sealer)))
     }
 }

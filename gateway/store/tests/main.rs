@@ -10,4 +10,6 @@ mod corruption;
 mod invariants;
 mod limits;
 mod model;
+mod operator;
+mod persons;
 mod world;

@@ -123,6 +123,87 @@ fn live_requests_get_a_call_under_constant_delivery() {
     }
 }
 
+#[test]
+fn shrunk_below_what_is_under_way_it_lets_that_end() {
+    let mut room = Room::new(&rules(64, 4, 16));
+    fill(&mut room, Turn::Live);
+    room.adopt(&rules(8, 4, 2));
+    assert_eq!((room.limit(), room.under_way()), (8, 64));
+    for left in (0..64).rev() {
+        assert!(left < 7 || !room.try_begin(Turn::Live, at(0)), "{left}");
+        room.end(Turn::Live);
+    }
+    assert_eq!(fill(&mut room, Turn::Live), 8);
+}
+
+#[test]
+fn what_was_learnt_is_kept_under_other_rules() {
+    let mut room = Room::new(&rules(64, 4, 16));
+    room.adopt(&rules(128, 4, 16));
+    assert_eq!(room.limit(), 128, "nothing had been learnt");
+    room.adopt(&rules(64, 4, 16));
+    shrink(&mut room, 2);
+    assert_eq!(room.limit(), 31);
+    room.adopt(&rules(128, 4, 16));
+    assert_eq!(room.limit(), 31);
+    room.adopt(&rules(128, 40, 16));
+    assert_eq!(room.limit(), 40);
+    let fixed = CallRules {
+        admission: AdmissionKind::Fixed,
+        ..rules(20, 4, 16)
+    };
+    room.adopt(&fixed);
+    assert_eq!(room.limit(), 20);
+}
+
+proptest! {
+    #[test]
+    fn no_rules_adopted_at_any_time_lose_room(
+        start in any_rules(),
+        steps in prop::collection::vec((0_u8..5, 0_u64..3_000, prop::option::of(any_rules())), 1..400),
+    ) {
+        let (mut room, mut like) = (Room::new(&start), Room::new(&start));
+        let (mut now, mut under_way, mut in_force) = (at(0), Vec::new(), start);
+        for (step, millis, other) in steps {
+            now = now + Duration::from_millis(millis);
+            // Equal rules change nothing.
+            like.adopt(&in_force);
+            if let Some(other) = other {
+                room.adopt(&other);
+                like.adopt(&other);
+                in_force = other;
+            }
+            match step {
+                0 | 1 => {
+                    let turn = [Turn::Live, Turn::Delivery][usize::from(step)];
+                    let limit = room.limit();
+                    let begun = room.try_begin(turn, now);
+                    prop_assert_eq!(begun, like.try_begin(turn, now));
+                    if begun {
+                        under_way.push((turn, now));
+                        prop_assert!(under_way.len() <= limit);
+                    }
+                }
+                _ => if !under_way.is_empty() {
+                    let (turn, begun) = under_way.remove(0);
+                    for room in [&mut room, &mut like] {
+                        room.learn([Load::Borne, Load::Strained][usize::from(step % 2)], begun, now);
+                        room.end(turn);
+                    }
+                },
+            }
+            prop_assert_eq!(room.under_way(), under_way.len());
+            prop_assert_eq!(room.limit(), like.limit());
+            prop_assert!((in_force.calls_min..=in_force.calls_max).contains(&room.limit()));
+        }
+    }
+}
+
+fn any_rules() -> impl Strategy<Value = CallRules> {
+    let parts = (1_usize..20).prop_flat_map(|max| (Just(max), 1..=max, 0..max));
+    parts.prop_map(|(max, min, reserve)| rules(max, min, reserve))
+}
+
 proptest! {
     #[test]
     fn room_is_never_exceeded_and_never_lost(

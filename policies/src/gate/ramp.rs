@@ -26,7 +26,10 @@ const DELIVERY_LEAVES: f64 = 1.0;
 #[derive(Debug, Clone)]
 pub(super) struct Ramp {
     began: Timestamp,
+    /// From nothing to all of it.
     lasts: Duration,
+    /// The part of it, from 0 to 1, that was behind it when it began: under other rules.
+    behind: f64,
     calls_max: f64,
     /// Calls that may begin, as filled at `filled_at`.
     credit: f64,
@@ -36,25 +39,49 @@ pub(super) struct Ramp {
 impl Ramp {
     /// Begins with leave for one call.
     pub(super) fn new(calls_max: usize, lasts: Duration, now: Timestamp) -> Ramp {
-        let calls_max = u32::try_from(calls_max).unwrap_or(u32::MAX);
         Ramp {
             began: now,
             lasts,
-            calls_max: f64::from(calls_max),
+            behind: 0.0,
+            calls_max: float(calls_max),
             credit: 1.0,
             filled_at: now,
         }
     }
 
+    /// Goes on from the share that it has reached, at the slope of a ramp of this length: neither does an
+    /// upstream that has borne half of the calls meet all of them at once, nor is that forgotten.
+    pub(super) fn adopt(&mut self, calls_max: usize, lasts: Duration, now: Timestamp) {
+        let calls_max = float(calls_max);
+        // Equal: not even what has dripped in is counted anew.
+        if (self.calls_max, self.lasts) == (calls_max, lasts) {
+            return;
+        }
+        (self.credit, self.filled_at) = (self.credit(now), now);
+        (self.behind, self.began) = (self.passed(now), now);
+        (self.calls_max, self.lasts) = (calls_max, lasts);
+    }
+
     /// Whether all may pass again.
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
-        now.since(self.began) >= self.lasts
+        now.since(self.began) >= self.ahead()
     }
 
     /// The share that may pass, from 0.1 to 1.
     pub(super) fn share(&self, now: Timestamp) -> f64 {
-        let passed = now.since(self.began).as_secs_f64() / self.lasts.as_secs_f64();
-        FIRST_SHARE + (1.0 - FIRST_SHARE) * passed.clamp(0.0, 1.0)
+        FIRST_SHARE + (1.0 - FIRST_SHARE) * self.passed(now)
+    }
+
+    /// The part of it that is behind it, from 0 to 1.
+    fn passed(&self, now: Timestamp) -> f64 {
+        let since = now.since(self.began).as_secs_f64() / self.lasts.as_secs_f64();
+        (self.behind + since).clamp(0.0, 1.0)
+    }
+
+    /// What was ahead of it when it began, in the whole milliseconds that the clock counts in.
+    fn ahead(&self) -> Duration {
+        let nanos = self.lasts.mul_f64(1.0 - self.behind).as_nanos();
+        Duration::from_millis(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))
     }
 
     /// Begins a call, with `under_way` others; refused, says how long until there may be room.
@@ -82,7 +109,7 @@ impl Ramp {
 
     /// How long until a call may begin; `None` if it may now.
     pub(super) fn wait(&self, turn: Turn, under_way: usize, now: Timestamp) -> Option<Duration> {
-        let under_way = f64::from(u32::try_from(under_way).unwrap_or(u32::MAX));
+        let under_way = float(under_way);
         let room = (self.calls_max * self.share(now)).ceil().max(1.0);
         let for_room = if under_way < room {
             Duration::ZERO
@@ -100,11 +127,12 @@ impl Ramp {
     }
 
     fn left(&self, now: Timestamp) -> Duration {
-        (self.began + self.lasts).since(now)
+        (self.began + self.ahead()).since(now)
     }
 
     fn until_share(&self, share: f64, now: Timestamp) -> Duration {
         let part = ((share - FIRST_SHARE) / (1.0 - FIRST_SHARE)).clamp(0.0, 1.0);
+        let part = (part - self.behind).max(0.0);
         (self.began + whole_millis(self.lasts.mul_f64(part))).since(now)
     }
 
@@ -119,6 +147,10 @@ impl Ramp {
         let room = (self.per_second() * BURST_SHARE).max(1.0 + DELIVERY_LEAVES);
         (self.credit + dripped).min(room)
     }
+}
+
+fn float(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// The next whole millisecond, which is what the clock counts in.

@@ -260,5 +260,6 @@ fn leave_given_before_the_gate_opened_is_void_until_it_is_closed() {
     assert_eq!(gate.confirm(early, at(61)), Ok(()), "calls pass again");
 }
 
+mod adoption;
 mod modes;
 mod ramp;

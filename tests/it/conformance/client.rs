@@ -277,6 +277,7 @@ impl Reply {
             "codEsitoAnnullamento",
             "codEsitoInterrogaNreUtilizzati",
             "CodEsito",
+            "codEsitoRichiesta",
         ];
         names
             .iter()

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::client::{DOCTOR, PATIENT, Sac};
-use super::messages::{drug, view};
+use super::messages::{drug, person, view};
 
 /// One request to the control port: its status and its JSON.
 async fn control(sac: &Sac, method: &str, path: &str, body: Value) -> (u16, Value) {
@@ -195,4 +195,36 @@ async fn what_is_beyond_its_capacity_is_turned_away() {
         (5, 3, 2)
     );
     assert!((1..=5).contains(&book.peak_per_second));
+}
+
+#[tokio::test]
+async fn assisted_persons_are_moved_given_cards_and_removed() {
+    let sac = Sac::start();
+    let of_patient = json!({ "tax_code": PATIENT });
+    let before = sac.simulator.assisted(PATIENT).unwrap();
+    let moved = json!({ "tax_code": PATIENT, "doctor": "RSSMRA80A01H501U" });
+    let (status, _) = control(&sac, "POST", "/registry/move", moved).await;
+    assert_eq!(status, 200);
+    let (status, new) = control(&sac, "POST", "/registry/replace-card", of_patient.clone()).await;
+    assert_eq!(status, 200);
+    let after = sac.simulator.assisted(PATIENT).unwrap();
+    assert_eq!(after.doctor, "RSSMRA80A01H501U");
+    assert_eq!(
+        (&after.former_cards, &after.card),
+        (
+            &vec![before.card],
+            &new["card"].as_str().unwrap().to_owned()
+        )
+    );
+    for expected in [200, 404] {
+        let body = of_patient.clone();
+        let (status, _) = control(&sac, "POST", "/registry/remove", body).await;
+        assert_eq!(status, expected);
+    }
+    sac.call(&person(PATIENT, DOCTOR, "practice-a"))
+        .await
+        .assert_refused(&["6001"]);
+    let (_, look_ups) = control(&sac, "GET", "/registry/look-ups", Value::Null).await;
+    assert_eq!(look_ups[0]["answered"], "6001");
+    assert_eq!(look_ups[0]["operation"], "ricerca");
 }

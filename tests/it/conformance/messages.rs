@@ -243,3 +243,38 @@ pub(super) fn lot(kind: &str, doctor: Option<&str>) -> Body {
         rows: Vec::new(),
     }
 }
+
+/// A look-up of a person: whole for a doctor, reduced for an organisation in its own name.
+pub(super) fn person(tax_code: &str, doctor: &str, organization: &str) -> Body {
+    let extent = if doctor.is_empty() { "R" } else { "C" };
+    let last = ("tipoRicerca", extent);
+    looked_up(Operation::Ricerca, tax_code, doctor, organization, last)
+}
+
+/// A verification of a card.
+pub(super) fn card(tax_code: &str, number: &str, doctor: &str, organization: &str) -> Body {
+    let last = ("numeroTessera", number);
+    looked_up(Operation::Tessera, tax_code, doctor, organization, last)
+}
+
+fn looked_up(
+    operation: Operation,
+    tax_code: &str,
+    doctor: &str,
+    organization: &str,
+    last: (&str, &str),
+) -> Body {
+    let list = [
+        ("pinCode", &*encrypted(PIN_CODE)),
+        ("codRegione", "130"),
+        ("cfMedico", doctor),
+        ("strutturaRichiedente", organization),
+        ("codiceFiscale", &encrypted(tax_code)),
+        last,
+    ];
+    Body {
+        operation,
+        fields: fields(&list),
+        rows: Vec::new(),
+    }
+}

@@ -37,7 +37,8 @@ pub struct FrontEnd {
 pub struct Admitted {
     /// The request's content.
     pub message: Message,
-    /// Who the doctor is; no one for a lot, which needs no assertion.
+    /// Who the doctor is; no one for a lot, which needs no assertion, and for an organisation that
+    /// asks in its own name.
     pub asserted: Asserted,
     /// The patient's code; none if there is none or it could not be read.
     pub patient: Option<String>,
@@ -105,10 +106,11 @@ impl FrontEnd {
             .map_err(|error| not_a_call(&format!("not well-formed: {error}")))?;
         let (header, body) = envelope(&document)?;
         let asserted = match operation {
-            Operation::Lotto => Asserted {
-                subject: String::new(),
-                locality: String::new(),
-            },
+            Operation::Lotto => Asserted::no_one(),
+            // An organisation asks the registry in its own name: without any security header.
+            Operation::Ricerca | Operation::Tessera if !saml::has_security(header) => {
+                Asserted::no_one()
+            }
             _ => saml::verify(header, &self.region, now).map_err(unauthenticated)?,
         };
         let message = schema::validate(operation, body)
@@ -136,7 +138,10 @@ impl FrontEnd {
         let spoken_for = match operation {
             // With a substitute it is rule 1212 that decides.
             Operation::Invio if message.get("cfMedico2").is_empty() => message.get("cfMedico1"),
-            Operation::Visualizza | Operation::Annulla => message.get("cfMedico"),
+            Operation::Visualizza
+            | Operation::Annulla
+            | Operation::Ricerca
+            | Operation::Tessera => message.get("cfMedico"),
             Operation::Invio | Operation::Interroga | Operation::Lotto => &asserted.subject,
         };
         if spoken_for != asserted.subject {
@@ -144,7 +149,16 @@ impl FrontEnd {
                 "the message names another doctor",
             )));
         }
-        Ok(self.opener.open(message.get("codiceAss")))
+        if message.get("tipoRicerca") == "C" && asserted.subject.is_empty() {
+            return Err(unauthenticated(Refusal::Identity(
+                "a whole search in nobody's name",
+            )));
+        }
+        let sealed = match operation {
+            Operation::Ricerca | Operation::Tessera => message.get("codiceFiscale"),
+            _ => message.get("codiceAss"),
+        };
+        Ok(self.opener.open(sealed))
     }
 }
 

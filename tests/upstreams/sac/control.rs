@@ -7,6 +7,10 @@
 //! | `GET /book` | everything the simulator knows |
 //! | `POST /book/{nre}/state` `{"state": 8}` | moves a prescription, if §7 has that transition |
 //! | `POST /lots` `{"kind": 3, "doctor": null}` | gives a lot as if it had been asked for |
+//! | `GET /registry/look-ups` | everybody who looked an assisted person up |
+//! | `POST /registry/move` `{"tax_code": …, "doctor": …}` | puts a person on another doctor's list |
+//! | `POST /registry/replace-card` `{"tax_code": …}` | gives a person a new card |
+//! | `POST /registry/remove` `{"tax_code": …}` | takes a person out |
 
 use std::sync::Arc;
 
@@ -51,6 +55,14 @@ struct NewLot {
     doctor: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfPerson {
+    tax_code: String,
+    #[serde(default)]
+    doctor: String,
+}
+
 impl Control {
     fn answer(&self, request: &Request) -> Response {
         let path: Vec<&str> = request.path().trim_matches('/').split('/').collect();
@@ -66,6 +78,8 @@ impl Control {
             ("GET", ["book"]) => ok(&self.0.service.state().ledger.view()),
             ("POST", ["book", nre, "state"]) => self.post_state(nre, &request.body),
             ("POST", ["lots"]) => self.post_lot(&request.body),
+            ("GET", ["registry", "look-ups"]) => ok(&self.0.service.state().registry.look_ups()),
+            ("POST", ["registry", change]) => self.post_registry(change, &request.body),
             _ => problem(404, "no such thing to control"),
         }
     }
@@ -106,6 +120,28 @@ impl Control {
                 problem(409, &format!("no transition from {from} to {to}"))
             }
         }
+    }
+
+    fn post_registry(&self, change: &str, body: &[u8]) -> Response {
+        let of = match serde_json::from_slice::<OfPerson>(body) {
+            Err(error) => return problem(422, &error.to_string()),
+            Ok(of) => of,
+        };
+        let registry = &mut self.0.service.state().registry;
+        let done = match change {
+            "move" => registry
+                .move_to_doctor(&of.tax_code, &of.doctor)
+                .then_some(json!({})),
+            "replace-card" => registry
+                .replace_card(&of.tax_code)
+                .map(|number| json!({ "card": number })),
+            "remove" => registry.remove(&of.tax_code).then_some(json!({})),
+            _ => return problem(404, "no such thing to control"),
+        };
+        done.map_or_else(
+            || problem(404, "nobody is registered under this code"),
+            |done| ok(&done),
+        )
     }
 
     fn post_lot(&self, body: &[u8]) -> Response {

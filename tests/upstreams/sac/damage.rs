@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::faults::{Fault, Faults};
-use super::operation::Operation;
+use super::operation::{Host, Operation};
 use super::wire::{self, TEXT_XML};
 use crate::upstreams::http::Response;
 use crate::upstreams::http::server::Ending;
@@ -11,6 +11,10 @@ use crate::upstreams::http::server::Ending;
 const MAINTENANCE: &str = "<!DOCTYPE html><html lang=\"it\"><head><title>Sistema TS</title></head>\
 <body><h1>Servizio in manutenzione</h1><p>Il servizio non &egrave; al momento disponibile.</p>\
 </body></html>";
+
+/// Persons whom a wrong answer may be about.
+const NEIGHBOUR: &str = "RSSMRA80A01H501U";
+const OTHER_NEIGHBOUR: &str = "PNIMRA70A01H501P";
 
 /// What a caller sees of this fault. `honest` is the answer of a request that took effect.
 ///
@@ -57,7 +61,10 @@ pub(super) fn ending(
             body.resize((*bytes).max(body.len()), b' ');
             body
         })),
-        Fault::OtherNumber => Ending::Answer(edit(answer(), other_number)),
+        Fault::OtherNumber => Ending::Answer(edit(answer(), |body| match operation.host() {
+            Host::Registry => other_person(&body),
+            Host::Prescriptions | Host::Lots => other_number(body),
+        })),
         Fault::AuthenticationFault => {
             Ending::Answer(wire::fault(500, "Server", wire::AUTHENTICATION))
         }
@@ -96,6 +103,17 @@ fn other_number(body: Vec<u8>) -> Vec<u8> {
     }
     changed.push_str(rest);
     changed.into_bytes()
+}
+
+/// The same answer about somebody else, whose code is right in every way.
+fn other_person(body: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(body);
+    let after = |name: &str| Some(text.split_once(name)?.1.split_once('<')?.0.to_owned());
+    match after("codiceFiscale>") {
+        Some(asked) if asked == NEIGHBOUR => replace(body, NEIGHBOUR, OTHER_NEIGHBOUR),
+        Some(asked) => replace(body, &asked, NEIGHBOUR),
+        None => body.to_vec(),
+    }
 }
 
 /// Where the next number ends and its last digit.

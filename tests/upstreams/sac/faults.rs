@@ -83,7 +83,7 @@ pub enum Fault {
         /// The size of the body.
         bytes: usize,
     },
-    /// The answer speaks of another number.
+    /// The answer speaks of another number, or of another person.
     OtherNumber,
     /// "Errore generico di autenticazione", 500.
     AuthenticationFault,

@@ -1,4 +1,4 @@
-//! The five operations: where they live, what they are called, in which namespaces they speak.
+//! The operations: where they live, what they are called, in which namespaces they speak.
 
 use std::fmt;
 
@@ -23,17 +23,43 @@ pub enum Operation {
     Interroga,
     /// `richiestaLotto`.
     Lotto,
+    /// `ricercaAssistito`, of the registry of assisted persons.
+    Ricerca,
+    /// `verificaTessera`, of the same.
+    Tessera,
+}
+
+/// The hosts that the services live on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// That of prescriptions.
+    Prescriptions,
+    /// That of lots.
+    Lots,
+    /// That of assisted persons.
+    Registry,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Operation; 5] = [
+    pub const ALL: [Operation; 7] = [
         Operation::Invio,
         Operation::Visualizza,
         Operation::Annulla,
         Operation::Interroga,
         Operation::Lotto,
+        Operation::Ricerca,
+        Operation::Tessera,
     ];
+
+    /// Where its service lives.
+    pub fn host(self) -> Host {
+        match self {
+            Operation::Lotto => Host::Lots,
+            Operation::Ricerca | Operation::Tessera => Host::Registry,
+            _ => Host::Prescriptions,
+        }
+    }
 
     /// The path of its endpoint.
     pub fn path(self) -> &'static str {
@@ -47,6 +73,8 @@ impl Operation {
                 "/DemRicettaInterrogazioniServicesWeb/services/demInterrogaNreUtilizzati"
             }
             Operation::Lotto => "/ricettaElettronicaServicesWeb/services/nreRichiestaLottoPort",
+            Operation::Ricerca => "/AnagrafeAssistitiServicesWeb/services/ricercaAssistito",
+            Operation::Tessera => "/AnagrafeAssistitiServicesWeb/services/verificaTessera",
         }
     }
 
@@ -74,6 +102,8 @@ impl Operation {
             Operation::Lotto => {
                 "http://lottorichiesta.wsdl.nre.mirsac.sanita.finanze.it/LottoRichiesta"
             }
+            Operation::Ricerca => "http://ricercaassistito.wsdl.anagrafe.example/RicercaAssistito",
+            Operation::Tessera => "http://verificatessera.wsdl.anagrafe.example/VerificaTessera",
         }
     }
 
@@ -85,6 +115,8 @@ impl Operation {
             Operation::Annulla => "AnnullaPrescrittoRichiesta",
             Operation::Interroga => "InterrogaNreUtilRichiesta",
             Operation::Lotto => "LottoRichiestaNRE",
+            Operation::Ricerca => "RicercaAssistitoRichiesta",
+            Operation::Tessera => "VerificaTesseraRichiesta",
         }
     }
 
@@ -98,6 +130,8 @@ impl Operation {
             Operation::Annulla => "http://annullaprescrittorichiesta.xsd.dem.sanita.finanze.it",
             Operation::Interroga => "http://interroganreutilrichiesta.xsd.dem.sanita.finanze.it",
             Operation::Lotto => "http://lottorichiesta.xsd.nre.mirsac.sanita.finanze.it",
+            Operation::Ricerca => "http://ricercaassistitorichiesta.xsd.anagrafe.example",
+            Operation::Tessera => "http://verificatesserarichiesta.xsd.anagrafe.example",
         }
     }
 
@@ -109,6 +143,8 @@ impl Operation {
             Operation::Annulla => "AnnullaPrescrittoRicevuta",
             Operation::Interroga => "InterrogaNreUtilRicevuta",
             Operation::Lotto => "LottoRicevutaNRE",
+            Operation::Ricerca => "RicercaAssistitoRicevuta",
+            Operation::Tessera => "VerificaTesseraRicevuta",
         }
     }
 
@@ -122,6 +158,8 @@ impl Operation {
             Operation::Annulla => "http://annullaprescrittoricevuta.xsd.dem.sanita.finanze.it",
             Operation::Interroga => "http://interroganreutilricevuta.xsd.dem.sanita.finanze.it",
             Operation::Lotto => "http://lottoricevuta.xsd.nre.mirsac.sanita.finanze.it",
+            Operation::Ricerca => "http://ricercaassistitoricevuta.xsd.anagrafe.example",
+            Operation::Tessera => "http://verificatesseraricevuta.xsd.anagrafe.example",
         }
     }
 
@@ -143,6 +181,8 @@ impl fmt::Display for Operation {
             Operation::Annulla => "annulla",
             Operation::Interroga => "interroga",
             Operation::Lotto => "lotto",
+            Operation::Ricerca => "ricerca",
+            Operation::Tessera => "tessera",
         })
     }
 }

@@ -68,6 +68,24 @@ pub struct Asserted {
     pub locality: String,
 }
 
+impl Asserted {
+    /// What a call says that carries no assertion.
+    pub fn no_one() -> Asserted {
+        Asserted {
+            subject: String::new(),
+            locality: String::new(),
+        }
+    }
+}
+
+/// Whether there is a security header at all.
+pub fn has_security(header: Option<Node<'_, '_>>) -> bool {
+    header.is_some_and(|header| {
+        let mut parts = header.children();
+        parts.any(|part| part.has_tag_name((WSSE, "Security")))
+    })
+}
+
 /// Checks the assertion in a SOAP header at the instant `now`.
 ///
 /// # Errors

@@ -13,8 +13,9 @@ use super::book::Ledger;
 use super::damage;
 use super::faults::{Drawn, Fault, Faults};
 use super::operation::Operation;
+use super::registry::{self, Registry};
 use super::rules::Case;
-use super::settings::Live;
+use super::settings::{Live, Settings};
 use super::wire;
 use super::{invio, lotto, reads};
 use crate::upstreams::http::server::{Delivery, Ending, Greeting, Handler};
@@ -27,6 +28,8 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     /// The faults in force.
     pub(super) faults: Faults,
+    /// The assisted persons, and who looked them up.
+    pub(super) registry: Registry,
     /// The settings in force.
     pub(super) live: Arc<Live>,
     in_flight: u32,
@@ -46,14 +49,15 @@ impl Service {
     /// # Panics
     ///
     /// When the time zone of Rome is unknown, though it is compiled in.
-    pub(super) fn new(front_end: FrontEnd, live: Live, seed: u64) -> Service {
+    pub(super) fn new(front_end: FrontEnd, settings: &Settings) -> Service {
         Service {
             front_end,
             rome: TimeZone::get("Europe/Rome").expect("the time zones are compiled in"),
             state: Mutex::new(State {
                 ledger: Ledger::default(),
-                faults: Faults::new(seed),
-                live: Arc::new(live),
+                faults: Faults::new(settings.seed),
+                registry: Registry::of(settings.population),
+                live: Arc::new(settings.live.clone()),
                 in_flight: 0,
             }),
         }
@@ -83,7 +87,7 @@ impl Service {
         };
         let mut delivery = match drawn.fault {
             None => {
-                let answer = self.process(operation, request, false);
+                let answer = self.process(operation, request, Manner::default());
                 self.state().ledger.calls(operation).answered += 1;
                 Delivery::of(Ending::Answer(answer))
             }
@@ -121,7 +125,11 @@ impl Service {
         applied: bool,
     ) -> Delivery {
         let dispensed_first = *fault == Fault::DispensedFirst;
-        let honest = applied.then(|| self.process(operation, request, dispensed_first));
+        let manner = Manner {
+            dispensed_first,
+            is_harmed: true,
+        };
+        let honest = applied.then(|| self.process(operation, request, manner));
         let ending = {
             let mut state = self.state();
             let calls = state.ledger.calls(operation);
@@ -147,14 +155,18 @@ impl Service {
         let admitted = self.admit(operation, request).ok()?;
         let later = async move {
             tokio::time::sleep(after).await;
-            self.apply(operation, &admitted, false);
+            let manner = Manner {
+                is_harmed: true,
+                ..Manner::default()
+            };
+            self.apply(operation, &admitted, manner);
         };
         Some(later.boxed())
     }
 
-    fn process(&self, operation: Operation, request: &Request, dispensed_first: bool) -> Response {
+    fn process(&self, operation: Operation, request: &Request, manner: Manner) -> Response {
         match self.admit(operation, request) {
-            Ok(admitted) => self.apply(operation, &admitted, dispensed_first),
+            Ok(admitted) => self.apply(operation, &admitted, manner),
             Err(response) => response,
         }
     }
@@ -168,12 +180,14 @@ impl Service {
             })
     }
 
-    fn apply(&self, operation: Operation, admitted: &Admitted, dispensed_first: bool) -> Response {
+    fn apply(&self, operation: Operation, admitted: &Admitted, manner: Manner) -> Response {
         let now = self.now();
         let mut state = self.state();
         let live = Arc::clone(&state.live);
-        let ledger = &mut state.ledger;
-        if dispensed_first {
+        let State {
+            ledger, registry, ..
+        } = &mut *state;
+        if manner.dispensed_first {
             ledger.dispense(admitted.message.get("nre"));
         }
         let case = Case {
@@ -190,6 +204,9 @@ impl Service {
             Operation::Annulla => reads::annulla(case, ledger),
             Operation::Interroga => reads::interroga(case, ledger),
             Operation::Lotto => lotto::apply(self.region(), &live, &admitted.message, ledger),
+            Operation::Ricerca | Operation::Tessera => {
+                registry::apply(operation, case, registry, manner.is_harmed)
+            }
         }
     }
 }
@@ -218,6 +235,15 @@ impl Handler for Service {
             _ => Greeting::Serve,
         }
     }
+}
+
+/// What is special about a call.
+#[derive(Debug, Clone, Copy, Default)]
+struct Manner {
+    /// Someone dispenses the prescription first.
+    dispensed_first: bool,
+    /// The caller does not get the answer as it is.
+    is_harmed: bool,
 }
 
 /// A place among the calls that are being served.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::registry::population::Population;
+
 /// What a simulator is started with.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -14,6 +16,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where the service for lots is offered besides, as its real host is another one.
     pub lots_listen: Option<SocketAddr>,
+    /// Where the registry of assisted persons is offered besides.
+    pub registry_listen: Option<SocketAddr>,
+    /// Whom the registry knows from the start.
+    pub population: Population,
     /// Where the control port listens (plain HTTP).
     pub control: SocketAddr,
     /// The ISTAT code of the one region that may call.
@@ -34,6 +40,8 @@ impl Settings {
             certs: certs.into(),
             listen: any,
             lots_listen: None,
+            registry_listen: None,
+            population: Population::default(),
             control: any,
             region: "130".to_owned(),
             tls13: false,
@@ -61,6 +69,8 @@ pub struct Live {
     pub pngla: Vec<String>,
     /// Whether the region supplied its catalogue, which makes its code mandatory.
     pub catalogue: bool,
+    /// The organisations that the registry answers in their own name.
+    pub accredited: Vec<String>,
     /// The sentence that the region prints on every reminder (communication 0197).
     pub regional_sentence: Option<String>,
 }
@@ -76,6 +86,15 @@ impl Default for Live {
             // First cardiological visit and electrocardiogram, both in the plan 2019-2021.
             pngla: vec!["89.7A.3".to_owned(), "89.52".to_owned()],
             catalogue: false,
+            accredited: [
+                "practice-a",
+                "practice-b",
+                "pharmacy-a",
+                "pharmacy-b",
+                "booking-a",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             regional_sentence: None,
         }
     }

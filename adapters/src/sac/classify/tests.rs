@@ -1,7 +1,6 @@
 //! The table of the README, row by row.
 
 use super::*;
-use crate::sac::operations::{INVIO, VISUALIZZA};
 
 fn reply(status: u16, body: &str) -> Reply {
     Reply {
@@ -202,7 +201,7 @@ fn a_fault_that_only_sounds_like_a_refusal_leaves_the_outcome_unknown() {
 
 fn check_faults(cases: &[(u16, &str, &str, Row)]) {
     for (status, code, string, expected) in cases {
-        let failure = message(INVIO, &reply(*status, &fault(code, string))).unwrap_err();
+        let failure = message(InNameOf::Doctor, &reply(*status, &fault(code, string))).unwrap_err();
         assert_eq!(row(&failure), *expected, "{status} {code} {string}");
         assert!(
             failure.detail.0.is_empty(),
@@ -234,20 +233,18 @@ fn statuses_mean_what_the_table_says_whatever_the_body() {
         (404, HTML, GARBAGE),
     ];
     for (status, body, expected) in cases {
-        for op in [INVIO, VISUALIZZA] {
-            let failure = message(op, &reply(status, body)).unwrap_err();
-            assert_eq!(row(&failure), expected, "{status} {body}");
-        }
+        let failure = message(InNameOf::Doctor, &reply(status, body)).unwrap_err();
+        assert_eq!(row(&failure), expected, "{status} {body}");
     }
 }
 
 #[test]
-fn a_refused_lot_call_is_about_our_certificate() {
+fn a_refused_call_in_the_regions_name_is_about_our_certificate() {
     for refused in [
         reply(401, ""),
         reply(500, &fault("s:Server", "Credenziali invalide")),
     ] {
-        let failure = message(LOTTO, &refused).unwrap_err();
+        let failure = message(InNameOf::Region, &refused).unwrap_err();
         assert_eq!(
             (failure.code, failure.stops),
             (Code::OwnCertificate, Stops::Lane)
@@ -267,7 +264,7 @@ fn a_message_counts_with_200_and_in_utf_8_only() {
         let content_type = content_type.map(str::to_owned);
         assert!(
             message(
-                INVIO,
+                InNameOf::Doctor,
                 &Reply {
                     content_type,
                     ..reply(200, good)
@@ -278,7 +275,7 @@ fn a_message_counts_with_200_and_in_utf_8_only() {
     }
     let content_type = Some("text/xml; charset=ISO-8859-1".to_owned());
     let latin = message(
-        INVIO,
+        InNameOf::Doctor,
         &Reply {
             content_type,
             ..reply(200, good)
@@ -287,11 +284,15 @@ fn a_message_counts_with_200_and_in_utf_8_only() {
     .unwrap_err();
     assert_eq!(latin.code, Code::UpstreamGarbage);
     assert_eq!(
-        message(INVIO, &reply(202, good)).unwrap_err().code,
+        message(InNameOf::Doctor, &reply(202, good))
+            .unwrap_err()
+            .code,
         Code::UpstreamGarbage
     );
     assert_eq!(
-        message(INVIO, &reply(500, good)).unwrap_err().code,
+        message(InNameOf::Doctor, &reply(500, good))
+            .unwrap_err()
+            .code,
         Code::UpstreamUnavailable
     );
 }
@@ -301,7 +302,7 @@ fn their_retry_after_is_kept_within_reason() {
     let wait = |seconds: u64| {
         let retry_after = Some(Duration::from_secs(seconds));
         message(
-            INVIO,
+            InNameOf::Doctor,
             &Reply {
                 retry_after,
                 ..reply(503, "")

@@ -1,4 +1,5 @@
-//! Random schedules of a lane's gates and slots: whatever order things come in, nothing leaks.
+//! Random schedules of a lane's gates and slots: whatever order things come in, and whatever rules are
+//! adopted among them, nothing leaks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +15,7 @@ use crate::stop::StopSwitch;
 
 const SCHEDULES: u64 = 10_000;
 const STEPS: u64 = 60;
+const ADOPTIONS: usize = 10_000;
 const CALLS_MAX: usize = 6;
 const WRITE: OpName = OpName("write");
 
@@ -61,9 +63,9 @@ impl Upstream for Nobody {
     }
 }
 
-fn calls(clock: &Arc<HandClock>, chance: &Arc<Seeded>) -> Calls {
+fn rules() -> LaneRules {
     let seconds = Duration::from_secs;
-    let rules = LaneRules {
+    LaneRules {
         mode: Mode::Auto,
         calls: CallRules {
             calls_max: CALLS_MAX,
@@ -87,7 +89,25 @@ fn calls(clock: &Arc<HandClock>, chance: &Arc<Seeded>) -> Calls {
         },
         retry_share: 0.1,
         retry_floor_per_second: 1,
-    };
+    }
+}
+
+/// What an operator may make of them, within `calls_max`.
+fn other_rules(chance: &Seeded) -> LaneRules {
+    let mut rules = rules();
+    let seconds = |from, below| Duration::from_secs(from + chance.below(below));
+    rules.calls.calls_max = 1 + usize::try_from(chance.below(CALLS_MAX as u64)).unwrap();
+    rules.calls.calls_min = rules.calls.calls_min.min(rules.calls.calls_max);
+    rules.calls.live_reserve = rules.calls.live_reserve.min(rules.calls.calls_max - 1);
+    rules.gate.failures_in_row = 1 + u32::try_from(chance.below(5)).unwrap();
+    rules.gate.window = seconds(1, 30);
+    rules.gate.open_for = seconds(1, 10);
+    rules.gate.ramp = seconds(0, 60);
+    rules.gate.slow_after = seconds(1, 10);
+    rules
+}
+
+fn calls(clock: &Arc<HandClock>, chance: &Arc<Seeded>) -> Calls {
     let row = Operation {
         op: WRITE,
         lane: LaneName("lane"),
@@ -102,7 +122,7 @@ fn calls(clock: &Arc<HandClock>, chance: &Arc<Seeded>) -> Calls {
     Calls::new(
         Arc::new(Nobody),
         &[row],
-        &rules,
+        &rules(),
         clock,
         chance,
         Arc::new(Unwatched),
@@ -174,13 +194,23 @@ fn no_schedule_leaks_a_permit_or_room_or_lets_two_probes_out() {
         let calls = calls(&clock, &chance);
         let (mut going, mut trips) = (Vec::new(), 0);
         for _ in 0..STEPS {
-            match chance.below(20) {
+            match chance.below(21) {
                 0..6 => begin(&calls, Turn::Live, trips, &mut going),
                 6..9 => begin(&calls, Turn::Delivery, trips, &mut going),
                 9..15 => end(&calls, &chance, &mut going),
                 15 => {
                     trips += 1;
                     calls.gates.values().for_each(|(_, gate)| gate.trip());
+                }
+                16 => {
+                    let before = calls.view()[0].view;
+                    calls.adopt(&other_rules(&chance));
+                    let after = calls.view()[0].view;
+                    assert_eq!(before.state, after.state, "seed {seed}: a gate changed");
+                    if before.state == GateState::Open {
+                        let told = |view: policies::gate::View| view.retry_after;
+                        assert_eq!(told(before), told(after), "seed {seed}: told otherwise");
+                    }
                 }
                 _ => {
                     let millis = chance.below(4_000);
@@ -207,12 +237,19 @@ fn no_schedule_leaks_a_permit_or_room_or_lets_two_probes_out() {
     }
 }
 
-/// The same from several threads at once: the locks hold what the schedules show.
+/// The same from several threads at once, under rules that change all the time: the locks hold what
+/// the schedules show.
 #[test]
 fn threads_leak_nothing_either() {
     let (clock, chance) = (Arc::new(HandClock::default()), Arc::new(Seeded(7.into())));
     let calls = calls(&clock, &chance);
     std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let chance = Seeded(8.into());
+            for _ in 0..ADOPTIONS {
+                calls.adopt(&other_rules(&chance));
+            }
+        });
         for thread in 0..4 {
             let (calls, clock) = (&calls, &clock);
             scope.spawn(move || {

@@ -28,7 +28,8 @@ impl Headers {
     }
 }
 
-fn trace(request: &HttpRequest) -> Option<String> {
+/// The `traceparent` under which what `request` causes is traced.
+pub(in crate::edge) fn trace(request: &HttpRequest) -> Option<String> {
     let extensions = request.extensions();
     extensions
         .get::<Trace>()
@@ -50,7 +51,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
 }
 
 /// `Prefer: wait=N` (RFC 7240). A preference that cannot be read is none.
-fn wait_max(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::edge) fn wait_max(headers: &HeaderMap) -> Option<Duration> {
     headers
         .get_all("prefer")
         .filter_map(|value| value.to_str().ok())

@@ -14,12 +14,17 @@ use actix_web::middleware::from_fn;
 use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::web::Data;
 use actix_web::{App, HttpMessage};
+use adapters::model::Relations;
 use engine::calls::Calls;
 use engine::core::{Core, Traffic};
+use engine::lane::read_through::{self, ReadCore};
 use engine::lane::write_behind::open;
 use engine::live::Live;
 use engine::numbers::Numbers;
-use engine::ports::{Answer, Clock, Request as UpstreamRequest, Rng, Unwatched, Upstream};
+use engine::ports::{
+    Answer, Clock, Digest, LookupKey, ReadError, Request as UpstreamRequest, Rng,
+    Shelf as PersonShelf, Shelved, Unwatched, Upstream, WriteError,
+};
 use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -50,15 +55,15 @@ pub(crate) struct Practices {
 }
 
 pub(crate) fn practices() -> Practices {
-    practices_at(A)
+    practices_at(A, "practice")
 }
 
-/// The practices, the first of them behind `certificate`.
-fn practices_at(certificate: CertificateDigest) -> Practices {
+/// The practices, the first of them behind `certificate` and with this profile.
+fn practices_at(certificate: CertificateDigest, profile: &str) -> Practices {
     let directory = tempfile::tempdir().unwrap();
     let key_a = mint(directory.path(), "a");
     let key_b = mint(directory.path(), "b");
-    let a = entry("a", "practice", certificate);
+    let a = entry("a", profile, certificate);
     let text = a + &entry("b", "pharmacy", B);
     let rules = TokenRules {
         audience: AUDIENCE.to_owned(),
@@ -157,13 +162,19 @@ impl Kit {
         Kit::of(certificate, &claims("a", "practice"))
     }
 
+    /// A kit whose practice a is no practice: it acts as this profile.
+    pub(crate) fn acting(profile: &str) -> Kit {
+        Kit::of(A, &claims("a", profile))
+    }
+
     /// A kit whose practice a says `claims`.
     pub(crate) fn claiming(claims: &Value) -> Kit {
         Kit::of(A, claims)
     }
 
     fn of(certificate: CertificateDigest, claims_a: &Value) -> Kit {
-        let practices = practices_at(certificate);
+        let profile = claims_a["profile"].as_str().unwrap();
+        let practices = practices_at(certificate, profile);
         let token_a = sign(&practices.key_a, "practice-a-1", claims_a);
         let token_b = sign(&practices.key_b, "practice-b-1", &claims("b", "pharmacy"));
         Kit {
@@ -245,7 +256,7 @@ impl Kit {
     fn gateway(&self, callers: Callers) -> Gateway {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
-        let rules = crate::rules::load(None, None).unwrap();
+        let rules = crate::rules::compiled_in();
         let policy = Policy::new(1, rules);
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Arc::new(Calls::new(
@@ -261,6 +272,14 @@ impl Kit {
             .iter()
             .find(|row| row.op == adapters::sac::INVIO)
             .unwrap();
+        let (persons, _look_ups_are_gone) = read_through::open(ReadCore {
+            lane: adapters::sac::REGISTRY,
+            calls: Arc::clone(&calls),
+            shelf: Arc::new(Empty),
+            clock: Arc::clone(&clock),
+            rules: Live::from(Arc::clone(&policy.registry)),
+            stop: stop.clone(),
+        });
         let core = Core {
             traffic: Traffic::new(),
             lane: adapters::sac::PRESCRIPTIONS,
@@ -277,6 +296,8 @@ impl Kit {
         let (door, _lane_is_gone) = open(Arc::new(core));
         Gateway {
             prescriptions: door,
+            persons,
+            relations: Relations::new(&[7; 32]),
             calls: vec![calls],
             store: Arc::clone(&self.shelf) as _,
             callers,
@@ -287,6 +308,7 @@ impl Kit {
                 organizations_max: 10,
             },
             policy: Live::new(policy),
+            policies: crate::generations::keeper::tests::desk_that_is_gone(),
             drain: Duration::from_secs(1),
         }
     }
@@ -300,6 +322,31 @@ struct Even;
 impl Rng for Even {
     fn unit(&self) -> f64 {
         0.5
+    }
+}
+
+/// Nothing is known of anybody.
+struct Empty;
+
+impl PersonShelf for Empty {
+    fn get(&self, _: LookupKey) -> BoxFuture<'_, Result<Option<Shelved>, ReadError>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn put(&self, _: Shelved) -> BoxFuture<'_, Result<(), WriteError>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn remove(&self, _: LookupKey) -> BoxFuture<'_, Result<(), WriteError>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn purge(&self, _: Digest) -> BoxFuture<'_, Result<usize, WriteError>> {
+        async { Ok(0) }.boxed()
+    }
+
+    fn sweep(&self, _: Timestamp, _: usize) -> BoxFuture<'_, Result<usize, WriteError>> {
+        async { Ok(0) }.boxed()
     }
 }
 

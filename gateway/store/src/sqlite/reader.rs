@@ -16,29 +16,33 @@ use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 use tokio::sync::{mpsc, oneshot};
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type Job<C> = Box<dyn FnOnce(&mut C) + Send>;
 
-enum Message {
-    Read(Job),
+enum Message<C> {
+    Read(Job<C>),
     Stop,
 }
 
 /// The way to the reading threads.
-pub(super) struct Readers {
-    queue: mpsc::Sender<Message>,
+pub(crate) struct Readers<C = Connection> {
+    queue: mpsc::Sender<Message<C>>,
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
-impl Readers {
-    /// Starts a thread over each of `connections`.
-    pub(super) fn start(connections: Vec<Connection>, queue_max: usize) -> io::Result<Readers> {
+impl<C: Send + 'static> Readers<C> {
+    /// Starts a thread named after `file` over each of `connections`.
+    pub(crate) fn start(
+        file: &str,
+        connections: Vec<C>,
+        queue_max: usize,
+    ) -> io::Result<Readers<C>> {
         let (queue, waiting) = mpsc::channel(queue_max.max(1));
         let waiting = Arc::new(Mutex::new(waiting));
         let mut threads = Vec::with_capacity(connections.len());
         for (index, conn) in connections.into_iter().enumerate() {
             let waiting = Arc::clone(&waiting);
             let thread = thread::Builder::new()
-                .name(format!("store-reader-{index}"))
+                .name(format!("{file}-reader-{index}"))
                 .spawn(move || run(conn, &waiting))?;
             threads.push(thread);
         }
@@ -49,13 +53,13 @@ impl Readers {
     }
 
     /// Runs `read` on one of the threads.
-    pub(super) async fn read<T, F>(&self, read: F) -> Result<T, ReadError>
+    pub(crate) async fn read<T, F>(&self, read: F) -> Result<T, ReadError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Connection) -> Result<T, Unread> + Send + 'static,
+        F: FnOnce(&mut C) -> Result<T, Unread> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |conn| {
+        let job: Job<C> = Box::new(move |conn| {
             let outcome = read(conn).map_err(Unread::into_error);
             // The caller may have left.
             drop(reply.send(outcome));
@@ -67,7 +71,7 @@ impl Readers {
     }
 
     /// Waits until the reads handed over so far are answered and the threads have ended.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         let threads: Vec<_> = self
             .threads
             .lock()
@@ -86,7 +90,7 @@ impl Readers {
     }
 }
 
-fn run(mut conn: Connection, waiting: &Mutex<mpsc::Receiver<Message>>) {
+fn run<C>(mut conn: C, waiting: &Mutex<mpsc::Receiver<Message<C>>>) {
     loop {
         let next = waiting
             .lock()
@@ -101,7 +105,7 @@ fn run(mut conn: Connection, waiting: &Mutex<mpsc::Receiver<Message>>) {
 
 /// Why a read gave nothing.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     /// SQLite said so.
     Failed(rusqlite::Error),
     /// The row is there, and not to be used.

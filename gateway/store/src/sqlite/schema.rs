@@ -19,6 +19,7 @@ const APPLICATION_ID: i32 = 0x4152_474e;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001-entries.sql"),
     include_str!("migrations/0002-family.sql"),
+    include_str!("migrations/0003-operator-state.sql"),
 ];
 /// The interior pages of every index of a million entries, and some.
 const WRITER_CACHE_KIB: u32 = 64 * 1024;
@@ -47,12 +48,12 @@ pub(super) fn open_writer(path: &Path, size_max: Option<u64>) -> Result<Connecti
 }
 
 /// Opens a connection that can only read.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     open(path, flags, READER_CACHE_KIB)
 }
 
-fn open(path: &Path, flags: OpenFlags, cache_kib: u32) -> Result<Connection, OpenError> {
+pub(crate) fn open(path: &Path, flags: OpenFlags, cache_kib: u32) -> Result<Connection, OpenError> {
     let set_up = || -> rusqlite::Result<Connection> {
         let conn = Connection::open_with_flags(path, flags)?;
         // The last connection to close would fold the log into the database, also after a failed
@@ -170,6 +171,7 @@ mod tests {
     const FROZEN: &[&str] = &[
         "86b31069f57010a4df00b39bd239d9933ce024de91b087117e2474ef26f45eba",
         "7dfeb21d2942f9409967cfa5c00a9e2b9b68b5ec2c3a22c6469d4f25c519e1ed",
+        "512f37271e8ff99e2f05ed2e3981399b63b341bf3d31e35cc3a3219c801a01a1",
     ];
 
     #[test]

@@ -60,7 +60,8 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
         path: settings.directory.clone(),
         source,
     };
-    let readers = Readers::start(connections, settings.queue_max).map_err(thread_failed)?;
+    let readers =
+        Readers::start("store", connections, settings.queue_max).map_err(thread_failed)?;
     let engine = Engine {
         conn,
         guard,
@@ -167,7 +168,7 @@ fn count(conn: &Connection, noted: Timestamp) -> rusqlite::Result<Counts> {
     })
 }
 
-fn create_directory(directory: &Path) -> Result<(), OpenError> {
+pub(crate) fn create_directory(directory: &Path) -> Result<(), OpenError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -179,7 +180,7 @@ fn create_directory(directory: &Path) -> Result<(), OpenError> {
 }
 
 /// SQLite gives its other files the permissions of the database.
-fn create_private(database: &Path) -> Result<(), OpenError> {
+pub(crate) fn create_private(database: &Path) -> Result<(), OpenError> {
     OpenOptions::new()
         .write(true)
         .create(true)

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const RAMP: Duration = Duration::from_secs(30);
+pub(super) const RAMP: Duration = Duration::from_secs(30);
 
-fn ramped() -> GateRules {
+pub(super) fn ramped() -> GateRules {
     GateRules {
         ramp: RAMP,
         ..rules()
@@ -14,7 +14,7 @@ fn ramped() -> GateRules {
 }
 
 /// A gate that has just closed, at second two.
-fn just_closed() -> Breaker {
+pub(super) fn just_closed() -> Breaker {
     let mut gate = gate_with(ramped(), Mode::Auto);
     (0..5).for_each(|_| call(&mut gate, CallOutcome::Failed, at(0)));
     call(&mut gate, FAST, at(2));
@@ -188,7 +188,7 @@ fn the_wait_it_tells_is_enough() {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Step {
+pub(super) enum Step {
     Admit(bool),
     Confirm,
     Finish(u8),
@@ -197,7 +197,7 @@ enum Step {
     Pass(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => any::<bool>().prop_map(Step::Admit),
         2 => Just(Step::Confirm),
@@ -208,7 +208,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-const OUTCOMES: [CallOutcome; 5] = [
+pub(super) const OUTCOMES: [CallOutcome; 5] = [
     FAST,
     SLOW,
     CallOutcome::Failed,

@@ -13,6 +13,8 @@ pub(super) fn of(operation: Operation) -> &'static [Field] {
         Operation::Visualizza | Operation::Annulla => BY_NUMBER,
         Operation::Interroga => INTERROGA,
         Operation::Lotto => LOTTO,
+        Operation::Ricerca => RICERCA,
+        Operation::Tessera => TESSERA,
     }
 }
 
@@ -143,4 +145,33 @@ const LOTTO: &[Field] = &[
     must("CodRegione", "CodRegioneType", Facet::Length(3, 3)),
     must("IdentificativoLotto", "integer1", Facet::Digits(1)),
     may("CFMedico", "CFMedicoType", Facet::Length(0, 16)),
+];
+
+/// RicercaAssistitoRichiesta. The registry's schema is not public: this is the contract of our own,
+/// as `adapters/README.md` has it.
+const RICERCA: &[Field] = &[
+    must("pinCode", "stringType", Facet::Any),
+    must("codRegione", "codRegioneType", Facet::Length(3, 3)),
+    must("cfMedico", "cfMedicoType", Facet::Length(0, 16)),
+    must(
+        "strutturaRichiedente",
+        "strutturaType",
+        Facet::Length(1, 64),
+    ),
+    must("codiceFiscale", "cifratoType", Facet::Length(1, 200)),
+    must("tipoRicerca", "tipoRicercaType", Facet::Length(1, 1)),
+];
+
+/// VerificaTesseraRichiesta, likewise.
+const TESSERA: &[Field] = &[
+    must("pinCode", "stringType", Facet::Any),
+    must("codRegione", "codRegioneType", Facet::Length(3, 3)),
+    must("cfMedico", "cfMedicoType", Facet::Length(0, 16)),
+    must(
+        "strutturaRichiedente",
+        "strutturaType",
+        Facet::Length(1, 64),
+    ),
+    must("codiceFiscale", "cifratoType", Facet::Length(1, 200)),
+    must("numeroTessera", "numeroTesseraType", Facet::Digits(20)),
 ];

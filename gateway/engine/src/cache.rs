@@ -1,0 +1,172 @@
+//! The memory of a read-through lane: what was answered lately, whom there was nothing for, and how
+//! much each caller has asked.
+//!
+//! Age is reckoned by the gateway's clock and judged by whoever asks, under the rules in force then:
+//! nothing here expires by itself, and [`Memory::sweep`] is called by a timer.
+//!
+//! # Invariants
+//!
+//! 1. Of two answers under one key the younger stays.
+//! 2. What was forgotten, or swept, is not read again, and its memory is given back by the end of the
+//!    next sweep. The bytes of a body are overwritten when the last answer in flight that shares them
+//!    is gone ([`crate::lookup::body`]).
+//!
+//! # Limits
+//!
+//! `memory_bytes_max` of answers and `negative_max` absences, as they were when the lane was opened. What is asked for often
+//! is kept in place of what was asked for once: a sweep of tax codes displaces nothing that desks use.
+
+use std::mem::size_of;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use moka::ops::compute;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use policies::allowance::{Allowance, Refused};
+use policies::freshness::{Standing, standing};
+use policies::rules::{CacheRules, CallerRules, FreshnessRules};
+use policies::time::Timestamp;
+
+use crate::lookup::{Digest, LookupKey, Shelved, Tag};
+
+/// What a cache takes for an entry besides what is in it, about.
+const OVERHEAD: usize = 256;
+
+/// Answers, and absences by caller.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    known: Cache<LookupKey, Arc<Shelved>>,
+    absent: Cache<(LookupKey, Tag), Timestamp>,
+}
+
+impl Memory {
+    /// An empty memory.
+    pub(crate) fn new(rules: &CacheRules) -> Memory {
+        Memory {
+            known: Cache::builder()
+                .weigher(|_, answer: &Arc<Shelved>| weight(answer))
+                .max_capacity(rules.memory_bytes_max)
+                .build(),
+            absent: Cache::new(rules.negative_max),
+        }
+    }
+
+    /// What is known under `key`, whatever its age.
+    pub(crate) fn get(&self, key: &LookupKey) -> Option<Arc<Shelved>> {
+        self.known.get(key)
+    }
+
+    /// Keeps `answer`, unless a younger one is known.
+    pub(crate) fn put(&self, answer: &Arc<Shelved>) {
+        self.known.entry(answer.key).and_compute_with(|known| {
+            let known = known.map(moka::Entry::into_value);
+            if known.is_some_and(|known| known.fetched_at > answer.fetched_at) {
+                compute::Op::Nop
+            } else {
+                compute::Op::Put(Arc::clone(answer))
+            }
+        });
+    }
+
+    /// Forgets what is known under `key`.
+    pub(crate) fn forget(&self, key: &LookupKey) {
+        self.known.invalidate(key);
+    }
+
+    /// Forgets everything about `person`. Looks at all that is there: people are purged one at a time.
+    pub(crate) fn forget_person(&self, person: Digest) {
+        for (key, _) in &self.known {
+            if key.person == person {
+                self.known.invalidate(&*key);
+            }
+        }
+        for (about, _) in &self.absent {
+            if about.0.person == person {
+                self.absent.invalidate(&*about);
+            }
+        }
+    }
+
+    /// When `caller` was told that there is nothing under `key`.
+    pub(crate) fn absent_since(&self, key: LookupKey, caller: Tag) -> Option<Timestamp> {
+        self.absent.get(&(key, caller))
+    }
+
+    /// `caller` is told that there is nothing under `key`.
+    pub(crate) fn note_absent(&self, key: LookupKey, caller: Tag, at: Timestamp) {
+        self.absent.insert((key, caller), at);
+    }
+
+    /// `caller` is told otherwise.
+    pub(crate) fn forget_absent(&self, key: LookupKey, caller: Tag) {
+        self.absent.invalidate(&(key, caller));
+    }
+
+    /// Forgets what has expired, and gives back the memory of all that was forgotten. An answer that
+    /// takes its place meanwhile may go with it: it is on the shelf.
+    pub(crate) fn sweep(&self, now: Timestamp, rules: &FreshnessRules) {
+        for (key, answer) in &self.known {
+            if standing(now.since(answer.fetched_at), rules) == Standing::Expired {
+                self.known.invalidate(&*key);
+            }
+        }
+        for (about, at) in &self.absent {
+            if now.since(at) >= rules.negative_for {
+                self.absent.invalidate(&*about);
+            }
+        }
+        self.known.run_pending_tasks();
+        self.absent.run_pending_tasks();
+    }
+}
+
+/// The bytes that an answer takes.
+fn weight(answer: &Shelved) -> u32 {
+    let bytes = OVERHEAD
+        + size_of::<Shelved>()
+        + answer.body.len()
+        + size_of_val(answer.tags.as_slice())
+        + size_of_val(answer.seen_by.as_slice());
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// What each caller has asked; the one seen longest ago starts anew when there are too many.
+#[derive(Debug)]
+pub(crate) struct Callers(Cache<Tag, Arc<Mutex<Allowance>>>);
+
+impl Callers {
+    /// Nobody has asked anything.
+    pub(crate) fn new(rules: &CallerRules) -> Callers {
+        // The newest must get in, or it would be counted never.
+        let policy = EvictionPolicy::lru();
+        let builder = Cache::builder().max_capacity(rules.callers_max);
+        Callers(builder.eviction_policy(policy).build())
+    }
+
+    /// Begins a load for `caller`, or says why not.
+    pub(crate) fn try_begin(
+        &self,
+        caller: Tag,
+        rules: &CallerRules,
+        now: Timestamp,
+    ) -> Result<UnderWay, Refused> {
+        let allowance = self.0.get_with(caller, Arc::default);
+        lock(&allowance).try_begin(rules, now)?;
+        Ok(UnderWay(allowance))
+    }
+}
+
+/// A load of one caller, until dropped.
+#[derive(Debug)]
+pub(crate) struct UnderWay(Arc<Mutex<Allowance>>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&self.0).end();
+    }
+}
+
+/// A panic under this lock can only be a broken assertion on plain numbers: they are used on.
+fn lock(allowance: &Mutex<Allowance>) -> MutexGuard<'_, Allowance> {
+    allowance.lock().unwrap_or_else(PoisonError::into_inner)
+}

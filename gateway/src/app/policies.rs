@@ -1,0 +1,118 @@
+//! The policy of the process: begun before the lanes, and kept in force in them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::ports::{Clock, OperatorStates};
+use engine::stop::StopSwitch;
+use policies::gate::GateState;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::lanes::{Lanes, watched};
+use super::{Fatal, ServeError};
+use crate::config::Config;
+use crate::generations::Generations;
+use crate::generations::keeper::{Desk, Parts, open};
+use crate::generations::kept::Kept;
+use crate::rules::{Composed, Composer, Files, RulesError};
+
+/// How long what is being decided may take to be decided to its end.
+const END_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the process was told of policies.
+pub(super) type Told = Result<(Files, Composed), RulesError>;
+
+/// Refuses a bad policy at once where nothing can be remembered of a better one: there is no store
+/// yet, and none is made for it.
+pub(super) fn refuse_at_once(told: &Told, config: &Config) -> Result<(), RulesError> {
+    match told {
+        Err(error) if !config.store.directory.exists() => Err(error.clone()),
+        _ => Ok(()),
+    }
+}
+
+/// The generation to begin with: what the process was told, or the last good policy.
+pub(super) async fn begin(
+    told: Told,
+    config: &Config,
+    store: &dyn OperatorStates,
+    clock: &Arc<dyn Clock>,
+) -> Result<Generations, ServeError> {
+    let kept = Kept::read(store).await.map_err(ServeError::Unreadable)?;
+    let found = told.map(|(files, _)| files).map_err(|error| error.problems);
+    let composer = Composer::new(Some(config.listen.answer_within));
+    let generations = Generations::begin(composer, found, kept, clock.now())?;
+    let problems = generations.problems();
+    if !problems.is_empty() {
+        tracing::error!(
+            ?problems,
+            "a bad policy was refused: serving with the last good one"
+        );
+    }
+    Ok(generations)
+}
+
+/// Who keeps the generations, running.
+pub(super) struct Policies {
+    /// The way to it.
+    pub(super) desk: Desk,
+    switch: StopSwitch,
+    task: JoinHandle<()>,
+}
+
+impl Policies {
+    /// Goes on from `generations`, in the lanes that were opened under them.
+    pub(super) fn start(
+        runtime: &Runtime,
+        generations: Generations,
+        config: &Config,
+        store: Arc<dyn OperatorStates>,
+        clock: &Arc<dyn Clock>,
+        lanes: &Arc<Lanes>,
+        alarm: &watch::Sender<Option<Fatal>>,
+    ) -> Policies {
+        let (switch, stop) = StopSwitch::new();
+        let (adopting, asked) = (Arc::clone(lanes), Arc::clone(lanes));
+        let parts = Parts {
+            store,
+            clock: Arc::clone(clock),
+            adopt: Box::new(move |policy| adopting.adopt(policy)),
+            is_down: Box::new(move |lane| is_down(&asked, lane)),
+            stop,
+        };
+        let (keeper, desk) = open(generations, config.policies_directory.clone(), parts);
+        Policies {
+            desk,
+            switch,
+            task: runtime.spawn(watched(keeper.run(), alarm.clone())),
+        }
+    }
+
+    /// Nothing new is decided.
+    pub(super) fn drain(&self) {
+        self.switch.drain();
+    }
+
+    /// Waits until what is being decided has been.
+    pub(super) async fn join(mut self) {
+        self.switch.drain();
+        if tokio::time::timeout(END_WITHIN, &mut self.task)
+            .await
+            .is_err()
+        {
+            tracing::warn!("a change of the policy was cut short");
+            self.task.abort();
+            // Aborted or not, it has ended then.
+            drop(self.task.await);
+        }
+    }
+}
+
+/// Whether some gate of `lane` does not let calls pass.
+fn is_down(lanes: &Lanes, lane: &str) -> bool {
+    let gates = lanes.calls.iter().flat_map(|calls| calls.view());
+    let mut of_lane = gates.filter(|gate| gate.lane.0 == lane);
+    of_lane.any(|gate| gate.view.state != GateState::Closed)
+}

@@ -1,0 +1,240 @@
+//! Ages and ways are told exactly, and every refusal has its code.
+
+use actix_web::body::to_bytes;
+use actix_web::web::Bytes;
+use policies::failure::{Opaque, Outcome, Retry, Stops};
+
+use super::*;
+use crate::edge::respond::{Language, render};
+
+const FRESH_FOR: Duration = Duration::from_secs(900);
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn known(age: Duration, fresh_for: Option<Duration>, way: Way) -> Known {
+    Known {
+        body: Bytes::from_static(br#"{"tax_code":"PNIMRA70A01H501P"}"#),
+        fetched_at: Timestamp(0),
+        age,
+        fresh_for,
+        way,
+    }
+}
+
+#[test]
+fn freshness_stands_in_front_of_what_the_source_said() {
+    let wall = Timestamp(1_790_000_000_500);
+    let text = |known: &Known| String::from_utf8(body(known, wall)).unwrap();
+    let fresh = known(seconds(88), Some(seconds(812)), Way::Hit);
+    assert_eq!(
+        text(&fresh),
+        r#"{"freshness":{"source":"sac","as_of":"2026-09-21T14:11:52Z","stale":false},"tax_code":"PNIMRA70A01H501P"}"#
+    );
+    let stale = known(seconds(1_712), None, Way::Stale(Reason::GateOpen));
+    let value: serde_json::Value = serde_json::from_str(&text(&stale)).unwrap();
+    assert_eq!(value["freshness"]["stale"], true);
+    assert_eq!(value["freshness"]["as_of"], "2026-09-21T13:44:48Z");
+    assert_eq!(value["tax_code"], "PNIMRA70A01H501P");
+    // Older than time itself: shown as of its beginning, and in one allocation all the same.
+    let oldest = known(Duration::MAX, None, Way::Stale(Reason::GateOpen));
+    let bytes = body(&oldest, wall);
+    assert!(text(&oldest).contains("1970-01-01T00:00:00Z"));
+    assert!(bytes.len() <= FRESHNESS_BYTES_MAX + oldest.body.len());
+}
+
+#[test]
+fn the_way_of_an_answer_is_told_as_rfc_9211_has_it() {
+    let stale = |millis: u64, reason| {
+        let age = Duration::from_millis(millis);
+        known(age, None, Way::Stale(reason))
+    };
+    let cases = [
+        (
+            known(seconds(88), Some(Duration::from_millis(811_999)), Way::Hit),
+            "argine; hit; ttl=811",
+        ),
+        (
+            known(Duration::ZERO, Some(FRESH_FOR), Way::Loaded),
+            "argine; fwd=miss; stored",
+        ),
+        (
+            known(Duration::ZERO, Some(FRESH_FOR), Way::Collapsed),
+            "argine; fwd=miss; collapsed",
+        ),
+        (
+            stale(1_712_000, Reason::UpstreamTimeout),
+            "argine; fwd=stale; ttl=-812; detail=upstream-timeout",
+        ),
+        (
+            stale(1_711_001, Reason::UpstreamGarbage),
+            "argine; fwd=stale; ttl=-812; detail=upstream-garbage",
+        ),
+        (
+            stale(1_712_000, Reason::GateOpen),
+            "argine; hit; ttl=-812; detail=gate-open",
+        ),
+        (
+            stale(1_712_000, Reason::LaneBusy),
+            "argine; hit; ttl=-812; detail=lane-busy",
+        ),
+        (
+            stale(1_712_000, Reason::UpstreamUnreachable),
+            "argine; hit; ttl=-812; detail=upstream-unreachable",
+        ),
+        // Its age is at least what it seems: it may look younger than what is fresh.
+        (
+            stale(1_000, Reason::GateOpen),
+            "argine; hit; ttl=0; detail=gate-open",
+        ),
+    ];
+    for (known, expected) in cases {
+        assert_eq!(cache_status(&known, FRESH_FOR), expected);
+    }
+}
+
+#[test]
+fn an_answer_tells_its_age_in_whole_seconds() {
+    let known = known(Duration::from_millis(88_999), Some(seconds(811)), Way::Hit);
+    let response = found(&known, FRESH_FOR);
+    assert_eq!(response.headers().get("age").unwrap(), "88");
+    assert_eq!(
+        response.headers().get("content-type").unwrap(),
+        "application/json"
+    );
+    let status = response.headers().get("cache-status").unwrap();
+    assert_eq!(status, "argine; hit; ttl=811");
+}
+
+fn failure(code: Reason, detail: &[u8]) -> Failure {
+    Failure {
+        fault: Fault::Caller,
+        outcome: Outcome::Rejected,
+        retry: Retry::No,
+        stops: Stops::Nothing,
+        code,
+        detail: Opaque(detail.to_vec()),
+    }
+}
+
+#[test]
+fn each_refusal_has_its_code_its_fault_and_its_wait() {
+    let denied = |code| LookupRefusal::Denied(failure(code, b""));
+    let failed = |code| LookupRefusal::Failed(code, seconds(7));
+    let cases = [
+        (
+            denied(Reason::UpstreamRejected),
+            true,
+            (403, "lookup-denied", "caller", ""),
+        ),
+        (
+            denied(Reason::AuthorityRefused),
+            true,
+            (403, "prescriber-authn-invalid", "caller", ""),
+        ),
+        (
+            denied(Reason::AuthorityExpired),
+            true,
+            (403, "prescriber-authn-invalid", "caller", ""),
+        ),
+        // Nobody of a pharmacy has authenticated: nobody can do so again.
+        (
+            denied(Reason::AuthorityRefused),
+            false,
+            (403, "lookup-denied", "caller", ""),
+        ),
+        (
+            failed(Reason::UpstreamTimeout),
+            true,
+            (503, "lookup-unavailable", "upstream", "7"),
+        ),
+        (
+            failed(Reason::GateOpen),
+            true,
+            (503, "lookup-unavailable", "upstream", "7"),
+        ),
+        (
+            failed(Reason::LaneBusy),
+            true,
+            (503, "lookup-unavailable", "gateway", "7"),
+        ),
+        (
+            failed(Reason::OwnCertificate),
+            true,
+            (503, "lookup-unavailable", "gateway", "7"),
+        ),
+        (
+            LookupRefusal::Limited(seconds(3)),
+            true,
+            (429, "lookup-limited", "caller", "3"),
+        ),
+        (
+            LookupRefusal::Busy(seconds(2)),
+            true,
+            (503, "busy", "gateway", "2"),
+        ),
+        (
+            LookupRefusal::Disabled,
+            true,
+            (503, "lookup-disabled", "gateway", "60"),
+        ),
+        (
+            LookupRefusal::Stopping,
+            true,
+            (503, "stopping", "gateway", "5"),
+        ),
+    ];
+    for (refusal, has_authority, (status, code, fault, retry_after)) in cases {
+        let is_of_sac = matches!(
+            refusal,
+            LookupRefusal::Denied(_) | LookupRefusal::Failed(..)
+        );
+        let problem = refused(refusal, has_authority);
+        let (head, body) = told(&problem);
+        assert_eq!((head.0, body["code"].as_str().unwrap()), (status, code));
+        assert_eq!(body["fault"], fault, "{code}");
+        assert_eq!(head.1, retry_after, "{code}");
+        assert_eq!(body["upstream"] == "sac", is_of_sac, "{code}");
+        let text = format!("{} {}", body["title"], body["detail"]);
+        assert!(
+            !text.contains("stored") && !text.contains("prescription"),
+            "{code}: {text}"
+        );
+    }
+}
+
+/// Status and `Retry-After`, and the body in English.
+fn told(problem: &Problem) -> ((u16, String), serde_json::Value) {
+    let response = render(problem, "", Language::English);
+    let retry_after = response.headers().get("retry-after");
+    let retry_after = retry_after.map_or("", |value| value.to_str().unwrap());
+    let head = (response.status().as_u16(), retry_after.to_owned());
+    let bytes = futures_util::FutureExt::now_or_never(to_bytes(response.into_body()));
+    let bytes = bytes.unwrap().unwrap_or_default();
+    (head, serde_json::from_slice(&bytes).unwrap())
+}
+
+#[test]
+fn the_source_is_quoted_to_whom_it_refused() {
+    let said = br#"[{"code":"9001","text":"NON IN CARICO","row":0}]"#;
+    let refusal = LookupRefusal::Denied(failure(Reason::UpstreamRejected, said));
+    let (_, body) = told(&refused(refusal, true));
+    assert_eq!(body["notices"][0]["code"], "9001");
+    assert_eq!(body["notices"][0]["kind"], "error");
+}
+
+#[test]
+fn what_is_remembered_to_be_absent_tells_its_age() {
+    let age = |problem: &Problem| {
+        let response = render(problem, "", Language::Italian);
+        let age = response.headers().get("age").cloned();
+        age.map(|age| age.to_str().unwrap().to_owned())
+    };
+    let remembered = not_found(Subject::Person, seconds(41));
+    assert_eq!(remembered.code.code, "person-not-found");
+    assert_eq!(age(&remembered), Some("41".to_owned()));
+    let just_told = not_found(Subject::Card, Duration::ZERO);
+    assert_eq!(just_told.code.code, "card-not-found");
+    assert_eq!(age(&just_told), None);
+}

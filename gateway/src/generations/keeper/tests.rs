@@ -1,0 +1,435 @@
+//! Who keeps the generations, over a store that remembers or refuses, and a clock that is moved.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use engine::ports::{OperatorState, ReadError};
+use engine::stop::StopSwitch;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use policies::failure::Opaque;
+use policies::gate::Mode;
+
+use super::*;
+use crate::rules::{Composer, Files};
+
+const MODE: &str = "sac.prescriptions.mode";
+const BLOCK: &str = "sac.lots.block";
+const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+/// The way to nobody.
+pub(crate) fn desk_that_is_gone() -> Desk {
+    let store = Arc::new(Memory::default());
+    let (_keeper, desk) = World::keeper(&store, &Arc::default(), &Files::default());
+    desk
+}
+
+/// A store in memory, which can be told to refuse.
+#[derive(Default)]
+struct Memory {
+    states: Mutex<BTreeMap<String, Opaque>>,
+    writes: AtomicUsize,
+    refuses: AtomicBool,
+}
+
+impl OperatorStates for Memory {
+    fn put_operator_state(
+        &self,
+        name: String,
+        value: Option<Opaque>,
+    ) -> BoxFuture<'_, Result<(), WriteError>> {
+        async move {
+            if self.refuses.load(Ordering::Relaxed) {
+                return Err(WriteError::Refused);
+            }
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            let mut states = self.states.lock().unwrap();
+            match value {
+                Some(value) => states.insert(name, value),
+                None => states.remove(&name),
+            };
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn operator_states(&self) -> BoxFuture<'_, Result<Vec<OperatorState>, ReadError>> {
+        let states = self.states.lock().unwrap();
+        let states = states.iter().map(|(name, value)| OperatorState {
+            name: name.clone(),
+            value: value.clone(),
+        });
+        let states = states.collect();
+        async { Ok(states) }.boxed()
+    }
+}
+
+/// What the lanes would know: the policies that were put in force, the time, and who is down.
+#[derive(Default)]
+struct Lanes {
+    adopted: Mutex<Vec<Arc<Policy>>>,
+    passed: Mutex<Duration>,
+    are_down: AtomicBool,
+}
+
+impl Clock for Lanes {
+    fn now(&self) -> Timestamp {
+        NOW + *self.passed.lock().unwrap()
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        std::future::pending().boxed()
+    }
+}
+
+struct World {
+    store: Arc<Memory>,
+    lanes: Arc<Lanes>,
+    keeper: Keeper,
+    desk: Desk,
+}
+
+impl World {
+    fn new() -> World {
+        World::over(Arc::default(), Arc::default(), &Files::default())
+    }
+
+    fn over(store: Arc<Memory>, lanes: Arc<Lanes>, files: &Files) -> World {
+        let (keeper, desk) = World::keeper(&store, &lanes, files);
+        World {
+            store,
+            lanes,
+            keeper,
+            desk,
+        }
+    }
+
+    fn keeper(store: &Arc<Memory>, lanes: &Arc<Lanes>, files: &Files) -> (Keeper, Desk) {
+        let kept = Kept::read(store.as_ref()).now_or_never().unwrap().unwrap();
+        let found = Ok(files.clone());
+        let composer = Composer::new(Some(Duration::from_secs(30)));
+        let generations = Generations::begin(composer, found, kept, lanes.now()).unwrap();
+        let (_switch, stop) = StopSwitch::new();
+        let (adopting, asked) = (Arc::clone(lanes), Arc::clone(lanes));
+        let adopt: Adopt = Box::new(move |policy| {
+            adopting.adopted.lock().unwrap().push(Arc::clone(policy));
+        });
+        let parts = Parts {
+            store: Arc::clone(store) as _,
+            clock: Arc::clone(lanes) as _,
+            adopt,
+            is_down: Box::new(move |_| asked.are_down.load(Ordering::Relaxed)),
+            stop,
+        };
+        open(generations, None, parts)
+    }
+
+    /// The same process, started again.
+    fn restarted(self, files: &Files) -> World {
+        World::over(self.store, self.lanes, files)
+    }
+
+    async fn set(&mut self, wish: Wish) -> Answer {
+        self.keeper.set(wish).await
+    }
+
+    fn pass(&self, span: Duration) {
+        *self.lanes.passed.lock().unwrap() += span;
+    }
+
+    fn mode(&self) -> Mode {
+        self.keeper.generations.rules().prescriptions.mode
+    }
+
+    fn adopted(&self) -> usize {
+        self.lanes.adopted.lock().unwrap().len()
+    }
+}
+
+fn wish(target: &str, value: &str) -> Wish {
+    Wish {
+        organization: "operator-a".to_owned(),
+        target: target.to_owned(),
+        value: value.to_owned(),
+        reason: "announced maintenance".to_owned(),
+        author: "shift leader".to_owned(),
+        lasts: Duration::from_secs(3600),
+        dry_run: false,
+    }
+}
+
+fn withdrawal(target: &str) -> Withdrawal {
+    Withdrawal {
+        target: target.to_owned(),
+        by: Withdrawn {
+            organization: "operator-a".to_owned(),
+            author: "shift leader".to_owned(),
+            reason: "over".to_owned(),
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_toggle_is_on_disk_before_it_is_in_force() {
+    let mut world = World::new();
+    world.store.refuses.store(true, Ordering::Relaxed);
+    let refused = world.set(wish(MODE, "forced-open")).await;
+    assert_eq!(refused, Err(Refusal::Store(WriteError::Refused)));
+    assert_eq!((world.mode(), world.adopted()), (Mode::Auto, 0));
+    assert!(world.desk.view().toggles.is_empty());
+
+    world.store.refuses.store(false, Ordering::Relaxed);
+    let done = world.set(wish(MODE, "forced-open")).await.unwrap();
+    assert_eq!(done.number, 2);
+    assert_eq!(
+        done.changes[0].to_string(),
+        "sac.prescriptions.mode: \"auto\" → \"forced-open\"  (live)"
+    );
+    assert_eq!((world.mode(), world.adopted()), (Mode::ForcedOpen, 1));
+    assert_eq!(world.lanes.adopted.lock().unwrap()[0].number, 2);
+    let world = world.restarted(&Files::default());
+    assert_eq!(world.mode(), Mode::ForcedOpen);
+}
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing() {
+    let mut world = World::new();
+    let only_asked = Wish {
+        dry_run: true,
+        ..wish(MODE, "disabled")
+    };
+    let done = world.set(only_asked).await.unwrap();
+    assert_eq!((done.number, done.changes.len()), (1, 1));
+    assert_eq!((world.mode(), world.adopted()), (Mode::Auto, 0));
+    assert_eq!(world.store.writes.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn what_breaks_a_rule_is_refused_by_its_field() {
+    let mut world = World::new();
+    let long = |target, hours: u64| Wish {
+        lasts: Duration::from_secs(hours * 3600),
+        ..wish(target, "forced-open")
+    };
+    let cases = [
+        (wish("sac.prescriptions.no_such", "1"), "target"),
+        (wish("sac.prescriptions.gate", "1"), "target"),
+        (wish("other.prescriptions.mode", "auto"), "target"),
+        (wish("sac.prescriptions.calls.queue_max", "2000"), "target"),
+        (wish(MODE, "open"), "value"),
+        (wish(MODE, "{ a = 1 }"), "value"),
+        (wish("sac.prescriptions.answer_within", "40s"), "value"),
+        (
+            wish("sac.prescriptions.calls.calls_max", "\"many\""),
+            "value",
+        ),
+        (long(MODE, 25), "expires_in"),
+        (long(MODE, 0), "expires_in"),
+    ];
+    for (wish, field) in cases {
+        let what = format!("{} = {}", wish.target, wish.value);
+        match world.set(wish).await {
+            Err(Refusal::Unsound(unsound)) => {
+                assert!(
+                    unsound.iter().any(|(at, _)| *at == field),
+                    "{what}: {unsound:?}"
+                );
+            }
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+    assert_eq!(
+        (world.adopted(), world.store.writes.load(Ordering::Relaxed)),
+        (0, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_toggle_ends_on_time_and_after_a_restart_too() {
+    let mut world = World::new();
+    world.set(wish(MODE, "forced-open")).await.unwrap();
+    world.pass(Duration::from_secs(3599));
+    world.keeper.look();
+    assert_eq!(world.mode(), Mode::ForcedOpen);
+    let mut world = world.restarted(&Files::default());
+    assert_eq!(world.mode(), Mode::ForcedOpen);
+    // Whatever the lane does: its gates find out by themselves.
+    world.lanes.are_down.store(true, Ordering::Relaxed);
+    world.pass(Duration::from_secs(1));
+    world.keeper.look();
+    assert_eq!(world.mode(), Mode::Auto);
+    assert_eq!(world.desk.view().ended[0].held.toggle.target, MODE);
+    world.keeper.pay().await;
+    let world = world.restarted(&Files::default());
+    assert!(world.desk.view().toggles.is_empty());
+    assert_eq!(world.desk.view().ended.len(), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_prolongs_no_toggle() {
+    let mut world = World::new();
+    world.pass(Duration::from_secs(10 * 365 * 86_400));
+    world.set(wish(MODE, "forced-open")).await.unwrap();
+    *world.lanes.passed.lock().unwrap() = Duration::ZERO;
+    let mut world = world.restarted(&Files::default());
+    world.pass(Duration::from_secs(3600));
+    world.keeper.look();
+    assert_eq!(world.mode(), Mode::Auto);
+}
+
+#[tokio::test]
+async fn a_value_is_kept_while_its_lane_is_down() {
+    let mut world = World::new();
+    world.set(wish(BLOCK, "7")).await.unwrap();
+    world.lanes.are_down.store(true, Ordering::Relaxed);
+    world.pass(Duration::from_secs(3601));
+    world.keeper.look();
+    assert_eq!(world.keeper.generations.rules().lots.block, 7);
+    assert!(world.desk.view().toggles[0].is_overdue);
+    world.lanes.are_down.store(false, Ordering::Relaxed);
+    world.keeper.look();
+    assert_eq!(world.keeper.generations.rules().lots.block, 1000);
+    assert!(world.desk.view().toggles.is_empty());
+}
+
+#[tokio::test]
+async fn setting_again_replaces_and_withdrawing_ends() {
+    let mut world = World::new();
+    world.set(wish(BLOCK, "7")).await.unwrap();
+    world.set(wish(BLOCK, "8")).await.unwrap();
+    assert_eq!(world.desk.view().toggles.len(), 1);
+    let nameless = Withdrawal {
+        by: Withdrawn {
+            author: String::new(),
+            ..withdrawal(BLOCK).by
+        },
+        ..withdrawal(BLOCK)
+    };
+    let refused = world.keeper.withdraw(nameless).await;
+    assert!(matches!(refused, Err(Refusal::Unsound(_))), "{refused:?}");
+    let done = world.keeper.withdraw(withdrawal(BLOCK)).await.unwrap();
+    assert_eq!(
+        done.changes[0].to_string(),
+        "sac.lots.block: 8 → 1000  (live)"
+    );
+    let again = world.keeper.withdraw(withdrawal(BLOCK)).await;
+    assert_eq!(again, Err(Refusal::NoSuchToggle));
+    assert_eq!(world.desk.view().ended.len(), 1);
+}
+
+#[tokio::test]
+async fn toggles_that_do_not_fit_the_files_any_more_are_let_go_of() {
+    let mut world = World::new();
+    world
+        .set(wish("sac.prescriptions.entry_deadline", "10s"))
+        .await
+        .unwrap();
+    let longer = Files::whole("[prescriptions]\nanswer_within = \"20s\"\n");
+    let world = world.restarted(&longer);
+    assert!(world.desk.view().toggles.is_empty());
+    let rules = world.keeper.generations.rules();
+    assert_eq!(rules.prescriptions.answer_within, Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn a_bad_file_leaves_the_last_good_one_and_a_toggle_can_make_it_good() {
+    let good = Files::whole("[prescriptions]\nentry_deadline = \"1h\"\n");
+    let mut world = World::over(Arc::default(), Arc::default(), &good);
+    world
+        .set(wish("sac.lots.low_water", "10000"))
+        .await
+        .unwrap();
+    world
+        .keeper
+        .found(Ok(Files::of("[prescriptions]\nentry_deadline = \"2h\"\n")));
+    assert!(world.desk.view().problems[0].contains("# end of policy"));
+    world
+        .keeper
+        .found(Err(vec!["the directory is gone".to_owned()]));
+    assert_eq!(world.desk.view().problems, ["the directory is gone"]);
+    let hour = Duration::from_secs(3600);
+    assert_eq!(
+        world
+            .keeper
+            .generations
+            .rules()
+            .prescriptions
+            .entry_deadline,
+        hour
+    );
+
+    // Good by itself, and not under the toggle: it is taken up when that is withdrawn.
+    world
+        .keeper
+        .found(Ok(Files::whole("[lots]\nblock = 20000\n")));
+    assert!(world.desk.view().problems[0].starts_with("toggles: lots.block"));
+    world
+        .keeper
+        .withdraw(withdrawal("sac.lots.low_water"))
+        .await
+        .unwrap();
+    assert_eq!(world.desk.view().problems, [""; 0]);
+    assert_eq!(world.keeper.generations.rules().lots.block, 20_000);
+}
+
+#[tokio::test]
+async fn the_last_good_files_serve_after_a_restart() {
+    let good = Files::whole("[lots]\nblock = 17\n");
+    let store = Arc::new(Memory::default());
+    write_last_good(&good, store.as_ref()).await.unwrap();
+    let kept = Kept::read(store.as_ref()).await.unwrap();
+    let begin = |found, kept| Generations::begin(Composer::default(), found, kept, NOW);
+    let bad = || Ok(Files::whole("[lots]\nblock = 0\n"));
+    let begun = begin(bad(), kept).unwrap();
+    assert_eq!(begun.rules().lots.block, 17);
+    assert!(begun.problems()[0].contains("lots.block = 0"));
+    let error = begin(bad(), Kept::default()).unwrap_err();
+    assert_eq!(error.problems, begun.problems());
+}
+
+/// Two values that tell the policies apart change together, however often, while others read them.
+#[test]
+fn ten_thousand_reloads_are_each_whole() {
+    const RELOADS: u64 = 10_000;
+    let file = |answer: &str, rate: u32| {
+        Files::whole(&format!(
+            "[prescriptions]\nanswer_within = \"{answer}\"\nchecks_off = [\"packs-per-row\"]\n\
+             [prescriptions.delivery]\nrate_per_second = {rate}\n"
+        ))
+    };
+    let files = [file("2s", 20), file("3s", 30)];
+    let mut world = World::over(Arc::default(), Arc::default(), &files[1]);
+    let live = Live::new(world.keeper.generations.policy());
+    let adopting = live.clone();
+    world.keeper.parts.adopt = Box::new(move |policy| adopting.replace(Arc::clone(policy)));
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut last = 0;
+                while !ended.load(Ordering::Relaxed) {
+                    let policy = live.load();
+                    let rules = &policy.prescriptions;
+                    let seen = rules.answer_within.as_secs();
+                    assert_eq!(u64::from(rules.delivery.rate_per_second), seen * 10);
+                    assert_eq!(
+                        policy.number % 2,
+                        seen % 2,
+                        "the number is that of its values"
+                    );
+                    assert!(policy.number >= last, "an older generation came back");
+                    last = policy.number;
+                }
+            });
+        }
+        for files in files.iter().cycle().take(RELOADS as usize) {
+            world.keeper.found(Ok(files.clone()));
+        }
+        ended.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(live.load().number, RELOADS + 1);
+    // Nothing of a generation is left when the next one is in force.
+    let policy = live.load();
+    assert_eq!(Arc::strong_count(&policy.prescriptions), 1);
+    assert!(world.desk.view().ended.is_empty());
+}

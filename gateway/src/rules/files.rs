@@ -1,0 +1,207 @@
+//! The policy files of a directory: one an upstream, named after it.
+//!
+//! # Limits
+//!
+//! [`FILE_BYTES_MAX`] a file, [`NAMES_MAX`] names in the directory.
+//!
+//! # Failure
+//!
+//! A file that no upstream is named after is a misspelt one, and is refused; what an editor leaves
+//! behind, and whatever is not TOML, is none of ours.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use policies::rules::knobs::{END_OF_POLICY, is_whole};
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use crate::files::{parse_table, read_bounded};
+
+/// The file of the SAC.
+pub(crate) const SAC_FILE: &str = "sac.toml";
+/// Largest policy file that is read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// A directory with more names than this is not one of policies.
+const NAMES_MAX: usize = 1_000;
+
+/// The texts of policy files, by their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Files(BTreeMap<String, String>);
+
+/// Tells files apart by what is in them.
+pub(crate) type Fingerprint = [u8; SHA256_OUTPUT_LEN];
+
+impl Files {
+    /// Reads every policy file of `directory`. An upstream without one has the compiled-in rules.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the directory, or with a file before it is parsed.
+    pub fn read(directory: &Path) -> Result<Files, Vec<String>> {
+        let shown = directory.display();
+        let unreadable = |error| vec![format!("{shown}: must be a readable directory: {error}")];
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+            if names.len() == NAMES_MAX {
+                return Err(vec![format!(
+                    "{shown}: must hold {NAMES_MAX} files at most"
+                )]);
+            }
+            names.push(entry.map_err(unreadable)?.file_name());
+        }
+        let mut problems = Vec::new();
+        let mut files = BTreeMap::new();
+        for name in names {
+            let name = name.to_string_lossy().into_owned();
+            if !is_policy(&name) {
+                continue;
+            }
+            if name != SAC_FILE {
+                problems.push(format!(
+                    "{shown}/{name}: must be named after an upstream: {SAC_FILE}"
+                ));
+                continue;
+            }
+            match text(&directory.join(&name)) {
+                Ok(text) => _ = files.insert(name, text),
+                Err(rule) => problems.push(format!("{shown}/{name}: {rule}")),
+            }
+        }
+        if problems.is_empty() {
+            Ok(Files(files))
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The rules of the SAC's file; `None` if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the text breaks.
+    pub(super) fn sac(&self) -> Result<Option<Table>, String> {
+        let Some(text) = self.0.get(SAC_FILE) else {
+            return Ok(None);
+        };
+        if !is_whole(text) {
+            return Err(format!(
+                "must end with the line \"{END_OF_POLICY}\", once: it may have been cut short"
+            ));
+        }
+        parse_table(text).map(Some)
+    }
+
+    /// The same for the same texts.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let texts = self.0.iter().flat_map(|(name, text)| [name, text]);
+        fingerprint(texts.map(String::as_str))
+    }
+}
+
+/// Tells sequences of texts apart.
+pub(crate) fn fingerprint<'a>(texts: impl Iterator<Item = &'a str>) -> Fingerprint {
+    let mut context = Context::new(&SHA256);
+    for text in texts {
+        context.update(&(text.len() as u64).to_be_bytes());
+        context.update(text.as_bytes());
+    }
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.copy_from_slice(context.finish().as_ref());
+    fingerprint
+}
+
+/// Editors begin the names of their own files with a dot, or end them with something else.
+fn is_policy(name: &str) -> bool {
+    !name.starts_with('.') && name.to_ascii_lowercase().ends_with(".toml")
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    String::from_utf8(read_bounded(path, FILE_BYTES_MAX)?)
+        .map_err(|_| "must be UTF-8 text".to_owned())
+}
+
+#[cfg(test)]
+impl Files {
+    /// A file of the SAC with this text.
+    pub(crate) fn of(text: &str) -> Files {
+        Files([(SAC_FILE.to_owned(), text.to_owned())].into())
+    }
+
+    /// As [`Files::of`], whole.
+    pub(crate) fn whole(text: &str) -> Files {
+        Files::of(&format!("{text}\n{END_OF_POLICY}\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(names: &[(&str, &str)]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in names {
+            std::fs::write(directory.path().join(name), text).unwrap();
+        }
+        directory
+    }
+
+    #[test]
+    fn what_editors_leave_behind_is_no_policy() {
+        let directory = directory(&[
+            ("sac.toml", "one"),
+            ("sac.toml~", "two"),
+            (".sac.toml.swp", "three"),
+            (".#sac.toml", "four"),
+            ("#sac.toml#", "five"),
+            ("sac.toml.bak", "six"),
+            (".hidden.toml", "seven"),
+            ("README", "eight"),
+        ]);
+        assert_eq!(Files::read(directory.path()), Ok(Files::of("one")));
+        let empty = tempfile::tempdir().unwrap();
+        assert_eq!(Files::read(empty.path()), Ok(Files::default()));
+    }
+
+    #[test]
+    fn a_file_of_no_upstream_is_refused_by_name() {
+        let directory = directory(&[("scc.toml", "secret"), ("SAC.TOML", ""), ("sac.toml", "")]);
+        let problems = Files::read(directory.path()).unwrap_err();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.contains("scc.toml: must be named"))
+        );
+        assert!(!problems.concat().contains("secret"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_directory_that_is_none_and_a_file_that_is_none_are_refused() {
+        let directory = directory(&[("file", "")]);
+        for path in ["file", "absent"] {
+            let problems = Files::read(&directory.path().join(path)).unwrap_err();
+            assert!(problems[0].contains("readable directory"), "{problems:?}");
+        }
+        std::fs::create_dir(directory.path().join(SAC_FILE)).unwrap();
+        let problems = Files::read(directory.path()).unwrap_err();
+        assert!(
+            problems[0].contains("sac.toml: must be readable"),
+            "{problems:?}"
+        );
+        std::fs::remove_dir(directory.path().join(SAC_FILE)).unwrap();
+        let large = "#".repeat(usize::try_from(FILE_BYTES_MAX).unwrap() + 1);
+        std::fs::write(directory.path().join(SAC_FILE), large).unwrap();
+        let problems = Files::read(directory.path()).unwrap_err();
+        assert!(problems[0].contains("bytes long"), "{problems:?}");
+    }
+
+    #[test]
+    fn texts_that_run_into_each_other_differ() {
+        let of = |texts: &[&str]| fingerprint(texts.iter().copied());
+        assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
+        assert_eq!(of(&["ab", "c"]), of(&["ab", "c"]));
+    }
+}

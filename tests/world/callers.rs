@@ -1,0 +1,49 @@
+//! Who may call the gateway of a world.
+
+use std::sync::Arc;
+
+use super::World;
+use super::caller::Caller;
+use crate::certs;
+
+/// The organisations of every world.
+pub(super) const CALLERS: [certs::Caller<'static>; 5] = [
+    certs::Caller::practice("practice-a"),
+    certs::Caller::practice("practice-b"),
+    certs::Caller {
+        organization: "pharmacy-a",
+        profiles: &["pharmacy"],
+    },
+    certs::Caller {
+        organization: "booking-a",
+        profiles: &["booking"],
+    },
+    certs::Caller {
+        organization: "operator-a",
+        profiles: &["operator", "portal"],
+    },
+];
+
+impl World {
+    /// A caller of this organisation, with a doctor at the desk.
+    pub fn caller(&self, organization: &str) -> Caller {
+        let address = Arc::clone(&self.address);
+        let record = Arc::clone(&self.record);
+        Caller::new(organization, self.certs.path(), address, record)
+    }
+
+    /// A pharmacy, at whose desk no doctor is.
+    pub fn pharmacy(&self) -> Caller {
+        self.caller("pharmacy-a").acting_as("pharmacy")
+    }
+
+    /// A booking centre, at whose desk no doctor is.
+    pub fn booking(&self) -> Caller {
+        self.caller("booking-a").acting_as("booking")
+    }
+
+    /// Whoever runs the gateway.
+    pub fn operator(&self) -> Caller {
+        self.caller("operator-a").acting_as("operator")
+    }
+}
