@@ -104,7 +104,6 @@ impl World {
         if let Some(live) = setup.live {
             sac_settings.live = live;
         }
-        sac_settings.registry_listen = Some(([127, 0, 0, 1], 0).into());
         if let Some(population) = setup.population {
             sac_settings.population = population;
         }
