@@ -19,7 +19,6 @@
 use std::mem::size_of;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use moka::ops::compute;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use policies::allowance::{Allowance, Refused};
@@ -37,6 +36,8 @@ const OVERHEAD: usize = 256;
 pub(crate) struct Memory {
     known: Cache<LookupKey, Arc<Shelved>>,
     absent: Cache<(LookupKey, Tag), Timestamp>,
+    /// What the lane loads and what it reads from its shelf are put one at a time.
+    putting: Mutex<()>,
 }
 
 impl Memory {
@@ -48,24 +49,30 @@ impl Memory {
                 .max_capacity(rules.memory_bytes_max)
                 .build(),
             absent: Cache::new(rules.negative_max),
+            putting: Mutex::default(),
         }
     }
 
-    /// What is known under `key`, whatever its age.
+    /// What is known under `key`, whatever its age; that it was asked for is noted, and decides what
+    /// stays.
     pub(crate) fn get(&self, key: &LookupKey) -> Option<Arc<Shelved>> {
         self.known.get(key)
     }
 
+    /// As [`Memory::get`]; a key of which nothing is known is not noted again. One look-up looks several
+    /// times, and must not make what nobody else asks for seem much in demand.
+    pub(crate) fn look_again(&self, key: &LookupKey) -> Option<Arc<Shelved>> {
+        self.known.contains_key(key).then(|| self.known.get(key))?
+    }
+
     /// Keeps `answer`, unless a younger one is known.
     pub(crate) fn put(&self, answer: &Arc<Shelved>) {
-        self.known.entry(answer.key).and_compute_with(|known| {
-            let known = known.map(moka::Entry::into_value);
-            if known.is_some_and(|known| known.fetched_at > answer.fetched_at) {
-                compute::Op::Nop
-            } else {
-                compute::Op::Put(Arc::clone(answer))
-            }
-        });
+        // Held over a look and an insert, neither of which can panic over plain values.
+        let _putting = self.putting.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.look_again(&answer.key);
+        if known.is_none_or(|known| known.fetched_at <= answer.fetched_at) {
+            self.known.insert(answer.key, Arc::clone(answer));
+        }
     }
 
     /// Forgets what is known under `key`.

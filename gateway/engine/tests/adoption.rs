@@ -8,7 +8,7 @@ use engine::entry::{EntryId, Start};
 use policies::delivery::Uncertain;
 use policies::failure::Code;
 use policies::gate::{GateState, Mode};
-use policies::rules::WriteBehindRules;
+use policies::rules::{LotRules, WriteBehindRules};
 use policies::state::State;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -75,9 +75,11 @@ fn busy_desks(rig: &Rig, until: Duration) -> JoinSet<Vec<(Submitted, Duration)>>
                     break;
                 }
                 let write = Rig::write(&format!("{desk} {n}"));
-                let submitted = door.submit(write).await.expect("it is stored");
-                told.push((submitted, clock.now().since(asked_at)));
-                sleep(Duration::from_millis(3 + desk)).await;
+                let read_for = Duration::from_millis(n % 4);
+                let submitted = door.submit_read_for(write, read_for).await;
+                let took = clock.now().since(asked_at + read_for);
+                told.push((submitted.expect("it is stored"), took));
+                sleep(Duration::from_millis(100 + desk)).await;
             }
             told
         });
@@ -109,7 +111,12 @@ async fn adopt_again_and_again(
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_adoptions_under_traffic_mix_nothing_and_keep_nothing() {
     let policies = [rules().0, other()];
-    let rig = Rig::start().await;
+    let lots = LotRules {
+        low_water: 5_000,
+        block: 1_000,
+        ..rules().1
+    };
+    let rig = Rig::start_with((rules().0, lots)).await;
     // Longer than the one policy lets a caller wait, and shorter than the other.
     rig.upstream.always(SEND, Turn::Slow(SECOND * 5));
     let desks = busy_desks(&rig, Duration::from_millis(ADOPTIONS as u64));

@@ -164,6 +164,17 @@ impl Desk {
         let rules = self.rules.load();
         self.door.submit(Write { rules, ..write }).await
     }
+
+    /// The policy may be replaced while the request is read.
+    pub(crate) async fn submit_read_for(
+        &self,
+        write: Write,
+        span: Duration,
+    ) -> Result<Submitted, Refusal> {
+        let rules = self.rules.load();
+        tokio::time::sleep(span).await;
+        self.door.submit(Write { rules, ..write }).await
+    }
 }
 
 impl Deref for Desk {

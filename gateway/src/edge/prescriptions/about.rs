@@ -85,7 +85,6 @@ pub(crate) async fn cancel(
     id: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let policy = edge.gateway.policy.load();
     let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
@@ -95,7 +94,7 @@ pub(crate) async fn cancel(
         role: Role::Cancel,
         payload: Opaque::default(),
         prescriber: &authority,
-        rules: &policy.prescriptions,
+        rules: edge.gateway.policy.load().prescriptions.clone(),
     };
     let (age, age_max) = (caller.authn_age(&authority), about.rules.authn_age_max);
     let at_home = about.check_locality(&edge, &caller).await;
@@ -189,7 +188,6 @@ pub(crate) async fn paper(
     id: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let policy = edge.gateway.policy.load();
     let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
@@ -206,7 +204,7 @@ pub(crate) async fn paper(
             paper_number: number.clone(),
         }),
         prescriber: &authority,
-        rules: &policy.prescriptions,
+        rules: edge.gateway.policy.load().prescriptions.clone(),
     };
     match submit(&edge, about.write(&caller, headers)).await {
         Ok(_) => shown(StatusCode::OK, about.done(&edge, &caller).await?),
@@ -263,7 +261,6 @@ pub(crate) async fn acknowledge(
     id: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let policy = edge.gateway.policy.load();
     let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
@@ -273,7 +270,7 @@ pub(crate) async fn acknowledge(
         role: Role::Acknowledge,
         payload: Opaque::default(),
         prescriber: &authority,
-        rules: &policy.prescriptions,
+        rules: edge.gateway.policy.load().prescriptions.clone(),
     };
     let done = submit(&edge, about.write(&caller, headers)).await;
     done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOTHING_TO_ACKNOWLEDGE))?;
@@ -295,8 +292,7 @@ struct About<'a> {
     payload: Opaque,
     /// Who does it. Only a cancel is sent under their authority.
     prescriber: &'a Authority,
-    /// The policy that was in force when it came.
-    rules: &'a Arc<WriteBehindRules>,
+    rules: Arc<WriteBehindRules>,
 }
 
 impl About<'_> {
@@ -317,7 +313,7 @@ impl About<'_> {
             },
             wait_max: headers.wait_max,
             trace: headers.trace,
-            rules: Arc::clone(self.rules),
+            rules: Arc::clone(&self.rules),
         }
     }
 

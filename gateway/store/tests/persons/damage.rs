@@ -146,7 +146,8 @@ async fn damage_that_is_met_later_begins_it_anew_without_a_restart() {
     for writes_first in [false, true] {
         let directory = closed(2_000).await;
         overwrite(directory.path(), |content| {
-            for page in content.chunks_exact_mut(4_096).skip(2) {
+            // Behind what every start reads.
+            for page in content.chunks_exact_mut(4_096).skip(3) {
                 page[..16].fill(0xff);
             }
         });
@@ -161,6 +162,24 @@ async fn damage_that_is_met_later_begins_it_anew_without_a_restart() {
         assert_eq!(body(&shelf, key(2, 0)).await.unwrap(), "new");
         shelf.close().await;
     }
+}
+
+/// Nobody writes: the reader that met the damage has said so.
+#[tokio::test]
+async fn damage_that_only_a_reader_meets_begins_it_anew() {
+    let directory = closed(2_000).await;
+    overwrite(directory.path(), |content| {
+        // Behind what every start reads.
+        for page in content.chunks_exact_mut(4_096).skip(3) {
+            page[..16].fill(0xff);
+        }
+    });
+    let length = || fs::metadata(directory.path().join(DATABASE)).unwrap().len();
+    let damaged = length();
+    let shelf = open(directory.path());
+    assert!(get(&shelf, key(0, 0)).await.is_none());
+    shelf.close().await;
+    assert!(length() < damaged / 4, "it is begun anew");
 }
 
 /// The file cannot be opened now: nothing is kept, nothing is found, and it passes by itself.

@@ -167,6 +167,13 @@ impl Asking {
                 ..Failure::upstream(Code::AuthorityRefused, Outcome::NotDone)
             })),
             NoLeave::Gate(wait) => {
+                // Until a call is likely to pass, the time of a probe included.
+                let wait = self
+                    .inside
+                    .core
+                    .calls
+                    .retry_after(self.lookup.op)
+                    .unwrap_or(wait);
                 let refusal = LookupRefusal::Failed(Code::GateOpen, wait);
                 self.stale_or(held, Code::GateOpen, refusal)
             }

@@ -68,7 +68,7 @@ impl Inside {
         rules: &RegistryRules,
     ) -> Option<Held> {
         let forgotten = self.forgotten.load(Ordering::SeqCst);
-        if let Some(answer) = self.memory.get(&key) {
+        if let Some(answer) = self.memory.look_again(&key) {
             return Some(Held { answer, forgotten });
         }
         let keep = |answer: &Arc<Shelved>| {
@@ -88,7 +88,7 @@ impl Inside {
         let forgotten = self.forgotten.load(Ordering::SeqCst);
         let held = held.filter(|held| held.forgotten == forgotten);
         let held = held.map(|held| Arc::clone(&held.answer));
-        let known = self.memory.get(&key);
+        let known = self.memory.look_again(&key);
         known
             .into_iter()
             .chain(held)
@@ -139,7 +139,7 @@ impl Inside {
             LookupRefusal::Busy(_) => Some(Code::LaneBusy),
             _ => None,
         };
-        let answer = code.and_then(|code| Some((self.memory.get(&key)?, Way::Stale(code))));
+        let answer = code.and_then(|code| Some((self.memory.look_again(&key)?, Way::Stale(code))));
         let known = answer.and_then(|(answer, way)| {
             let now = self.core.clock.now();
             showing::show(&answer, asker, &rules.freshness, now, Some(way))

@@ -1,0 +1,150 @@
+//! Who is shown what is known, and what the source's word to one caller does to it.
+
+use std::time::Duration;
+
+use engine::lookup::{Asker, Looked, LookupRefusal, Way};
+use policies::failure::Code;
+
+use super::rig::shelf::Mood;
+use super::rig::source::Turn;
+use super::rig::{
+    FIND, Rig, STALE, breaking_glass, doctor, is_absent, is_denied, key, known, stranger, way,
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+const NOTHING: Duration = Duration::ZERO;
+
+fn has_hit(rig: &Rig, person: u64, asker: &Asker) -> bool {
+    rig.reader.hit(FIND, key(person), asker).is_some()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hit_needs_a_relation() {
+    let rig = Rig::start();
+    rig.ask(5, stranger(1)).await.unwrap();
+    assert!(has_hit(&rig, 5, &stranger(1)), "the source has answered it");
+    assert!(has_hit(&rig, 5, &doctor(2, 5)), "the listed doctor");
+    assert!(has_hit(&rig, 5, &breaking_glass(3)));
+    assert!(!has_hit(&rig, 5, &stranger(4)));
+    assert!(!has_hit(&rig, 5, &doctor(4, 6)), "another's doctor");
+    rig.source.book().refused.insert(stranger(4).caller);
+    assert!(is_denied(&rig.ask(5, stranger(4)).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_callers_that_were_answered_are_remembered_up_to_the_limit() {
+    let rig = Rig::start();
+    for n in 1..=5 {
+        assert_eq!(way(rig.ask(5, stranger(n)).await), Way::Loaded);
+    }
+    let seen: Vec<_> = (1..=5)
+        .filter(|n| has_hit(&rig, 5, &stranger(*n)))
+        .collect();
+    assert_eq!(seen, [2, 3, 4, 5], "the one seen longest ago makes room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relation_that_was_not_used_for_long_is_none() {
+    let rig = Rig::start();
+    rig.edit(|rules| rules.freshness.relation_for = 8 * DAY);
+    rig.ask(5, stranger(1)).await.unwrap();
+    rig.pass(5 * DAY).await;
+    rig.ask(5, stranger(2)).await.unwrap();
+    assert!(has_hit(&rig, 5, &stranger(1)));
+    rig.pass(4 * DAY).await;
+    rig.source.fails(Code::UpstreamReset);
+    assert!(rig.ask(5, stranger(1)).await.is_err());
+    assert!(rig.ask(5, stranger(2)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_there_is_nothing_is_told_again_to_who_was_told_and_to_nobody_else() {
+    let rig = Rig::start();
+    let missing = 100_001;
+    assert!(is_absent(&rig.ask(missing, stranger(1)).await));
+    rig.pass(Duration::from_secs(59)).await;
+    let again = rig.ask(missing, stranger(1)).await;
+    let Ok(Looked::Absent(age)) = again else {
+        panic!("{again:?}");
+    };
+    assert_eq!((age, rig.source.calls()), (Duration::from_secs(59), 1));
+    assert!(is_absent(&rig.ask(missing, stranger(2)).await));
+    assert_eq!(rig.source.calls(), 2);
+    rig.pass(Duration::from_secs(1)).await;
+    rig.source.book().doctors.insert(missing, 5);
+    assert_eq!(way(rig.ask(missing, stranger(1)).await), Way::Loaded);
+    assert!(has_hit(&rig, missing, &stranger(1)));
+}
+
+/// Whether what was known of person 5 is still known after `asker` has heard `turn`.
+async fn is_known_after(turn: Turn, asker: Asker) -> bool {
+    let rig = Rig::start();
+    known(rig.ask(5, doctor(1, 5)).await);
+    rig.pass(STALE).await;
+    rig.source.next(&[turn]);
+    let told = rig.ask(5, asker).await;
+    assert!(is_denied(&told) || is_absent(&told), "{told:?}");
+    rig.settle().await;
+    rig.source.fails(Code::UpstreamReset);
+    let is_in_memory = rig.ask(5, doctor(9, 5)).await.is_ok();
+    let is_on_disk = rig.shelf.rows().kept.contains_key(&key(5));
+    assert_eq!(is_in_memory, is_on_disk);
+    is_on_disk
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_source_does_not_tell_its_own_any_more_is_forgotten() {
+    for turn in [Turn::Rejects(NOTHING), Turn::Absent(NOTHING)] {
+        for related in [doctor(1, 5), doctor(2, 5)] {
+            assert!(!is_known_after(turn, related).await, "{turn:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_without_a_relation_can_make_it_forgotten() {
+    for turn in [Turn::Rejects(NOTHING), Turn::Absent(NOTHING)] {
+        for unrelated in [stranger(2), breaking_glass(2), doctor(2, 6)] {
+            assert!(is_known_after(turn, unrelated).await, "{turn:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_authority_makes_nothing_forgotten() {
+    for turn in [
+        Turn::RefusesAuthority(NOTHING),
+        Turn::ExpiredAuthority(NOTHING),
+    ] {
+        assert!(is_known_after(turn, doctor(2, 5)).await, "{turn:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_forgotten_is_forgotten_though_only_the_shelf_had_it() {
+    let rig = Rig::start();
+    rig.ask(5, doctor(1, 5)).await.unwrap();
+    rig.settle().await;
+    let again = rig.restart();
+    again.pass(STALE).await;
+    again.source.next(&[Turn::Absent(NOTHING)]);
+    assert!(is_absent(&again.ask(5, doctor(1, 5)).await));
+    again.settle().await;
+    assert!(again.shelf.rows().kept.is_empty());
+    again.source.fails(Code::UpstreamReset);
+    let other = again.ask(5, doctor(2, 5)).await;
+    assert!(matches!(other, Err(LookupRefusal::Failed(..))), "{other:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_forgotten_is_not_read_back_from_a_shelf_that_keeps_it() {
+    let rig = Rig::start();
+    rig.ask(5, doctor(1, 5)).await.unwrap();
+    rig.pass(STALE).await;
+    rig.shelf.is(Mood::WritesFail);
+    rig.source.next(&[Turn::Absent(NOTHING)]);
+    assert!(is_absent(&rig.ask(5, doctor(1, 5)).await));
+    rig.source.fails(Code::UpstreamReset);
+    assert!(rig.shelf.rows().kept.contains_key(&key(5)));
+    assert!(rig.ask(5, doctor(2, 5)).await.is_err());
+}
