@@ -141,11 +141,7 @@ impl World {
     pub async fn restart(&mut self) -> Result<(), Ended> {
         assert!(self.gateway.is_none(), "the gateway is running already");
         let gateway = Gateway::serve(&self.config, &self.output_file()).await?;
-        *self
-            .address
-            .lock()
-            .expect("no holder of the address panics") = gateway.address();
-        self.gateway = Some(gateway);
+        self.serves(gateway);
         let caller = self.caller("practice-a");
         until("the gateway answers", READY_WITHIN, async || {
             let reply = caller.try_get("/v1/status").await.ok()?;
@@ -153,6 +149,22 @@ impl World {
         })
         .await;
         Ok(())
+    }
+
+    /// Starts the gateway with a log that nobody reads once it listens.
+    pub async fn restart_unread(&mut self) {
+        let gateway = Gateway::serve_unread(&self.config, &self.output_file()).await;
+        self.serves(gateway);
+    }
+
+    fn serves(&mut self, gateway: Gateway) {
+        let mut address = self
+            .address
+            .lock()
+            .expect("no holder of the address panics");
+        *address = gateway.address();
+        drop(address);
+        self.gateway = Some(gateway);
     }
 
     /// Starts the gateway and ends it as a power cut would, wherever it has got to after `moment`.

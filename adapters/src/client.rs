@@ -31,9 +31,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, ClientConfig, RootCertStore};
 
+mod collector;
 mod exchanges;
 mod json;
 
+pub use collector::{Collector, Unanswered};
 use exchanges::Exchanges;
 pub(crate) use json::JsonCall;
 

@@ -10,4 +10,4 @@ pub mod model;
 pub mod operator;
 pub mod sac;
 
-pub use client::ClientError;
+pub use client::{ClientError, Collector, Unanswered};

@@ -32,6 +32,8 @@ use tokio::sync::watch;
 use crate::config::StoreFiles;
 use crate::edge::{self, Gateway};
 use crate::rules::RulesError;
+use crate::telemetry::Watcher;
+use crate::telemetry::page::{self, Page};
 use crate::told::Told;
 use lanes::Lanes;
 use policies::Policies;
@@ -67,6 +69,14 @@ pub enum ServeError {
     /// The address is not to be had.
     #[error("cannot serve")]
     Bind(#[source] edge::BindError),
+    /// The address of the metrics is not to be had.
+    #[error("cannot serve the metrics on {address}")]
+    Metrics {
+        /// Where they should have been served.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The system gives no signals.
     #[error("cannot hear signals")]
     Signals(#[source] std::io::Error),
@@ -89,8 +99,12 @@ pub enum Fatal {
     LaneDied,
 }
 
-/// Serves until told to stop.
-pub fn serve(told: Told) -> Result<(), ServeError> {
+/// Serves until told to stop, under the eyes of `watcher`.
+///
+/// # Errors
+///
+/// Says why it could not serve, or not go on.
+pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let config = told.settings.config;
     policies::refuse_at_once(&told.policies, &config)?;
     let runtime = Builder::new_multi_thread()
@@ -114,8 +128,16 @@ pub fn serve(told: Told) -> Result<(), ServeError> {
         sac,
         generations.policy(),
         &clock,
+        &(Arc::clone(watcher) as _),
         &alarm,
     ));
+    let page = Page::new(
+        watcher,
+        &*clock,
+        lanes.calls.to_vec(),
+        Arc::clone(&kept.entries) as _,
+        lanes.policy.clone(),
+    );
     let lanes = Arc::new(lanes);
     let policies = Policies::start(
         &runtime,
@@ -136,12 +158,16 @@ pub fn serve(told: Told) -> Result<(), ServeError> {
         clock,
         limits: config.limits,
         policy: lanes.policy.clone(),
+        watcher: Arc::clone(watcher),
         policies: policies.desk.clone(),
         drain: config.shutdown.drain,
     };
     let served = System::new().block_on(async {
         let (server, addresses) =
             edge::server(gateway, &config.listen).map_err(ServeError::Bind)?;
+        if let Some(address) = config.signals.metrics_address {
+            show(address, page)?;
+        }
         announce(&addresses);
         let handle = server.handle();
         let server = actix_web::rt::spawn(server);
@@ -202,6 +228,17 @@ impl Kept {
         self.entries.close().await;
         self.persons.close().await;
     }
+}
+
+/// Serves the page of metrics until the end, in the runtime that calls this.
+fn show(address: SocketAddr, page: Page) -> Result<(), ServeError> {
+    let (server, addresses) =
+        page::server(address, page).map_err(|source| ServeError::Metrics { address, source })?;
+    for address in addresses {
+        tracing::info!(metrics.address = %address, "showing metrics");
+    }
+    actix_web::rt::spawn(server);
+    Ok(())
 }
 
 fn announce(addresses: &[SocketAddr]) {

@@ -20,6 +20,7 @@ pub(crate) mod pem;
 mod process;
 mod sac;
 mod section;
+mod signals;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub use self::limits::Limits;
 pub use self::listen::{BodyLimits, Listen, Transport};
 pub use self::process::{Log, Shutdown};
 pub use self::sac::SacFiles;
+pub use self::signals::{Signals, Traces};
 pub use self::store::StoreFiles;
 
 use self::layers::Layers;
@@ -55,6 +57,8 @@ pub struct Config {
     pub policies_directory: Option<PathBuf>,
     /// What is logged.
     pub log: Log,
+    /// What else can be seen.
+    pub signals: Signals,
     /// How the process stops.
     pub shutdown: Shutdown,
 }
@@ -133,6 +137,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let mut sac = section("sac");
     let mut policies = section("policies");
     let mut log = section("log");
+    let mut signals = section("signals");
     let mut shutdown = section("shutdown");
 
     let listen_read = Listen::read(&mut listen);
@@ -154,7 +159,10 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let policies_directory = policies.path_if_set("directory");
     sound.policies_directory.clone_from(&policies_directory);
     let log_read = Log::read(&mut log);
-    for done in [listen, limits, store, callers, sac, policies, log, shutdown] {
+    let signals_read = Signals::read(&mut signals);
+    for done in [
+        listen, limits, store, callers, sac, policies, log, signals, shutdown,
+    ] {
         problems.extend(done.into_problems());
     }
     let config = || {
@@ -166,6 +174,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
             sac: sac_read?,
             policies_directory,
             log: log_read,
+            signals: signals_read,
             shutdown: shutdown_read,
         })
     };

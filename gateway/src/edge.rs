@@ -58,6 +58,7 @@ use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen, Transport};
 use crate::generations::keeper::Desk;
 use crate::policy::Policy;
+use crate::telemetry::Watcher;
 use crate::tls::CertificateDigest;
 
 /// How long a caller whose body was not read to its end may take to hear the answer, before the
@@ -84,6 +85,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// The policy in force. A handler loads it once, and all that it does goes by that one.
     pub policy: Live<Policy>,
+    /// Who counts requests, and decides which are traced.
+    pub watcher: Arc<Watcher>,
     /// Who decides about the next one.
     pub policies: Desk,
     /// How long a stopping server waits for open requests.

@@ -55,6 +55,8 @@ enum Command {
     Openapi,
     /// Print the table of error codes (Markdown).
     Codes,
+    /// Print the table of metrics (Markdown).
+    Metrics,
 }
 
 #[derive(Subcommand)]
@@ -152,6 +154,7 @@ fn main() -> ExitCode {
         Command::Toggle { operator, request } => toggle(&operator, request.into()),
         Command::Openapi => print(&edge::openapi::text()),
         Command::Codes => print(&edge::codes::markdown()),
+        Command::Metrics => print(&telemetry::metrics::markdown()),
     }
 }
 
@@ -187,9 +190,10 @@ fn check(told: Told, other: &Other) -> ExitCode {
 }
 
 fn serve(told: Told) -> ExitCode {
-    let served = telemetry::start(told.settings.config.log.level)
+    let config = &told.settings.config;
+    let served = telemetry::start(config.log, &config.signals)
         .map_err(Box::<dyn Error>::from)
-        .and_then(|()| app::serve(told).map_err(Box::from));
+        .and_then(|telemetry| app::serve(told, &telemetry.watcher()).map_err(Box::from));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast::<app::ServeError>().map(|error| *error) {

@@ -1,4 +1,7 @@
-//! One JSON object a line on standard output.
+//! What can be seen of the gateway: log lines, metrics, traces. None of them slows a request.
+//!
+//! Log lines are JSON objects on standard output, one a line. Metrics are a page for Prometheus, spans
+//! go to a collector (OTLP), where either is configured.
 //!
 //! # Invariants
 //!
@@ -6,43 +9,135 @@
 //!    requests are named by the template of their route.
 //! 2. A panic is logged by its place; its message may hold anything and is not.
 //! 3. Libraries stay at `warn`: below that some print what they carry.
+//! 4. Whoever reads lines, spans or metrics may be slow, stop or be gone: what waits for them is
+//!    bounded, and what does not fit is dropped and counted.
 
+mod attempts;
+mod lines;
+pub mod metrics;
+pub(crate) mod page;
+mod spans;
+mod stopwatch;
+mod watcher;
+
+use std::io;
 use std::panic;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::error;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use crate::config::{Log, Signals};
+use attempts::Attempts;
+use lines::Lines;
+use metrics::Metrics;
+use spans::Spans;
+
+pub use spans::TracesError;
+pub(crate) use spans::is_endpoint;
+pub(crate) use stopwatch::Stopwatch;
+pub(crate) use watcher::Answered;
+pub use watcher::Watcher;
+
+/// How long the last spans may take to reach the collector when the process ends.
+const LAST_SPANS: Duration = Duration::from_secs(1);
+/// How long the last lines may take to be read.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// The crates whose level is configured.
 const OURS: [&str; 6] = [
     "argine", "gateway", "engine", "store", "adapters", "policies",
 ];
 
-/// Starts logging for the whole process.
+/// Everything that tells of the process, until it is dropped: then it tells the last, and ends.
+#[derive(Debug)]
+pub struct Telemetry {
+    watcher: Arc<Watcher>,
+    spans: Option<Arc<Spans>>,
+    lines: Lines,
+}
+
+impl Telemetry {
+    /// Who watches edge and engine.
+    pub fn watcher(&self) -> Arc<Watcher> {
+        Arc::clone(&self.watcher)
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(spans) = &self.spans {
+            spans.stop(LAST_SPANS);
+        }
+        self.lines.flush(LAST_LINES);
+    }
+}
+
+/// Starts log lines, metrics and spans for the whole process.
 ///
 /// # Errors
 ///
-/// Fails if logging was already started.
-pub fn start(level: LevelFilter) -> Result<(), StartError> {
-    fmt()
+/// Fails if it was already started, or the exporter of spans cannot be.
+///
+/// # Panics
+///
+/// Inside an asynchronous runtime, which the exporter would block.
+pub fn start(log: Log, signals: &Signals) -> Result<Telemetry, StartError> {
+    let metrics = Arc::new(Metrics::new());
+    let lines = Lines::start(io::stdout(), metrics.lines_dropped.clone())?;
+    let spans = match &signals.traces {
+        Some(traces) => Some(Arc::new(Spans::start(traces, &metrics.spans)?)),
+        None => None,
+    };
+    let printed = fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
-        .with_env_filter(filter(level))
-        .try_init()
-        .map_err(StartError)?;
-    panic::set_hook(Box::new(|panicked| {
+        .with_writer(lines.clone());
+    match &spans {
+        // A filter of its own for each: what is traced does not depend on what is logged.
+        Some(spans) => Registry::default()
+            .with(printed.with_filter(filter(log.level)))
+            .with(Attempts(Arc::clone(spans)).with_filter(attempts::targets()))
+            .try_init()?,
+        None => Registry::default()
+            .with(printed)
+            .with(filter(log.level))
+            .try_init()?,
+    }
+    let last_lines = lines.clone();
+    panic::set_hook(Box::new(move |panicked| {
         let place = panicked.location().map(ToString::to_string);
         error!(panic.location = place, "panicked: a defect of ours");
+        // It may be the last thing that this process says.
+        last_lines.flush(LAST_LINES);
     }));
-    Ok(())
+    let share = signals.traces.as_ref().map(|traces| traces.sample_share);
+    Ok(Telemetry {
+        watcher: Arc::new(Watcher::new(metrics, spans.clone().zip(share))),
+        spans,
+        lines,
+    })
 }
 
-/// Logging was already started.
+/// Telemetry cannot be started.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start logging")]
-pub struct StartError(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub enum StartError {
+    /// It was already.
+    #[error("cannot start logging")]
+    Logging(#[from] TryInitError),
+    /// No thread to write lines.
+    #[error("cannot start the thread that writes the log")]
+    Thread(#[from] io::Error),
+    /// The exporter of spans.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
+}
 
 fn filter(level: LevelFilter) -> EnvFilter {
     let ours = OURS.map(|name| format!("{name}={level}"));

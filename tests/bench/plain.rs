@@ -53,7 +53,7 @@ fn serve(config: &Path, certificate: &Path, address: SocketAddr) -> io::Result<V
     let config = &mut told.settings.config;
     config.listen.address = address;
     config.listen.transport = Transport::Plain(CertificateDigest::of(leaf));
-    telemetry::start(config.log.level).map_err(io::Error::other)?;
-    app::serve(told).map_err(io::Error::other)?;
+    let telemetry = telemetry::start(config.log, &config.signals).map_err(io::Error::other)?;
+    app::serve(told, &telemetry.watcher()).map_err(io::Error::other)?;
     Ok(Value::Null)
 }

@@ -24,5 +24,6 @@ mod prescribing;
 mod privacy;
 mod red_recipe;
 mod shutdown;
+mod signals;
 mod tidy;
 mod watches;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
@@ -12,7 +13,11 @@ use tests::world::caller::{Caller, answer};
 use tests::world::prescription::{
     DOCTOR, FAMILY_NAME, PATIENT, TEST_DOCTOR, by, consenting, drug, key, specialist, waiting,
 };
+use tests::world::wait::until;
 use tests::world::{Setup, World};
+
+use crate::signals::collector::{Collector, Manner};
+use crate::signals::page;
 
 /// What stands in the prescriptions of this test and may stand nowhere else.
 const PLANTED: [&str; 10] = [
@@ -27,6 +32,8 @@ const PLANTED: [&str; 10] = [
     PIN_CODE,
     PAPER,
 ];
+
+const SOON: Duration = Duration::from_secs(10);
 
 /// The number of a red form.
 const PAPER: &str = "130227418529637";
@@ -171,7 +178,14 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 /// killed: none of it names a person, a number, a code or a drug.
 #[tokio::test]
 async fn nothing_personal_is_printed_or_stored_in_clear() {
-    let mut world = World::with(Setup::default().watching().config("log.level", "trace")).await;
+    let collector = Collector::start(Manner::Takes).await;
+    let talkative = Setup::default()
+        .watching()
+        .config("log.level", "trace")
+        .config("signals.otlp_url", collector.url())
+        .config("signals.sample_share", 1)
+        .config("signals.metrics_address", "127.0.0.1:0");
+    let mut world = World::with(talkative).await;
     let caller = world.caller("practice-a");
     every_fate(&world, &caller).await;
     every_regret(&world, &caller).await;
@@ -182,6 +196,14 @@ async fn nothing_personal_is_printed_or_stored_in_clear() {
     let token = caller.signed();
     let reply = answer(caller.bare(Method::GET, "/v1/events").bearer_auth(&token)).await;
     assert_eq!(reply.expect("the token is good").status, 200);
+    let metrics = page::get(page::address(&world), "/metrics").await;
+    until("every kind of span is exported", SOON, async || {
+        let spans = collector.spans();
+        let kinds = ["GET /v1/events", "attempt", "call"];
+        let is_there = |kind: &str| spans.iter().any(|span| span.name == kind);
+        kinds.into_iter().all(is_there).then_some(())
+    })
+    .await;
     world.kill().await;
 
     let mut words: Vec<String> = PLANTED.iter().map(|word| (*word).to_owned()).collect();
@@ -207,6 +229,9 @@ async fn nothing_personal_is_printed_or_stored_in_clear() {
         "the output does not even name its callers"
     );
     clean("the output", output.as_bytes(), &words);
+    assert!(metrics.contains("state=\"rejected\""), "{metrics}");
+    clean("the metrics", metrics.as_bytes(), &words);
+    clean("the spans", &collector.bytes(), &words);
     let stored = files(world.store_dir());
     let mut organization_seen = false;
     for file in stored {

@@ -29,6 +29,11 @@ const OWNERS: &[(&str, &str)] = &[
     ("actix-web", "gateway"),
     ("failsafe", "policies"),
     ("moka", "engine"),
+    ("opentelemetry", "gateway"),
+    ("opentelemetry-http", "gateway"),
+    ("opentelemetry-otlp", "gateway"),
+    ("opentelemetry_sdk", "gateway"),
+    ("prometheus", "gateway"),
     ("reqwest", "adapters"),
     ("rusqlite", "store"),
 ];
@@ -274,7 +279,16 @@ fn a_library_is_named_in_its_one_module() {
         ("failsafe::", &["policies/src/gate"]),
         ("reqwest::", &["adapters/src/client", "tests/"]),
         ("rusqlite::", &["gateway/store/", "tests/"]),
-        ("actix_web::", &["gateway/src/edge", "gateway/src/app.rs"]),
+        ("opentelemetry", &["gateway/src/telemetry/", "tests/"]),
+        ("prometheus::", &["gateway/src/telemetry/"]),
+        (
+            "actix_web::",
+            &[
+                "gateway/src/edge",
+                "gateway/src/app.rs",
+                "gateway/src/telemetry/page.rs",
+            ],
+        ),
     ];
     let mut problems = Vec::new();
     for (path, text) in sources() {

@@ -9,6 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 use super::wait::{found, until};
@@ -66,6 +67,39 @@ impl Gateway {
                 read(output, before)
             ),
         }
+    }
+
+    /// Starts it over `config`, with a log that is read into `output` until it says where it listens, and
+    /// by nobody from then on.
+    ///
+    /// # Panics
+    ///
+    /// When it ends before that.
+    pub async fn serve_unread(config: &Path, output: &Path) -> Gateway {
+        let mut child = Command::new(binary())
+            .args(["serve", "--config"])
+            .arg(config)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the gateway's binary can be run");
+        let pipe = child.stdout.as_mut().expect("its output is piped");
+        let mut said = Vec::new();
+        let address = loop {
+            let read = pipe.read_buf(&mut said).await;
+            assert_ne!(
+                read.ok(),
+                Some(0),
+                "it ended before it said where it listens"
+            );
+            if let Some(address) = announced(&String::from_utf8_lossy(&said)) {
+                break address;
+            }
+        };
+        fs::write(output, said).expect("the output of the gateway can be written");
+        Gateway { child, address }
     }
 
     /// Where it listens.

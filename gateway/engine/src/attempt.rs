@@ -12,6 +12,7 @@ use policies::operation::{OpName, Operation};
 use policies::rules::{CALL_OVERTIME, WriteBehindRules};
 use policies::state::State;
 use policies::time::Timestamp;
+use tracing::Instrument;
 
 use crate::calls::gate_open;
 use crate::core::Core;
@@ -117,6 +118,7 @@ impl<'a> Attempt<'a> {
             Ok(request) if known.is_some() => (request, Heard::Leased { probe }),
             _ => (Request::empty(), Heard::Unreadable),
         };
+        let trace = request.trace.clone();
         let attempt = Attempt {
             core,
             rules,
@@ -131,7 +133,13 @@ impl<'a> Attempt<'a> {
             refusal: None,
             document: None,
         };
-        attempt.deliver(case, heard).await
+        let signals = core.calls.signals();
+        let span = signals.attempt(core.lane, operation.op, trace.as_deref());
+        let settlement = attempt.deliver(case, heard).instrument(span.clone()).await;
+        if let Some(settlement) = &settlement {
+            span.record("state", settlement.state.as_str());
+        }
+        settlement
     }
 
     async fn deliver(mut self, mut case: Case, mut heard: Heard) -> Option<Settlement> {

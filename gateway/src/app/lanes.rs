@@ -12,7 +12,7 @@ use engine::lane::write_behind::{self, Door};
 use engine::live::Live;
 use engine::lots::Lots;
 use engine::numbers::Numbers;
-use engine::ports::{Clock, Rng, Shelf, Store, Unwatched};
+use engine::ports::{Clock, Rng, Shelf, Signals, Store};
 use engine::stop::{Stop, StopSwitch};
 use policies::operation::{LaneName, Operation};
 use policies::rules::{LaneRules, LotRules, RegistryRules, WriteBehindRules};
@@ -66,6 +66,7 @@ impl Lanes {
         sac: Arc<Sac>,
         policy: Policy,
         clock: &Arc<dyn Clock>,
+        signals: &Arc<dyn Signals>,
         alarm: &watch::Sender<Option<Fatal>>,
     ) -> Lanes {
         let rng: Arc<dyn Rng> = Arc::new(ThreadRng);
@@ -75,8 +76,10 @@ impl Lanes {
             (LOTS, policy.lots_lane()),
             (REGISTRY, policy.registry_lane()),
         ];
-        let [prescriptions_calls, lots_calls, registry_calls] =
-            lanes.map(|(lane, rules)| Arc::new(calls(lane, &sac, &rules, clock, &rng, &stop)));
+        let [prescriptions_calls, lots_calls, registry_calls] = lanes.map(|(lane, rules)| {
+            let signals = Arc::clone(signals);
+            Arc::new(calls(lane, &sac, &rules, clock, &rng, signals, &stop))
+        });
         let rules = Live::from(Arc::clone(&policy.prescriptions));
         let lot_rules = Live::from(Arc::clone(&policy.lots));
         let registry_rules = Live::from(Arc::clone(&policy.registry));
@@ -211,6 +214,7 @@ fn calls(
     rules: &LaneRules,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
+    signals: Arc<dyn Signals>,
     stop: &Stop,
 ) -> Calls {
     let rows: Vec<Operation> = OPERATIONS
@@ -219,15 +223,7 @@ fn calls(
         .copied()
         .collect();
     let (upstream, clock, rng) = (Arc::clone(sac) as _, Arc::clone(clock), Arc::clone(rng));
-    Calls::new(
-        upstream,
-        &rows,
-        rules,
-        clock,
-        rng,
-        Arc::new(Unwatched),
-        stop.clone(),
-    )
+    Calls::new(upstream, &rows, rules, clock, rng, signals, stop.clone())
 }
 
 fn operation(name: &str) -> &'static Operation {

@@ -136,6 +136,24 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A share, from 0 to 1.
+    pub(super) fn share(&mut self, key: &str) -> f64 {
+        let share = match self.value(key) {
+            (Value::Float(share), _) => Some(*share),
+            (Value::Integer(0), _) => Some(0.0),
+            (Value::Integer(1), _) => Some(1.0),
+            (Value::String(text), Origin::Environment) => text.parse().ok(),
+            _ => None,
+        };
+        match share {
+            Some(share) if (0.0..=1.0).contains(&share) => share,
+            _ => {
+                self.refuse(key, "must be a share from 0 to 1, as 0.1");
+                0.0
+            }
+        }
+    }
+
     /// A path that must be set; whether something is there is not looked at.
     pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
         self.required(key).map(|text| self.layers.resolve(&text))
@@ -161,6 +179,18 @@ impl<'a> Section<'a> {
     pub(super) fn path_if_set(&mut self, key: &str) -> Option<PathBuf> {
         let text = self.text(key);
         (!text.is_empty()).then(|| self.layers.resolve(&text))
+    }
+
+    /// A path that need not be set, and names a file that passes `check` where it is.
+    pub(super) fn checked_if_set(
+        &mut self,
+        key: &str,
+        check: impl FnOnce(&Path) -> Result<(), String>,
+    ) -> Option<PathBuf> {
+        if self.text(key).is_empty() {
+            return None;
+        }
+        self.file(key, check)
     }
 }
 

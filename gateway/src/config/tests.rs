@@ -258,3 +258,35 @@ fn no_problem_repeats_what_may_be_a_secret() {
         assert!(!lines.concat().contains(secret), "{lines:?}");
     }
 }
+
+#[test]
+fn metrics_are_served_on_a_named_address_and_traces_sent_to_a_whole_one() {
+    let ground = Ground::new();
+    let metrics = "ARGINE__SIGNALS__METRICS_ADDRESS";
+    let url = "ARGINE__SIGNALS__OTLP_URL";
+    for address in ["0.0.0.0:9464", "[::]:9464", "9464"] {
+        assert_eq!(
+            ground.wrong(&[(metrics, address)]),
+            ["signals.metrics_address"]
+        );
+    }
+    for text in [
+        "127.0.0.1:4318",
+        "http://",
+        "ftp://collector",
+        "http://a:b@collector",
+    ] {
+        assert_eq!(ground.wrong(&[(url, text)]), ["signals.otlp_url"], "{text}");
+    }
+    let share = ("ARGINE__SIGNALS__SAMPLE_SHARE", "1.1");
+    assert_eq!(ground.wrong(&[share]), ["signals.sample_share"]);
+    let secure = (url, "https://collector:4318/v1/traces");
+    assert_eq!(ground.wrong(&[secure]), ["signals.otlp_trust_file"]);
+    let trust = ("ARGINE__SIGNALS__OTLP_TRUST_FILE", "ca.pem");
+    let loaded = ground
+        .load(&[secure, trust, (metrics, "127.0.0.1:9464")])
+        .unwrap();
+    assert!(loaded.config.signals.traces.is_some());
+    let nothing = ground.load(&[]).unwrap().config.signals;
+    assert!(nothing.metrics_address.is_none() && nothing.traces.is_none());
+}

@@ -34,6 +34,7 @@ use super::limiter::{Quota, Subject};
 use super::respond::{Language, Problem, render};
 use super::trace::Trace;
 use super::unread::Unread;
+use crate::telemetry::{Answered, Stopwatch};
 use crate::tls::CertificateDigest;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -87,6 +88,7 @@ pub(crate) async fn frame(
 struct Frame {
     edge: web::Data<Edge>,
     began: Timestamp,
+    stopwatch: Stopwatch,
     method: Method,
     trace: Trace,
     language: Language,
@@ -104,8 +106,9 @@ impl Frame {
         Frame {
             edge: web::Data::clone(edge),
             began,
+            stopwatch: Stopwatch::start(),
             method: request.method().clone(),
-            trace: Trace::of(request.headers()),
+            trace: Trace::of(request.headers(), || edge.gateway.watcher.samples()),
             language: Language::of(request.headers()),
             quota: edge.limiter.count(subject(edge, request.request()), began),
             unread,
@@ -164,14 +167,24 @@ impl Frame {
             .and_then(HttpRequest::match_pattern)
             .unwrap_or_else(|| "-".to_owned());
         let method = match self.method {
-            Method::GET | Method::POST | Method::PUT | Method::DELETE | Method::HEAD => {
-                self.method.as_str()
-            }
+            Method::GET => "GET",
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::DELETE => "DELETE",
+            Method::HEAD => "HEAD",
             _ => "other",
         };
         let organization = request.and_then(|request| {
             let extensions = request.extensions();
             extensions.get::<Organization>().map(|name| name.0.clone())
+        });
+        self.edge.gateway.watcher.answered(&Answered {
+            route: &route,
+            method,
+            status: status.as_u16(),
+            traceparent: self.trace.parent(),
+            caller_span: self.trace.caller_span(),
+            took: self.stopwatch.elapsed(),
         });
         let spent = self.edge.gateway.clock.now().since(self.began);
         info!(

@@ -2,6 +2,7 @@
 
 mod about;
 pub(crate) mod kit;
+mod metrics;
 mod persons;
 mod reads;
 pub(crate) mod store;

@@ -4,30 +4,38 @@ use actix_web::http::header::HeaderMap;
 
 const VERSION: &str = "00";
 const SAMPLED: &str = "01";
+const NOT_SAMPLED: &str = "00";
 
 /// A valid `traceparent` of our own: the caller's trace, or a new one, and a span of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trace {
     id: String,
     parent: String,
+    caller_span: Option<String>,
 }
 
 impl Trace {
-    /// Continues the trace named by `headers`; a missing or malformed one starts a new trace.
-    pub(crate) fn of(headers: &HeaderMap) -> Trace {
+    /// Continues the trace named by `headers`; a missing or malformed one starts a new trace, which
+    /// is sampled if `samples` says so. A caller's decision stands.
+    pub(crate) fn of(headers: &HeaderMap, samples: impl FnOnce() -> bool) -> Trace {
         let mut values = headers.get_all("traceparent");
         let incoming = match (values.next(), values.next()) {
             (Some(value), None) => value.to_str().ok().and_then(parse),
             _ => None,
         };
-        let (id, flags) = incoming.unwrap_or_else(|| {
-            let id = u128::max(rand::random(), 1);
-            (format!("{id:032x}"), SAMPLED.to_owned())
-        });
+        let (id, caller_span, flags) = match incoming {
+            Some((id, span, flags)) => (id, Some(span), flags),
+            None => {
+                let id = u128::max(rand::random(), 1);
+                let flags = if samples() { SAMPLED } else { NOT_SAMPLED };
+                (format!("{id:032x}"), None, flags.to_owned())
+            }
+        };
         let span = u64::max(rand::random(), 1);
         Trace {
             parent: format!("{VERSION}-{id}-{span:016x}-{flags}"),
             id,
+            caller_span,
         }
     }
 
@@ -36,14 +44,19 @@ impl Trace {
         &self.id
     }
 
+    /// The caller's own span, where ours continues a trace.
+    pub(crate) fn caller_span(&self) -> Option<&str> {
+        self.caller_span.as_deref()
+    }
+
     /// The header value that names our span as parent.
     pub(crate) fn parent(&self) -> &str {
         &self.parent
     }
 }
 
-/// Trace id and flags of a `traceparent` of version 00.
-fn parse(text: &str) -> Option<(String, String)> {
+/// Trace id, span id and flags of a `traceparent` of version 00.
+fn parse(text: &str) -> Option<(String, String, String)> {
     let mut parts = text.split('-');
     let (version, id, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let fits = parts.next().is_none()
@@ -53,7 +66,7 @@ fn parse(text: &str) -> Option<(String, String)> {
         && is_hex(flags, 2)
         && id.bytes().any(|b| b != b'0')
         && span.bytes().any(|b| b != b'0');
-    fits.then(|| (id.to_owned(), flags.to_owned()))
+    fits.then(|| (id.to_owned(), span.to_owned(), flags.to_owned()))
 }
 
 fn is_hex(text: &str, length: usize) -> bool {
@@ -79,7 +92,7 @@ mod tests {
                 HeaderValue::from_str(value).unwrap(),
             );
         }
-        Trace::of(&headers)
+        Trace::of(&headers, || true)
     }
 
     #[test]

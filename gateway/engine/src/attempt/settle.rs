@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use policies::delivery::{Case, NumberFate};
 use policies::failure::Code;
+use policies::operation::OpName;
 use policies::state::State;
 use policies::time::Timestamp;
 
@@ -113,7 +114,7 @@ impl Attempt<'_> {
             let written = self.core.store.settle(vec![settlement.clone()]).await;
             match written.as_deref() {
                 Ok([settled]) => {
-                    report(self.core, settlement, *settled);
+                    report(self.core, self.operation.op, settlement, *settled);
                     return Some(*settled);
                 }
                 Ok(_) => unreachable!("settle answers once for every settlement"),
@@ -133,13 +134,15 @@ impl Attempt<'_> {
     }
 }
 
-fn report(core: &Core, settlement: &Settlement, settled: Settled) {
+fn report(core: &Core, op: OpName, settlement: &Settlement, settled: Settled) {
     if settled != Settled::Settled {
         tracing::warn!(entry.id = %settlement.id, "the entry has moved on under another lease");
         return;
     }
     if !settlement.state.is_pending() {
         core.traffic.paces.settled(core.clock.now());
+        let signals = core.calls.signals();
+        signals.settled(core.lane, op, settlement.state);
     }
     let reason = settlement.reason.map_or("", Code::as_str);
     let (lane, state) = (core.lane.0, settlement.state.as_str());

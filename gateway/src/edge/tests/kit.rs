@@ -39,6 +39,7 @@ use super::store::Shelf;
 use crate::callers::{Callers, TokenRules};
 use crate::config::{BodyLimits, Limits};
 use crate::policy::Policy;
+use crate::telemetry::Watcher;
 use crate::tls::CertificateDigest;
 
 pub(crate) const AUDIENCE: &str = "https://argine.local/v1";
@@ -308,6 +309,7 @@ impl Kit {
                 organizations_max: 10,
             },
             policy: Live::new(policy),
+            watcher: Arc::new(Watcher::counting()),
             policies: crate::generations::keeper::tests::desk_that_is_gone(),
             drain: Duration::from_secs(1),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine::ports::*;
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::{BoxFuture, pending, ready};
 use policies::delivery::{Fallback, Terms, Uncertain};
 use policies::failure::Opaque;
 use policies::state::{State, Tally};
@@ -23,6 +23,8 @@ pub(crate) struct Shelf {
     pub(crate) events: Mutex<Vec<(Organization, Event)>>,
     pub(crate) filters: Mutex<Vec<Filter>>,
     pub(crate) is_unavailable: Mutex<bool>,
+    /// Whether it never answers.
+    pub(crate) hangs: Mutex<bool>,
     /// What every key has stored before, and whether prescriptions cannot be read meanwhile.
     pub(crate) recalled: Mutex<Option<Entry>>,
     pub(crate) hides_entries: Mutex<bool>,
@@ -76,6 +78,9 @@ impl Shelf {
     }
 
     fn answer<T: Send + 'static>(&self, value: T) -> BoxFuture<'_, Result<T, ReadError>> {
+        if *self.hangs.lock().unwrap() {
+            return pending().boxed();
+        }
         let is_unavailable = *self.is_unavailable.lock().unwrap();
         ready(if is_unavailable {
             Err(ReadError::Unavailable)

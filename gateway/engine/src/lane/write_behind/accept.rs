@@ -12,6 +12,7 @@ use policies::family::Role;
 use policies::gate::Mode;
 use policies::operation::OpName;
 use policies::rules::WriteBehindRules;
+use policies::state::State;
 use policies::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -171,8 +172,23 @@ impl Accepting {
                 state,
                 epoch,
                 request,
-            }) => Ok(stored(new, at, (state, epoch), request, passage.take())),
+            }) => {
+                self.count(&new, state);
+                Ok(stored(new, at, (state, epoch), request, passage.take()))
+            }
             other => not_accepted(other),
+        }
+    }
+
+    /// A prescription is on disk; without leave to be sent it may rest there already.
+    fn count(&self, new: &NewEntry, state: State) {
+        if new.role != Role::Create {
+            return;
+        }
+        let signals = self.core.calls.signals();
+        signals.accepted(new.lane, new.op);
+        if !state.is_pending() {
+            signals.settled(new.lane, new.op, state);
         }
     }
 
@@ -268,7 +284,11 @@ impl Accepting {
         let withdrawn = Settlement::withdrawn(entry.id, epoch, Code::UpstreamTimeout);
         let settled = core.store.settle(vec![withdrawn.clone()]).await;
         match settled.as_deref() {
-            Ok([Settled::Settled]) => Ok(after(entry, withdrawn, core.clock.now())),
+            Ok([Settled::Settled]) => {
+                let signals = core.calls.signals();
+                signals.settled(core.lane, core.write.op, withdrawn.state);
+                Ok(after(entry, withdrawn, core.clock.now()))
+            }
             Ok(_) => self.as_it_stands(organization, entry).await,
             Err(_) => Err(Refusal::Unknown),
         }

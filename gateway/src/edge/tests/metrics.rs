@@ -1,0 +1,30 @@
+//! The page of metrics over a store that does not answer.
+
+use super::kit::Kit;
+use crate::telemetry::page::Page;
+
+#[actix_web::test]
+async fn a_store_that_hangs_or_fails_leaves_a_page_without_a_tally() {
+    let kit = Kit::new();
+    let gateway = kit.open();
+    let page = Page::new(
+        &gateway.watcher,
+        &*gateway.clock,
+        gateway.calls,
+        gateway.store,
+        gateway.policy,
+    );
+    let has_tally = async || page.text().await.contains("argine_entries{");
+    assert!(has_tally().await);
+    *kit.shelf.hangs.lock().unwrap() = true;
+    assert!(
+        !has_tally().await,
+        "an old tally is shown as if it were new"
+    );
+    let text = page.text().await;
+    assert!(text.contains("argine_gate_state{"), "{text}");
+    *kit.shelf.hangs.lock().unwrap() = false;
+    assert!(has_tally().await);
+    *kit.shelf.is_unavailable.lock().unwrap() = true;
+    assert!(!has_tally().await);
+}
