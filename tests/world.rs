@@ -15,6 +15,7 @@ mod callers;
 pub mod disk;
 pub mod gateway;
 pub mod load;
+mod operating;
 pub mod power;
 pub mod prescription;
 pub mod record;

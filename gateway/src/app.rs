@@ -9,6 +9,8 @@
 //! When the store no longer knows what is on disk, or a lane has died, the process ends: only a
 //! restart can find out, and what was in flight is uncertain then.
 
+mod in_force;
+mod kept;
 mod lanes;
 mod policies;
 
@@ -18,32 +20,26 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
-use adapters::model::Relations;
-use adapters::sac::{ANNULLA, Sac};
+use adapters::sac::Sac;
 use engine::clock::AnchoredClock;
 use engine::ports::{Clock, OperatorStates, ReadError};
-use store::persons::{Persons, PersonsSettings};
-use store::sealing::{Key, KeyError};
-use store::sqlite::{self, Sqlite};
+use store::sealing::KeyError;
+use store::sqlite;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::StoreFiles;
 use crate::edge::{self, Gateway};
 use crate::rules::RulesError;
 use crate::telemetry::Watcher;
 use crate::telemetry::page::{self, Page};
 use crate::told::Told;
-use lanes::Lanes;
+use kept::Kept;
+use lanes::{Given, Lanes};
 use policies::Policies;
 
 /// How long callers are given to hear that their write is unknown, before a poisoned process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-
-/// What the key of digests of persons is derived for. Changing it makes everything that is kept
-/// about them unfindable.
-const RELATIONS: &str = "relations";
 
 /// The gateway could not serve, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -116,52 +112,50 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let (alarm, fatal) = watch::channel(None);
     let kept = Kept::open(&config.store, &clock, &alarm)?;
     let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
-    let begun = policies::begin(told.policies, &config, operators.as_ref(), &clock);
-    let generations = runtime.block_on(begun)?;
+    let generations =
+        runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
     let settings = config
         .sac
         .settings(generations.rules(), kept.relations.clone());
-    let sac = Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?);
-    let lanes = runtime.block_on(Lanes::start(
-        Arc::clone(&kept.entries) as _,
-        Arc::clone(&kept.persons) as _,
-        sac,
-        generations.policy(),
-        &clock,
-        &(Arc::clone(watcher) as _),
-        &alarm,
-    ));
-    let page = Page::new(
-        watcher,
-        &*clock,
-        lanes.calls.to_vec(),
-        Arc::clone(&kept.entries) as _,
-        lanes.policy.clone(),
-    );
-    let lanes = Arc::new(lanes);
+    let lanes = runtime.block_on(Lanes::start(Given {
+        kept: &kept,
+        sac: Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?),
+        policy: generations.policy(),
+        clock: &clock,
+        signals: Arc::clone(watcher) as _,
+        alarm: &alarm,
+    }));
     let policies = Policies::start(
         &runtime,
         generations,
         &config,
         operators,
         &clock,
-        &lanes,
+        &lanes.in_force,
         &alarm,
+    );
+    let page = Page::new(
+        watcher,
+        &*clock,
+        lanes.in_force.calls.to_vec(),
+        Arc::clone(&kept.entries) as _,
+        lanes.in_force.policy.clone(),
     );
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
         persons: lanes.persons.clone(),
         relations: kept.relations.clone(),
-        calls: lanes.calls.to_vec(),
+        calls: lanes.in_force.calls.to_vec(),
         store: Arc::clone(&kept.entries) as _,
         callers: config.callers,
         clock,
         limits: config.limits,
-        policy: lanes.policy.clone(),
+        policy: lanes.in_force.policy.clone(),
         watcher: Arc::clone(watcher),
         policies: policies.desk.clone(),
         drain: config.shutdown.drain,
     };
+    let drain = config.shutdown.drain;
     let served = System::new().block_on(async {
         let (server, addresses) =
             edge::server(gateway, &config.listen).map_err(ServeError::Bind)?;
@@ -170,64 +164,17 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         }
         announce(&addresses);
         let handle = server.handle();
-        let server = actix_web::rt::spawn(server);
-        let ended = until_ended(server, fatal).await;
+        let ended = until_ended(actix_web::rt::spawn(server), fatal).await;
         if ended.is_ok() {
             policies.drain();
-            stop(&handle, &lanes, config.shutdown.drain).await;
+            stop(&handle, &lanes, drain).await;
         }
         ended
     });
     // What only a restart can mend is not waited for: every second of it nobody is served.
-    let drain = if served.is_ok() {
-        config.shutdown.drain
-    } else {
-        Duration::ZERO
-    };
-    runtime.block_on(policies.join());
-    let lanes = Arc::into_inner(lanes).expect("whoever kept policies in force in them has ended");
-    finish(runtime, lanes, &kept, drain);
+    let drain = served.as_ref().map_or(Duration::ZERO, |()| drain);
+    finish(runtime, policies, lanes, &kept, drain);
     served
-}
-
-/// What is kept on disk, and what makes the names that persons have there.
-struct Kept {
-    entries: Arc<Sqlite>,
-    persons: Arc<Persons>,
-    relations: Relations,
-}
-
-impl Kept {
-    /// The entries first: who holds their lock may open what lies beside them.
-    fn open(
-        files: &StoreFiles,
-        clock: &Arc<dyn Clock>,
-        alarm: &watch::Sender<Option<Fatal>>,
-    ) -> Result<Kept, ServeError> {
-        let key = Key::from_file(&files.key_file).map_err(ServeError::Key)?;
-        let relations = Relations::new(&key.derive(RELATIONS));
-        let (directory, alarm) = (files.directory.clone(), alarm.clone());
-        let mut settings =
-            sqlite::Settings::new(directory.clone(), key.clone(), Arc::clone(clock), ANNULLA);
-        settings.entries_max = files.entries_max;
-        settings.on_poison = Some(Arc::new(move || {
-            alarm.send_replace(Some(Fatal::StorePoisoned));
-        }));
-        let entries = Sqlite::open(&settings).map_err(ServeError::Store)?;
-        let settings = PersonsSettings::new(directory, key, Arc::clone(clock));
-        let persons = Persons::open(&settings).map_err(ServeError::Runtime)?;
-        Ok(Kept {
-            entries: Arc::new(entries),
-            persons: Arc::new(persons),
-            relations,
-        })
-    }
-
-    /// What can be asked for again closes last: nothing waits for it.
-    async fn close(&self) {
-        self.entries.close().await;
-        self.persons.close().await;
-    }
 }
 
 /// Serves the page of metrics until the end, in the runtime that calls this.
@@ -283,9 +230,11 @@ async fn stop(handle: &ServerHandle, lanes: &Lanes, drain: Duration) {
     }
 }
 
-/// Joins the lanes and closes what is on disk, in this order and within bounds.
-fn finish(runtime: Runtime, lanes: Lanes, kept: &Kept, drain: Duration) {
+/// Ends changes of the policy, joins the lanes and closes what is on disk, in this order and within
+/// bounds.
+fn finish(runtime: Runtime, policies: Policies, lanes: Lanes, kept: &Kept, drain: Duration) {
     runtime.block_on(async {
+        policies.join().await;
         lanes.join(drain).await;
         kept.close().await;
     });

@@ -56,7 +56,7 @@ use self::limiter::Limiter;
 use self::respond::Problem;
 use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen, Transport};
-use crate::generations::keeper::Desk;
+use crate::generations::desk::Desk;
 use crate::policy::Policy;
 use crate::telemetry::Watcher;
 use crate::tls::CertificateDigest;
@@ -213,11 +213,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .configure(status::routes)
             .configure(openapi::routes),
     );
-    config.service(
-        web::scope("/ops/v1")
-            .configure(ops::routes)
-            .configure(persons::purge::routes),
-    );
+    config.service(web::scope("/ops/v1").configure(ops::routes));
 }
 
 #[cfg(test)]

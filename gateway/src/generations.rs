@@ -14,6 +14,7 @@
 //!
 //! A toggle that was kept and does not fit the files any more is let go of at start, and named.
 
+pub mod desk;
 pub mod keeper;
 pub mod kept;
 
@@ -56,6 +57,7 @@ pub type Unsound = (&'static str, String);
 type Toggles = BTreeMap<String, Held>;
 
 /// A candidate that keeps every rule, and is not in force.
+#[derive(Clone)]
 pub(crate) struct Candidate {
     files: Files,
     toggles: Toggles,

@@ -46,8 +46,8 @@ enum Command {
     /// See, set and withdraw toggles of a running gateway.
     Toggle {
         /// The operator's file: which gateway, and who asks.
-        #[arg(long, value_name = "FILE")]
-        operator: PathBuf,
+        #[arg(long, global = true, value_name = "FILE")]
+        operator: Option<PathBuf>,
         #[command(subcommand)]
         request: Toggle,
     },
@@ -151,7 +151,14 @@ fn main() -> ExitCode {
             let other = Other { directory, toggles };
             with_settings(config, |told| check(told, &other))
         }
-        Command::Toggle { operator, request } => toggle(&operator, request.into()),
+        Command::Toggle {
+            operator: Some(operator),
+            request,
+        } => toggle(&operator, request.into()),
+        Command::Toggle { operator: None, .. } => {
+            eprintln!("argine: --operator: must name the operator's file");
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
         Command::Openapi => print(&edge::openapi::text()),
         Command::Codes => print(&edge::codes::markdown()),
         Command::Metrics => print(&telemetry::metrics::markdown()),

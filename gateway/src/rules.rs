@@ -38,8 +38,9 @@ pub struct RulesError {
 }
 
 /// Composes policies for one process.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Composer {
+    compiled_in: Layers,
     /// No request takes longer than this, where it is known.
     answer_within: Option<Duration>,
     /// What the process began with.
@@ -64,6 +65,7 @@ impl Composer {
     /// For an edge that lets no request take longer than `answer_within`, where that is known.
     pub fn new(answer_within: Option<Duration>) -> Composer {
         Composer {
+            compiled_in: Layers::compiled_in(),
             answer_within,
             begun_with: None,
         }
@@ -82,7 +84,7 @@ impl Composer {
     ///
     /// Lists every broken rule of the files; of the toggles, if there is none.
     pub fn compose(&self, files: &Files, toggled: &Toggled) -> Result<Composed, Vec<String>> {
-        let mut layers = Layers::compiled_in();
+        let mut layers = self.compiled_in.clone();
         let over = files.sac().map_err(|rule| named(SAC_FILE, vec![rule]))?;
         let at = over.as_ref().map_or("compiled-in rules", |_| SAC_FILE);
         if let Some(over) = over {

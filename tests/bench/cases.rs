@@ -90,6 +90,8 @@ pub(crate) struct Plan {
     pub(crate) warm_up: Duration,
     /// Clients of a server, and appenders of a store.
     pub(crate) clients: usize,
+    /// Whether look-ups are all that is measured.
+    pub(crate) lookups_only: bool,
 }
 
 /// One run over every case.
@@ -104,7 +106,7 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     /// Measures every row, and how many bytes each stored.
-    pub(crate) async fn rows(&self) -> io::Result<(Vec<Row>, usize)> {
+    pub(crate) async fn rows(&self) -> io::Result<(Vec<Row>, Option<usize>)> {
         let mut ours =
             Ours::accepting(&self.fresh("accepting")?, self.plan.clients, self.cores).await?;
         ours.served.phase(self.plan.warm_up).await?;
@@ -144,13 +146,13 @@ impl Run<'_> {
         tell(SETTLE.name);
         rows.push(self.settle(&mut ours).await?);
         drop(ours);
-        tell(LOOKUP.peer);
         rows.extend(self.lookups().await?);
-        Ok((rows, row_bytes))
+        Ok((rows, Some(row_bytes)))
     }
 
     /// What a lookup costs that is answered from memory, with all that the gateway does for it.
-    async fn lookups(&self) -> io::Result<[Row; 2]> {
+    pub(crate) async fn lookups(&self) -> io::Result<[Row; 2]> {
+        tell(LOOKUP.peer);
         let mut lookups = Lookups::start(&self.fresh("lookups")?, self.cores).await?;
         let over_tls = self.lookups_beside(&lookups, true).await?;
         lookups.serve_plain().await?;

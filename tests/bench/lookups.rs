@@ -47,9 +47,7 @@ impl Lookups {
             .policy("registry.callers.misses_burst", PERSONS)
             .policy("registry.callers.misses_per_minute", PERSONS);
         let world = World::with(setup).await;
-        let caller = world
-            .caller(PRACTICE)
-            .with_doctor(&population::doctor(0));
+        let caller = world.caller(PRACTICE).with_doctor(&population::doctor(0));
         let mut known = Vec::with_capacity(PERSONS);
         for code in (0..PERSONS).map(population::person) {
             let reply = caller.search_person(&code).await.expect(FOUND);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tests::world::caller::Caller;
+use tests::world::prescription;
 use tokio::time::sleep;
 
 /// Between two looks into the inbox.
@@ -61,8 +62,11 @@ impl Inbox {
         let path = "/v1/prescriptions?unacknowledged=true&limit=200";
         for item in items(&self.practice, path).await {
             let id = text(&item, "id");
-            let reply = self.practice.about(&id, "acknowledge", None).await;
-            if reply.status == 200 {
+            let key = prescription::key();
+            let acknowledge = self
+                .practice
+                .try_about_under(&key, &id, "acknowledge", None);
+            if acknowledge.await.is_ok_and(|reply| reply.status == 200) {
                 self.lock().acknowledged.insert(id);
             }
         }

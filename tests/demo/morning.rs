@@ -37,6 +37,20 @@ const SPELLS: &[(f64, Spell)] = &[
     (0.84, Spell::Closing),
 ];
 
+/// When the gateway is killed and started again, in the middle of the outage.
+const KILLED_AT: f64 = 0.29;
+/// When a caller tries out tax codes: while the SAC is well, so that it is the caller's own limit that
+/// it meets.
+const SWEPT: std::ops::Range<f64> = 0.02..0.14;
+/// Of the morning, how long a look-up is fresh; in a region, a quarter of an hour.
+const FRESH_SHARE: f64 = 1.0 / 15.0;
+/// And how long it may be shown while the SAC fails: some cross it during the outage.
+const STALE_SHARE: f64 = 2.0 / 3.0;
+/// How long before the morning the oldest look-up was made that is still known.
+const OLDEST_SHARE: f64 = 0.5;
+/// Look-ups per second over all desks.
+const LOOKUPS_PER_SECOND: f64 = 120.0;
+
 /// Share of the answers that are lost in that spell.
 const LOST_SHARE: f64 = 0.3;
 /// Share of the prescriptions that are applied late in that spell, each of two ways.
@@ -46,6 +60,15 @@ const LATE_MS: u64 = 4_200;
 
 /// What is accepted so soon owes nothing to the end of a spell: a little more than `answer_within`.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(2);
+
+/// For how long what was looked up may be shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Freshness {
+    /// Without asking.
+    pub(crate) fresh_for: Duration,
+    /// While the SAC fails.
+    pub(crate) stale_for: Duration,
+}
 
 /// A morning compressed into `whole`.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +104,39 @@ impl Morning {
             return 0.0;
         }
         40.0 - 20.0 * self.share(elapsed)
+    }
+
+    /// Look-ups per second over all desks.
+    pub(crate) fn lookups_per_second(&self) -> f64 {
+        LOOKUPS_PER_SECOND
+    }
+
+    /// Whether the moment has come to kill the gateway.
+    pub(crate) fn is_past_kill(&self, elapsed: Duration) -> bool {
+        self.share(elapsed) >= KILLED_AT
+    }
+
+    /// Whether a caller tries out tax codes.
+    pub(crate) fn is_swept(&self, elapsed: Duration) -> bool {
+        SWEPT.contains(&self.share(elapsed))
+    }
+
+    /// Whether it has given up.
+    pub(crate) fn sweep_is_over(&self, elapsed: Duration) -> bool {
+        self.share(elapsed) >= SWEPT.end
+    }
+
+    /// For how long what was looked up may be shown.
+    pub(crate) fn freshness(&self) -> Freshness {
+        Freshness {
+            fresh_for: self.whole.mul_f64(FRESH_SHARE),
+            stale_for: self.whole.mul_f64(STALE_SHARE),
+        }
+    }
+
+    /// How old the oldest look-up is that is known when the surgeries open.
+    pub(crate) fn oldest_lookup(&self) -> Duration {
+        self.whole.mul_f64(OLDEST_SHARE)
     }
 
     fn share(&self, elapsed: Duration) -> f64 {
@@ -137,6 +193,20 @@ mod tests {
         assert_eq!(at(99), Spell::Closing);
         assert_eq!(at(500), Spell::Closing);
         assert_eq!(morning.clock(Duration::from_secs(50)), "10:30");
+    }
+
+    #[test]
+    fn some_lookups_and_not_all_cross_the_bound_during_the_outage() {
+        let morning = Morning {
+            whole: Duration::from_secs(100),
+        };
+        let (begins, ends) = (Duration::from_secs(16), Duration::from_secs(42));
+        let bound = morning.freshness().stale_for;
+        assert!(morning.oldest_lookup() + begins < bound, "none before");
+        assert!(morning.oldest_lookup() + ends > bound);
+        assert!(ends < bound, "the youngest never do");
+        assert!(!morning.is_past_kill(begins) && morning.is_past_kill(ends));
+        assert!(!morning.is_swept(begins) && morning.sweep_is_over(begins));
     }
 
     #[test]

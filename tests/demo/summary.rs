@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use crate::doubles::Doubles;
 use crate::inbox::{Event, Read};
 use crate::log::{Cancel, Offered, RedForm};
+use crate::lookups::account::Account;
+use crate::lookups::sweep::Sweep;
 use crate::morning::Spell;
 use crate::standing::Standings;
 pub(crate) use promises::broken_promises;
 
-/// Draws up the account.
+/// Draws up the account of prescriptions.
 pub(crate) fn draw(log: &[Offered], standings: &Standings, read: &Read, book: &Book) -> Value {
     let in_state = |states: &[&str]| {
         let standings = standings.values();
@@ -52,6 +54,17 @@ pub(crate) fn draw(log: &[Offered], standings: &Standings, read: &Read, book: &B
             "prescriptions_accepted_pct": percent(outage_accepted, count(was_in_outage)),
         },
     })
+}
+
+/// Adds the account of look-ups.
+pub(crate) fn with_lookups(mut summary: Value, account: &Account<'_>, sweep: &Sweep) -> Value {
+    let (known, served) = (account.outage_known(), account.outage_served());
+    summary["lookups"] = account.lookups();
+    summary["strangers"] = account.strangers();
+    summary["sweep"] = sweep.as_json();
+    summary["outage"]["lookups_known"] = json!(known);
+    summary["outage"]["lookups_known_served_pct"] = json!(percent(served, known));
+    summary
 }
 
 /// A patient at the desk leaves with a red form: only the others can be accepted while nobody answers.

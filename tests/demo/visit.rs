@@ -188,8 +188,8 @@ impl Visit {
     async fn tell(&self, id: &str, what: &str, body: Option<&Value>) -> u16 {
         let key = prescription::key();
         for _ in 0..REPEATS_MAX {
-            let reply = self.caller.about_under(&key, id, what, body).await;
-            if !is_not_now(&reply) {
+            let reply = self.caller.try_about_under(&key, id, what, body).await;
+            if let Some(reply) = reply.ok().filter(|reply| !is_not_now(reply)) {
                 return reply.status;
             }
             sleep(REPEAT_AFTER).await;

@@ -20,7 +20,7 @@ use crate::signals::collector::{Collector, Manner};
 use crate::signals::page;
 
 /// What stands in the prescriptions of this test and may stand nowhere else.
-const PLANTED: [&str; 10] = [
+const PLANTED: [&str; 14] = [
     PATIENT,
     DOCTOR,
     TEST_DOCTOR,
@@ -31,7 +31,15 @@ const PLANTED: [&str; 10] = [
     "IPERTENSIONE",
     PIN_CODE,
     PAPER,
+    LISTED,
+    CARD,
+    "QUATTORDIO",
+    "BERENGARIO",
 ];
+
+/// A person on the doctor's list, and the card they hold.
+const LISTED: &str = "DBBLCU30C03G482N";
+const CARD: &str = "80380001300000000002";
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -107,6 +115,55 @@ async fn every_regret(world: &World, caller: &Caller) {
     }
     let odd = caller.paper(PAPER, PAPER).await.expect(404);
     clean("an answer", &odd.bytes, &PLANTED);
+}
+
+/// Look-ups of every fate, of a person with planted names.
+async fn every_lookup(world: &World) {
+    world.recover();
+    world.sac().change_registry(|registry| {
+        let person = registry.find_mut(LISTED).expect("the registry has them");
+        "BERENGARIO".clone_into(&mut person.family_name);
+        "QUATTORDIO".clone_into(&mut person.lives_in);
+        assert_eq!(person.card, CARD);
+    });
+    let caller = world.caller("practice-a");
+    let shown = caller.search_person(LISTED).await.expect(200);
+    assert_eq!(shown.text("/family_name"), "BERENGARIO");
+    assert_eq!(shown.text("/residence/municipality"), "QUATTORDIO");
+    for desk in [world.pharmacy(), world.booking()] {
+        desk.search_person(LISTED).await.expect(200);
+        desk.verify_card(LISTED, CARD).await.expect(200);
+        let unrelated = desk.verify_card(DOCTOR, CARD).await.expect(200);
+        assert_eq!(unrelated.text("/reason"), "not-this-person");
+    }
+    let stranger = world.caller("practice-b").with_doctor(TEST_DOCTOR);
+    let denied = stranger.search_person(LISTED).await.expect(403);
+    clean("an answer", &denied.bytes, &PLANTED);
+    let faults = [
+        Fault::Garbage,
+        Fault::Truncated,
+        Fault::SchemaFault,
+        Fault::Refuse,
+    ];
+    for fault in faults {
+        world.faults(vec![Rule::everywhere(fault)]);
+        let refused = stranger.search_person(LISTED).await;
+        assert!(refused.status >= 400, "{}", refused.status);
+        clean("an answer", &refused.bytes, &PLANTED);
+        stranger.break_glass(LISTED, "emergency").await.expect(200);
+    }
+    let purged = world.operator().purge_person(PATIENT).await.expect(204);
+    clean("an answer", &purged.bytes, &PLANTED);
+    // Numbers where they should not be.
+    for (code, card) in [(CARD, LISTED), (LISTED, LISTED), (FAMILY_NAME, CARD)] {
+        let reply = caller.verify_card(code, card).await.expect(422);
+        clean("an answer", &reply.bytes, &PLANTED);
+    }
+    let reply = caller.break_glass(LISTED, LISTED).await.expect(422);
+    clean("an answer", &reply.bytes, &PLANTED);
+    let url = format!("/v1/assisted-persons/search?tax_code={LISTED}");
+    let reply = caller.get(&url).await.expect(405);
+    clean("an answer", &reply.bytes, &PLANTED);
 }
 
 /// The same words where no caller should put them: paths, queries, headers, keys, broken bodies.
@@ -192,6 +249,7 @@ async fn nothing_personal_is_printed_or_stored_in_clear() {
     let doctor = world.caller("practice-a").with_doctor(TEST_DOCTOR);
     world.recover();
     doctor.prescribe(&key(), &by(TEST_DOCTOR, drug())).await;
+    every_lookup(&world).await;
     every_mistake(&caller).await;
     let token = caller.signed();
     let reply = answer(caller.bare(Method::GET, "/v1/events").bearer_auth(&token)).await;
@@ -233,6 +291,10 @@ async fn nothing_personal_is_printed_or_stored_in_clear() {
     clean("the metrics", metrics.as_bytes(), &words);
     clean("the spans", &collector.bytes(), &words);
     let stored = files(world.store_dir());
+    assert!(
+        stored.iter().any(|file| file.ends_with("persons.db")),
+        "what is known of persons was not searched"
+    );
     let mut organization_seen = false;
     for file in stored {
         let bytes = fs::read(&file).expect("a file of the store can be read");

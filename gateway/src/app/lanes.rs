@@ -1,6 +1,6 @@
 //! The lanes of the gateway: one tokio task each for requests, delivery, numbers and look-ups.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use adapters::sac::{INVIO, LOTS, LOTTO, OPERATIONS, PRESCRIPTIONS, REGISTRY, Sac};
@@ -9,17 +9,17 @@ use engine::core::{Core, Traffic};
 use engine::delivery::Delivery;
 use engine::lane::read_through::{self, ReadCore, Reader};
 use engine::lane::write_behind::{self, Door};
-use engine::live::Live;
 use engine::lots::Lots;
 use engine::numbers::Numbers;
-use engine::ports::{Clock, Rng, Shelf, Signals, Store};
+use engine::ports::{Clock, Rng, Signals};
 use engine::stop::{Stop, StopSwitch};
-use policies::operation::{LaneName, Operation};
-use policies::rules::{LaneRules, LotRules, RegistryRules, WriteBehindRules};
+use policies::operation::Operation;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Fatal;
+use super::in_force::InForce;
+use super::kept::Kept;
 use crate::policy::Policy;
 
 /// How long the first numbers are waited for. Without them the gateway serves all the same, and
@@ -35,18 +35,20 @@ pub(super) struct Lanes {
     pub(super) prescriptions: Door,
     /// The way into `sac.registry`.
     pub(super) persons: Reader,
-    /// The calls of each lane.
-    pub(super) calls: [Arc<Calls>; 3],
-    /// The policy in force, for the edge to load.
-    pub(super) policy: Live<Policy>,
-    rules: Live<WriteBehindRules>,
-    lot_rules: Live<LotRules>,
-    registry_rules: Live<RegistryRules>,
-    /// One generation is put in force at a time.
-    adopting: Mutex<()>,
-    sac: Arc<Sac>,
+    /// What governs them.
+    pub(super) in_force: Arc<InForce>,
     switch: StopSwitch,
     tasks: JoinSet<()>,
+}
+
+/// What lanes are made of.
+pub(super) struct Given<'a> {
+    pub(super) kept: &'a Kept,
+    pub(super) sac: Arc<Sac>,
+    pub(super) policy: Policy,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) signals: Arc<dyn Signals>,
+    pub(super) alarm: &'a watch::Sender<Option<Fatal>>,
 }
 
 /// Chance from the operating system's seed.
@@ -60,103 +62,58 @@ impl Rng for ThreadRng {
 
 impl Lanes {
     /// Opens every lane, and waits a while for the first numbers.
-    pub(super) async fn start(
-        store: Arc<dyn Store>,
-        shelf: Arc<dyn Shelf>,
-        sac: Arc<Sac>,
-        policy: Policy,
-        clock: &Arc<dyn Clock>,
-        signals: &Arc<dyn Signals>,
-        alarm: &watch::Sender<Option<Fatal>>,
-    ) -> Lanes {
+    pub(super) async fn start(given: Given<'_>) -> Lanes {
         let rng: Arc<dyn Rng> = Arc::new(ThreadRng);
         let (switch, stop) = StopSwitch::new();
-        let lanes = [
-            (PRESCRIPTIONS, policy.prescriptions_lane()),
-            (LOTS, policy.lots_lane()),
-            (REGISTRY, policy.registry_lane()),
-        ];
-        let [prescriptions_calls, lots_calls, registry_calls] = lanes.map(|(lane, rules)| {
-            let signals = Arc::clone(signals);
-            Arc::new(calls(lane, &sac, &rules, clock, &rng, signals, &stop))
-        });
-        let rules = Live::from(Arc::clone(&policy.prescriptions));
-        let lot_rules = Live::from(Arc::clone(&policy.lots));
-        let registry_rules = Live::from(Arc::clone(&policy.registry));
+        let calls = given.calls(&rng, &stop);
+        let in_force = Arc::new(InForce::new(given.policy, calls, given.sac));
+        let [prescriptions_calls, lots_calls, registry_calls] = &in_force.calls;
         let (persons, look_ups) = read_through::open(ReadCore {
             lane: REGISTRY,
-            calls: Arc::clone(&registry_calls),
-            shelf,
-            clock: Arc::clone(clock),
-            rules: registry_rules.clone(),
+            calls: Arc::clone(registry_calls),
+            shelf: Arc::clone(&given.kept.persons) as _,
+            clock: Arc::clone(given.clock),
+            rules: in_force.registry.clone(),
             stop: stop.clone(),
         });
         let numbers = Arc::new(Numbers::default());
         let lots = Lots {
             numbers: Arc::clone(&numbers),
-            calls: Arc::clone(&lots_calls),
+            calls: Arc::clone(lots_calls),
             op: LOTTO,
-            store: Arc::clone(&store),
-            clock: Arc::clone(clock),
+            store: Arc::clone(&given.kept.entries) as _,
+            clock: Arc::clone(given.clock),
             rng: Arc::clone(&rng),
-            rules: lot_rules.clone(),
+            rules: in_force.lots.clone(),
             stop: stop.clone(),
         };
         let core = Arc::new(Core {
             lane: PRESCRIPTIONS,
             write: *operation(INVIO.0),
-            started_at: clock.now(),
-            calls: Arc::clone(&prescriptions_calls),
-            store,
+            started_at: given.clock.now(),
+            calls: Arc::clone(prescriptions_calls),
+            store: Arc::clone(&given.kept.entries) as _,
             numbers: Arc::clone(&numbers),
-            clock: Arc::clone(clock),
+            clock: Arc::clone(given.clock),
             rng,
-            rules: rules.clone(),
-            stop: stop.clone(),
+            rules: in_force.prescriptions.clone(),
+            stop,
             traffic: Traffic::new(),
         });
         let (prescriptions, lane) = write_behind::open(Arc::clone(&core));
         let mut tasks = JoinSet::new();
-        tasks.spawn(watched(lots.run(), alarm.clone()));
-        tasks.spawn(watched(lane.run(), alarm.clone()));
-        tasks.spawn(watched(look_ups.run(), alarm.clone()));
-        tasks.spawn(watched(Delivery::new(core).run(), alarm.clone()));
-        // Waited for and not done here: a lot asked for in vain is a lot lost.
-        if tokio::time::timeout(FIRST_NUMBERS_WITHIN, numbers.some())
-            .await
-            .is_err()
-        {
-            tracing::warn!("serving before the first lot of numbers was received");
-        }
+        tasks.spawn(watched(lots.run(), given.alarm.clone()));
+        tasks.spawn(watched(lane.run(), given.alarm.clone()));
+        tasks.spawn(watched(look_ups.run(), given.alarm.clone()));
+        tasks.spawn(watched(Delivery::new(core).run(), given.alarm.clone()));
+        await_first(&numbers).await;
         Lanes {
             prescriptions,
             persons,
-            policy: Live::new(policy),
-            rules,
-            lot_rules,
-            registry_rules,
-            adopting: Mutex::new(()),
-            sac,
-            calls: [prescriptions_calls, lots_calls, registry_calls],
+            in_force,
             switch,
             tasks,
         }
-    }
-
-    /// Puts `policy` in force everywhere: for requests that come from now on, for the next attempt of
-    /// what is on disk, and for every gate. What is under way goes on by the policy it began under.
-    pub(super) fn adopt(&self, policy: &Arc<Policy>) {
-        let _one_at_a_time = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
-        let [prescriptions, lots, registry] = &self.calls;
-        prescriptions.adopt(&policy.prescriptions_lane());
-        lots.adopt(&policy.lots_lane());
-        registry.adopt(&policy.registry_lane());
-        self.sac.adopt(policy.authn_age_max());
-        self.rules.replace(Arc::clone(&policy.prescriptions));
-        self.lot_rules.replace(Arc::clone(&policy.lots));
-        self.registry_rules.replace(Arc::clone(&policy.registry));
-        self.policy.replace(Arc::clone(policy));
-        tracing::info!(policy.number, "a policy was put in force");
     }
 
     /// Nothing new begins.
@@ -208,22 +165,38 @@ async fn all(tasks: &mut JoinSet<()>) {
     }
 }
 
-fn calls(
-    lane: LaneName,
-    sac: &Arc<Sac>,
-    rules: &LaneRules,
-    clock: &Arc<dyn Clock>,
-    rng: &Arc<dyn Rng>,
-    signals: Arc<dyn Signals>,
-    stop: &Stop,
-) -> Calls {
-    let rows: Vec<Operation> = OPERATIONS
-        .iter()
-        .filter(|row| row.lane == lane)
-        .copied()
-        .collect();
-    let (upstream, clock, rng) = (Arc::clone(sac) as _, Arc::clone(clock), Arc::clone(rng));
-    Calls::new(upstream, &rows, rules, clock, rng, signals, stop.clone())
+/// Waited for and not done here: a lot asked for in vain is a lot lost.
+async fn await_first(numbers: &Numbers) {
+    if tokio::time::timeout(FIRST_NUMBERS_WITHIN, numbers.some())
+        .await
+        .is_err()
+    {
+        tracing::warn!("serving before the first lot of numbers was received");
+    }
+}
+
+impl Given<'_> {
+    /// The calls of each lane, in the order of [`InForce::calls`].
+    fn calls(&self, rng: &Arc<dyn Rng>, stop: &Stop) -> [Arc<Calls>; 3] {
+        let lanes = [
+            (PRESCRIPTIONS, self.policy.prescriptions_lane()),
+            (LOTS, self.policy.lots_lane()),
+            (REGISTRY, self.policy.registry_lane()),
+        ];
+        lanes.map(|(lane, rules)| {
+            let rows = OPERATIONS.iter().filter(|row| row.lane == lane).copied();
+            let rows: Vec<Operation> = rows.collect();
+            Arc::new(Calls::new(
+                Arc::clone(&self.sac) as _,
+                &rows,
+                &rules,
+                Arc::clone(self.clock),
+                Arc::clone(rng),
+                Arc::clone(&self.signals),
+                stop.clone(),
+            ))
+        })
+    }
 }
 
 fn operation(name: &str) -> &'static Operation {

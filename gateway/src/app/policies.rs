@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use engine::ports::{Clock, OperatorStates};
 use engine::stop::StopSwitch;
-use policies::gate::GateState;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::lanes::{Lanes, watched};
+use super::in_force::InForce;
+use super::lanes::watched;
 use super::{Fatal, ServeError};
 use crate::config::Config;
 use crate::generations::Generations;
-use crate::generations::keeper::{Desk, Parts, open};
+use crate::generations::desk::Desk;
+use crate::generations::keeper::{Parts, open};
 use crate::generations::kept::Kept;
 use crate::rules::{Composed, Composer, Files, RulesError};
 
@@ -37,10 +38,12 @@ pub(super) fn refuse_at_once(told: &Told, config: &Config) -> Result<(), RulesEr
 pub(super) async fn begin(
     told: Told,
     config: &Config,
-    store: &dyn OperatorStates,
+    store: &Arc<dyn OperatorStates>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Generations, ServeError> {
-    let kept = Kept::read(store).await.map_err(ServeError::Unreadable)?;
+    let kept = Kept::read(store.as_ref())
+        .await
+        .map_err(ServeError::Unreadable)?;
     let found = told.map(|(files, _)| files).map_err(|error| error.problems);
     let composer = Composer::new(Some(config.listen.answer_within));
     let generations = Generations::begin(composer, found, kept, clock.now())?;
@@ -63,23 +66,23 @@ pub(super) struct Policies {
 }
 
 impl Policies {
-    /// Goes on from `generations`, in the lanes that were opened under them.
+    /// Goes on from `generations`, in what was opened under them.
     pub(super) fn start(
         runtime: &Runtime,
         generations: Generations,
         config: &Config,
         store: Arc<dyn OperatorStates>,
         clock: &Arc<dyn Clock>,
-        lanes: &Arc<Lanes>,
+        in_force: &Arc<InForce>,
         alarm: &watch::Sender<Option<Fatal>>,
     ) -> Policies {
         let (switch, stop) = StopSwitch::new();
-        let (adopting, asked) = (Arc::clone(lanes), Arc::clone(lanes));
+        let (adopting, asked) = (Arc::clone(in_force), Arc::clone(in_force));
         let parts = Parts {
             store,
             clock: Arc::clone(clock),
             adopt: Box::new(move |policy| adopting.adopt(policy)),
-            is_down: Box::new(move |lane| is_down(&asked, lane)),
+            is_down: Box::new(move |lane| asked.is_down(lane)),
             stop,
         };
         let (keeper, desk) = open(generations, config.policies_directory.clone(), parts);
@@ -108,11 +111,4 @@ impl Policies {
             drop(self.task.await);
         }
     }
-}
-
-/// Whether some gate of `lane` does not let calls pass.
-fn is_down(lanes: &Lanes, lane: &str) -> bool {
-    let gates = lanes.calls.iter().flat_map(|calls| calls.view());
-    let mut of_lane = gates.filter(|gate| gate.lane.0 == lane);
-    of_lane.any(|gate| gate.view.state != GateState::Closed)
 }

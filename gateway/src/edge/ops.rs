@@ -1,10 +1,12 @@
-//! What operators see and set while the gateway runs: the policy in force, and toggles over it.
+//! What operators see and do while the gateway runs: the policy in force, toggles over it, and persons
+//! to be forgotten.
 //!
 //! # Invariants
 //!
 //! 1. Only the profile `operator` gets in, with certificate and token like any other caller.
 //! 2. Reasons and names of authors are shown here and nowhere else.
 
+pub(crate) mod persons;
 pub(crate) mod policies;
 pub(crate) mod toggles;
 
@@ -20,6 +22,7 @@ use crate::callers::Profile;
 /// The resources of operators.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
+        .service(web::resource("/persons/purge").route(web::post().to(persons::purge)))
         .service(web::resource("/policies").route(web::get().to(policies::policies)))
         .service(
             web::resource("/toggles")

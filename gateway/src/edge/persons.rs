@@ -13,8 +13,7 @@
 
 mod answer;
 mod asking;
-pub(crate) mod purge;
-mod request;
+pub(in crate::edge) mod request;
 pub(crate) mod resource;
 
 use std::time::Duration;

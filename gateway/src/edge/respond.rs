@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -50,8 +49,8 @@ pub(crate) struct Problem {
     pub(crate) repeat: Option<Repeat>,
     /// What to do about it, where it can be said better than by the code alone.
     pub(crate) detail: Option<&'static Text>,
-    /// How long ago the upstream said so, where it was not asked again.
-    pub(crate) age: Option<Duration>,
+    /// How many seconds ago the upstream said so, where it was not asked again.
+    pub(crate) age_s: Option<u32>,
 }
 
 impl fmt::Debug for Problem {
@@ -137,7 +136,7 @@ impl From<&'static Code> for Problem {
             outcome: None,
             repeat: None,
             detail: None,
-            age: None,
+            age_s: None,
         }
     }
 }
@@ -352,8 +351,8 @@ pub(crate) fn render(problem: &Problem, trace_id: &str, language: Language) -> H
         let seconds = after.as_millis().div_ceil(1_000).max(1);
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
-    if let Some(age) = problem.age {
-        response.insert_header((header::AGE, age.as_secs()));
+    if let Some(age_s) = problem.age_s {
+        response.insert_header((header::AGE, age_s));
     }
     if let Some(instance) = &instance {
         response.insert_header((header::LOCATION, instance.as_str()));

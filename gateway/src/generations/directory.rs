@@ -18,7 +18,7 @@ use engine::stop::Stop;
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{Notify, mpsc};
 
-use super::keeper::Command;
+use super::desk::Command;
 use super::{Found, fingerprint_of};
 use crate::rules::{Files, Fingerprint};
 

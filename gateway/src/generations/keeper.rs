@@ -13,7 +13,6 @@
 //! [`COMMANDS_MAX`] that wait; beyond it an operator hears that the gateway is busy.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,131 +22,20 @@ use engine::ports::{Clock, OperatorStates, WriteError};
 use engine::stop::Stop;
 use policies::time::Timestamp;
 use policies::toggle::{Due, Toggle, WARN_BEFORE};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::desk::{Answer, Command, Desk, Done, Refusal, Wish, Withdrawal};
 use super::directory::Directory;
 use super::kept::{Ended, Held, Kept, Withdrawn, write_last_good};
 use super::{Candidate, Found, Generations, Unsound, View, fingerprint_of};
 use crate::policy::Policy;
-use crate::rules::{Change, shown, typed};
+use crate::rules::{shown, typed};
 
 /// Changes that may wait to be decided about.
 const COMMANDS_MAX: usize = 32;
 /// How often it is looked whether the lane of an overdue toggle is back, and whether what could not
 /// be put on disk now can.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
-
-/// What an operator wants in force.
-#[derive(Clone)]
-pub struct Wish {
-    /// Who asks.
-    pub organization: String,
-    /// The key, dotted, with its upstream before it.
-    pub target: String,
-    /// The value, as it is typed.
-    pub value: String,
-    /// Why.
-    pub reason: String,
-    /// Who.
-    pub author: String,
-    /// For how long.
-    pub lasts: Duration,
-    /// Only what it would change is asked for.
-    pub dry_run: bool,
-}
-
-/// A toggle that an operator takes back.
-#[derive(Clone)]
-pub struct Withdrawal {
-    /// The key of the toggle.
-    pub target: String,
-    /// Who takes it back, and why.
-    pub by: Withdrawn,
-}
-
-/// What became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
-    /// The generation that is in force now.
-    pub number: u64,
-    /// What changed of the policy, or would.
-    pub changes: Vec<Change>,
-    /// When the toggle ends.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// Why nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// It breaks rules.
-    Unsound(Vec<Unsound>),
-    /// There is no such toggle.
-    NoSuchToggle,
-    /// It cannot be put on disk.
-    Store(WriteError),
-    /// Too many changes wait.
-    Busy,
-    /// The gateway is ending.
-    Stopping,
-}
-
-type Answer = Result<Done, Refusal>;
-
-/// Something to decide about.
-pub(super) enum Command {
-    Found(Found),
-    Set(Wish, oneshot::Sender<Answer>),
-    Withdraw(Withdrawal, oneshot::Sender<Answer>),
-}
-
-/// The way to whoever keeps the generations.
-#[derive(Clone)]
-pub struct Desk {
-    commands: mpsc::Sender<Command>,
-    view: Live<View>,
-}
-
-impl fmt::Debug for Desk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").finish_non_exhaustive()
-    }
-}
-
-impl Desk {
-    /// What is in force, and what is wrong with what is not.
-    pub fn view(&self) -> Arc<View> {
-        self.view.load()
-    }
-
-    /// Puts a toggle in force, or says what it would change.
-    ///
-    /// # Errors
-    ///
-    /// Why nothing was changed; after an unknown write it may be in force after a restart.
-    pub async fn set(&self, wish: Wish) -> Result<Done, Refusal> {
-        self.ask(|reply| Command::Set(wish, reply)).await
-    }
-
-    /// Takes a toggle back.
-    ///
-    /// # Errors
-    ///
-    /// As [`Desk::set`].
-    pub async fn withdraw(&self, withdrawal: Withdrawal) -> Result<Done, Refusal> {
-        self.ask(|reply| Command::Withdraw(withdrawal, reply)).await
-    }
-
-    async fn ask(&self, command: impl FnOnce(oneshot::Sender<Answer>) -> Command) -> Answer {
-        let (reply, answer) = oneshot::channel();
-        self.commands
-            .try_send(command(reply))
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Refusal::Busy,
-                mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
-            })?;
-        answer.await.unwrap_or(Err(Refusal::Stopping))
-    }
-}
 
 /// Puts a generation in force.
 pub type Adopt = Box<dyn Fn(&Arc<Policy>) + Send + Sync>;

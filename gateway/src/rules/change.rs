@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn only_what_differs_is_named_with_when_it_takes_effect() {
         let of = |text: &str| {
-            let composed = Composer::default().compose(&Files::whole(text), &[]);
+            let composed = Composer::new(None).compose(&Files::whole(text), &[]);
             composed.unwrap().layers
         };
         let before = of("[prescriptions]\nanswer_within = \"7s\"\n[lots]\nblock = 1000\n");

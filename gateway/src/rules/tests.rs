@@ -5,7 +5,7 @@ use policies::rules::LegalBasis;
 use super::*;
 
 fn load_text(text: &str) -> Result<SacRules, Vec<String>> {
-    let composed = Composer::default().compose(&Files::whole(text), &[]);
+    let composed = Composer::new(None).compose(&Files::whole(text), &[]);
     composed.map(|composed| composed.rules)
 }
 
@@ -104,9 +104,9 @@ fn a_file_that_does_not_parse_is_refused_with_its_line_and_nothing_of_it() {
 fn a_file_that_was_cut_short_is_refused_wherever_it_was_cut() {
     let text =
         "[prescriptions]\nchecks_off = [\"packs-per-row\"]\n[lots]\nblock = 17\n# end of policy\n";
-    let whole = Composer::default().compose(&Files::of(text), &[]).unwrap();
+    let whole = Composer::new(None).compose(&Files::of(text), &[]).unwrap();
     for length in 0..text.len() {
-        let cut = Composer::default().compose(&Files::of(&text[..length]), &[]);
+        let cut = Composer::new(None).compose(&Files::of(&text[..length]), &[]);
         match cut {
             Ok(cut) => assert_eq!(cut, whole, "only the last newline is missing"),
             Err(problems) => assert!(problems[0].contains("# end of policy"), "{problems:?}"),
@@ -146,11 +146,11 @@ fn a_toggle_lies_over_the_file_and_the_file_holds_without_it() {
 fn what_needs_a_restart_waits_for_it() {
     let compose = |composer: &Composer, text: &str| composer.compose(&Files::whole(text), &[]);
     let first = compose(
-        &Composer::default(),
+        &Composer::new(None),
         "[prescriptions.calls]\nqueue_max = 100\n",
     )
     .unwrap();
-    let composer = Composer::default().begun_with(&first.layers);
+    let composer = Composer::new(None).begun_with(&first.layers);
     assert_eq!(first.pending, []);
 
     let both = "[prescriptions.calls]\nqueue_max = 200\ncalls_max = 90\n";
@@ -165,7 +165,7 @@ fn what_needs_a_restart_waits_for_it() {
 
     // Good after a restart, and not before it: 150 calls do not fit into the queue of 100.
     let later = "[prescriptions.calls]\nqueue_max = 200\ncalls_max = 150\n";
-    assert!(compose(&Composer::default(), later).is_ok());
+    assert!(compose(&Composer::new(None), later).is_ok());
     let problems = compose(&composer, later).unwrap_err();
     assert!(problems[0].starts_with("until a restart"), "{problems:?}");
 }

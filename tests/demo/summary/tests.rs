@@ -1,11 +1,16 @@
 //! The account of a morning sees every broken promise, and no other.
 
+use std::time::Duration;
+
 use ::tests::upstreams::sac::book::Prescription;
 
 use super::*;
+use crate::lookups::people::People;
+use crate::lookups::source::Source;
+use crate::morning::Freshness;
 use crate::standing::Standing;
 
-/// A morning of which all is known.
+/// A morning of which all is known; its look-ups went as promised.
 #[derive(Default)]
 struct Kept {
     log: Vec<Offered>,
@@ -71,8 +76,30 @@ impl Kept {
 
     fn draw(&self) -> Value {
         let read = Read::with(&self.events);
-        draw(&self.log, &self.standings, &read, &self.book)
+        let mut summary = draw(&self.log, &self.standings, &read, &self.book);
+        let look_ups = look_ups();
+        for part in ["lookups", "strangers", "sweep"] {
+            summary[part] = look_ups[part].clone();
+        }
+        for (key, value) in look_ups["outage"].as_object().unwrap() {
+            summary["outage"][key] = value.clone();
+        }
+        summary
     }
+}
+
+/// Look-ups that went as promised.
+fn look_ups() -> Value {
+    json!({
+        "lookups": {
+            "offered": 100, "fresh": 50, "stale": 40, "absent": 1, "refused": 2, "refused_known": 7,
+            "limited": 0, "persons_known": 20_000,
+            "past_bound": 0, "mislabelled": 0, "without_relation": 0,
+        },
+        "strangers": { "offered": 3, "shown": 0, "refused": 3 },
+        "sweep": { "asked": 200, "limited": 100, "shown": 0 },
+        "outage": { "lookups_known": 1_000, "lookups_known_served_pct": 99.9 },
+    })
 }
 
 #[track_caller]
@@ -165,4 +192,50 @@ fn a_registered_one_that_the_sac_does_not_hold_is_lost() {
     let mut kept = Kept::good();
     kept.offered("nowhere", "registered");
     assert_broken(&kept, &["/prescriptions/lost"]);
+}
+
+#[test]
+fn every_promise_about_look_ups_can_be_broken() {
+    let broken_by = [
+        ("/lookups/past_bound", json!(1)),
+        ("/lookups/mislabelled", json!(1)),
+        ("/lookups/without_relation", json!(1)),
+        ("/lookups/limited", json!(1)),
+        ("/lookups/offered", json!(101)),
+        ("/lookups/persons_known", json!(19_999)),
+        ("/strangers/refused", json!(0)),
+        ("/sweep/limited", json!(0)),
+        ("/sweep/shown", json!(1)),
+        ("/outage/lookups_known", json!(0)),
+        ("/outage/lookups_known_served_pct", json!(99.89)),
+    ];
+    for (pointer, value) in broken_by {
+        let mut summary = Kept::good().draw();
+        *summary.pointer_mut(pointer).unwrap() = value;
+        let broken = broken_promises(&summary);
+        assert_eq!(broken.len(), 1, "{pointer}: {broken:?}");
+        assert!(broken[0].starts_with(pointer), "{broken:?}");
+    }
+}
+
+#[test]
+fn what_is_drawn_up_of_look_ups_has_all_that_is_promised() {
+    let (people, source) = (People::of_the_region(), Source::default());
+    let account = Account {
+        asked: &[],
+        people: &people,
+        source: &source,
+        freshness: Freshness {
+            fresh_for: Duration::from_secs(4),
+            stale_for: Duration::from_secs(40),
+        },
+    };
+    let drawn = with_lookups(Kept::good().draw(), &account, &Sweep::default());
+    let promised = look_ups();
+    for (part, fields) in promised.as_object().unwrap() {
+        for field in fields.as_object().unwrap().keys() {
+            assert!(drawn[part][field].is_number(), "{part} {field}");
+        }
+    }
+    assert_eq!(drawn["lookups"]["offered"], 0);
 }

@@ -289,6 +289,7 @@ fn every_route_of_the_server_is_described() {
         "/events",
         "/health-cards/verify",
         "/openapi.json",
+        "/policies",
         "/prescriptions",
         "/prescriptions/search",
         "/prescriptions/{id}",
@@ -298,6 +299,8 @@ fn every_route_of_the_server_is_described() {
         "/prescriptions/{id}/paper",
         "/prescriptions/{id}/reminder",
         "/status",
+        "/toggles",
+        "/toggles/withdraw",
     ];
     assert_eq!(described, expected);
 }

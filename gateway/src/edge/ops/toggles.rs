@@ -21,7 +21,7 @@ use crate::edge::codes::{self, Text};
 use crate::edge::notation::instant;
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
 use crate::edge::{Edge, body, json};
-use crate::generations::keeper::{Done, Refusal, Wish, Withdrawal};
+use crate::generations::desk::{Done, Refusal, Wish, Withdrawal};
 use crate::generations::kept::{Ended, Held, Withdrawn};
 use engine::ports::WriteError;
 

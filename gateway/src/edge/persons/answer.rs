@@ -108,7 +108,7 @@ pub(super) fn not_found(subject: Subject, age: Duration) -> Problem {
     Problem {
         is_of_sac: true,
         // What was said within the last second is told as said now.
-        age: (age.as_secs() > 0).then_some(age),
+        age_s: u32::try_from(age.as_secs()).ok().filter(|age| *age > 0),
         ..Problem::from(code)
     }
 }

@@ -114,14 +114,15 @@ impl CardToVerify {
 }
 
 /// The person of `text`, or a stand-in and a note.
-pub(super) fn person(errors: &mut Vec<FieldError>, text: String) -> PatientCode {
+pub(in crate::edge) fn person(errors: &mut Vec<FieldError>, text: String) -> PatientCode {
     PatientCode::new(text).unwrap_or_else(|invalid| {
         errors.push(broken("/tax_code", invalid));
         PatientCode::new(CODE_STAND_IN).expect("a stand-in keeps the rule of its type")
     })
 }
 
-pub(super) fn all_hold(errors: Vec<FieldError>) -> Result<(), Problem> {
+/// Nothing, unless a rule is broken.
+pub(in crate::edge) fn all_hold(errors: Vec<FieldError>) -> Result<(), Problem> {
     if errors.is_empty() {
         Ok(())
     } else {

@@ -1,15 +1,12 @@
 //! Who keeps the generations, over a store that remembers or refuses, and a clock that is moved.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+mod kit;
 
-use engine::ports::{OperatorState, ReadError};
-use engine::stop::StopSwitch;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use policies::failure::Opaque;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use policies::gate::Mode;
 
+use self::kit::{Memory, World, wish, withdrawal};
 use super::*;
 use crate::rules::{Composer, Files};
 
@@ -22,151 +19,6 @@ pub(crate) fn desk_that_is_gone() -> Desk {
     let store = Arc::new(Memory::default());
     let (_keeper, desk) = World::keeper(&store, &Arc::default(), &Files::default());
     desk
-}
-
-/// A store in memory, which can be told to refuse.
-#[derive(Default)]
-struct Memory {
-    states: Mutex<BTreeMap<String, Opaque>>,
-    writes: AtomicUsize,
-    refuses: AtomicBool,
-}
-
-impl OperatorStates for Memory {
-    fn put_operator_state(
-        &self,
-        name: String,
-        value: Option<Opaque>,
-    ) -> BoxFuture<'_, Result<(), WriteError>> {
-        async move {
-            if self.refuses.load(Ordering::Relaxed) {
-                return Err(WriteError::Refused);
-            }
-            self.writes.fetch_add(1, Ordering::Relaxed);
-            let mut states = self.states.lock().unwrap();
-            match value {
-                Some(value) => states.insert(name, value),
-                None => states.remove(&name),
-            };
-            Ok(())
-        }
-        .boxed()
-    }
-
-    fn operator_states(&self) -> BoxFuture<'_, Result<Vec<OperatorState>, ReadError>> {
-        let states = self.states.lock().unwrap();
-        let states = states.iter().map(|(name, value)| OperatorState {
-            name: name.clone(),
-            value: value.clone(),
-        });
-        let states = states.collect();
-        async { Ok(states) }.boxed()
-    }
-}
-
-/// What the lanes would know: the policies that were put in force, the time, and who is down.
-#[derive(Default)]
-struct Lanes {
-    adopted: Mutex<Vec<Arc<Policy>>>,
-    passed: Mutex<Duration>,
-    are_down: AtomicBool,
-}
-
-impl Clock for Lanes {
-    fn now(&self) -> Timestamp {
-        NOW + *self.passed.lock().unwrap()
-    }
-
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        std::future::pending().boxed()
-    }
-}
-
-struct World {
-    store: Arc<Memory>,
-    lanes: Arc<Lanes>,
-    keeper: Keeper,
-    desk: Desk,
-}
-
-impl World {
-    fn new() -> World {
-        World::over(Arc::default(), Arc::default(), &Files::default())
-    }
-
-    fn over(store: Arc<Memory>, lanes: Arc<Lanes>, files: &Files) -> World {
-        let (keeper, desk) = World::keeper(&store, &lanes, files);
-        World {
-            store,
-            lanes,
-            keeper,
-            desk,
-        }
-    }
-
-    fn keeper(store: &Arc<Memory>, lanes: &Arc<Lanes>, files: &Files) -> (Keeper, Desk) {
-        let kept = Kept::read(store.as_ref()).now_or_never().unwrap().unwrap();
-        let found = Ok(files.clone());
-        let composer = Composer::new(Some(Duration::from_secs(30)));
-        let generations = Generations::begin(composer, found, kept, lanes.now()).unwrap();
-        let (_switch, stop) = StopSwitch::new();
-        let (adopting, asked) = (Arc::clone(lanes), Arc::clone(lanes));
-        let adopt: Adopt = Box::new(move |policy| {
-            adopting.adopted.lock().unwrap().push(Arc::clone(policy));
-        });
-        let parts = Parts {
-            store: Arc::clone(store) as _,
-            clock: Arc::clone(lanes) as _,
-            adopt,
-            is_down: Box::new(move |_| asked.are_down.load(Ordering::Relaxed)),
-            stop,
-        };
-        open(generations, None, parts)
-    }
-
-    /// The same process, started again.
-    fn restarted(self, files: &Files) -> World {
-        World::over(self.store, self.lanes, files)
-    }
-
-    async fn set(&mut self, wish: Wish) -> Answer {
-        self.keeper.set(wish).await
-    }
-
-    fn pass(&self, span: Duration) {
-        *self.lanes.passed.lock().unwrap() += span;
-    }
-
-    fn mode(&self) -> Mode {
-        self.keeper.generations.rules().prescriptions.mode
-    }
-
-    fn adopted(&self) -> usize {
-        self.lanes.adopted.lock().unwrap().len()
-    }
-}
-
-fn wish(target: &str, value: &str) -> Wish {
-    Wish {
-        organization: "operator-a".to_owned(),
-        target: target.to_owned(),
-        value: value.to_owned(),
-        reason: "announced maintenance".to_owned(),
-        author: "shift leader".to_owned(),
-        lasts: Duration::from_secs(3600),
-        dry_run: false,
-    }
-}
-
-fn withdrawal(target: &str) -> Withdrawal {
-    Withdrawal {
-        target: target.to_owned(),
-        by: Withdrawn {
-            organization: "operator-a".to_owned(),
-            author: "shift leader".to_owned(),
-            reason: "over".to_owned(),
-        },
-    }
 }
 
 #[tokio::test]
@@ -378,7 +230,7 @@ async fn the_last_good_files_serve_after_a_restart() {
     let store = Arc::new(Memory::default());
     write_last_good(&good, store.as_ref()).await.unwrap();
     let kept = Kept::read(store.as_ref()).await.unwrap();
-    let begin = |found, kept| Generations::begin(Composer::default(), found, kept, NOW);
+    let begin = |found, kept| Generations::begin(Composer::new(None), found, kept, NOW);
     let bad = || Ok(Files::whole("[lots]\nblock = 0\n"));
     let begun = begin(bad(), kept).unwrap();
     assert_eq!(begun.rules().lots.block, 17);
@@ -422,8 +274,17 @@ fn ten_thousand_reloads_are_each_whole() {
                 }
             });
         }
-        for files in files.iter().cycle().take(RELOADS as usize) {
-            world.keeper.found(Ok(files.clone()));
+        // What makes a candidate was read and checked before: this is about putting it in force.
+        let keeper = &mut world.keeper;
+        let mut candidates = files.iter().map(|files| {
+            let candidate = keeper.generations.consider(Ok(files.clone()));
+            candidate.unwrap_or_else(|_| panic!("{files:?}"))
+        });
+        let pair = [candidates.next().unwrap(), candidates.next().unwrap()];
+        drop(candidates);
+        for candidate in pair.iter().cycle().take(RELOADS as usize) {
+            let policy = keeper.generations.adopt(candidate.clone(), Vec::new(), NOW);
+            (keeper.parts.adopt)(&policy.expect("they differ"));
         }
         ended.store(true, Ordering::Relaxed);
     });
