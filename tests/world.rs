@@ -64,6 +64,7 @@ pub struct World {
     address: Address,
     record: Arc<Record>,
     settings: Settings,
+    environment: Vec<(&'static str, &'static str)>,
     config: PathBuf,
     store: PathBuf,
     directory: TempDir,
@@ -123,6 +124,7 @@ impl World {
         let config = settings.write(directory.path());
         World {
             settings,
+            environment: setup.environment,
             sac,
             gateway: None,
             address: Arc::new(Mutex::new(([127, 0, 0, 1], 0).into())),
@@ -141,7 +143,8 @@ impl World {
     /// When it ends instead: how, and what it printed.
     pub async fn restart(&mut self) -> Result<(), Ended> {
         assert!(self.gateway.is_none(), "the gateway is running already");
-        let gateway = Gateway::serve(&self.config, &self.output_file()).await?;
+        let output = self.output_file();
+        let gateway = Gateway::serve_in(&self.environment, &self.config, &output).await?;
         self.serves(gateway);
         let caller = self.caller("practice-a");
         until("the gateway answers", READY_WITHIN, async || {

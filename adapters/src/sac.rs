@@ -52,7 +52,7 @@ pub use settings::{AuthnAgeMax, Expiry, OpenError, Problem, Settings};
 
 use crate::client::{Broken, Call, Cause, Client};
 use crate::model::{Authority, Day, Nre, Prescription, Region, Relations};
-use classify::InNameOf;
+use classify::{Bare, InNameOf};
 use messages::Sealed;
 use operations::Service;
 
@@ -166,7 +166,11 @@ impl Sac {
             began,
         };
         let reply = self.client.post(call).await.map_err(classify::broken)?;
-        let message = classify::message(name, &reply)?;
+        let bare = match &about {
+            About::LookUp(_) => Bare::Outage,
+            About::Prescription(_) | About::Lot => Bare::Refusal,
+        };
+        let message = classify::message(name, bare, &reply)?;
         match about {
             About::Lot => answers::lotto(&message, &self.region, self.lot_kind),
             About::LookUp(asked) => {

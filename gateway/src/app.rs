@@ -22,7 +22,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 use adapters::sac::Sac;
 use engine::clock::AnchoredClock;
-use engine::ports::{Clock, OperatorStates, ReadError};
+use engine::ports::{Clock, OperatorStates};
 use store::sealing::KeyError;
 use store::sqlite;
 use tokio::runtime::{Builder, Runtime};
@@ -30,6 +30,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::edge::{self, Gateway};
+use crate::generations::kept::KeptError;
 use crate::rules::RulesError;
 use crate::telemetry::Watcher;
 use crate::telemetry::page::{self, Page};
@@ -40,6 +41,9 @@ use policies::Policies;
 
 /// How long callers are given to hear that their write is unknown, before a poisoned process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What only a restart can mend is not waited for: every second of it nobody is served.
+const AT_ONCE: Duration = Duration::ZERO;
 
 /// The gateway could not serve, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +59,7 @@ pub enum ServeError {
     Policies(#[from] RulesError),
     /// What operators have set cannot be read.
     #[error("cannot read what operators have set")]
-    Unreadable(#[source] ReadError),
+    Unreadable(#[source] KeptError),
     /// The store does not open.
     #[error("cannot open the store")]
     Store(#[source] sqlite::OpenError),
@@ -103,20 +107,15 @@ pub enum Fatal {
 pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let config = told.settings.config;
     policies::refuse_at_once(&told.policies, &config)?;
-    let runtime = Builder::new_multi_thread()
-        .thread_name("lane")
-        .enable_all()
-        .build()
-        .map_err(ServeError::Runtime)?;
-    let clock: Arc<dyn Clock> = Arc::new(AnchoredClock::start());
+    let runtime = lanes_runtime().map_err(ServeError::Runtime)?;
+    let clock = clock(&runtime);
     let (alarm, fatal) = watch::channel(None);
     let kept = Kept::open(&config.store, &clock, &alarm)?;
     let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
     let generations =
         runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
-    let settings = config
-        .sac
-        .settings(generations.rules(), kept.relations.clone());
+    let relations = kept.relations.clone();
+    let settings = config.sac.settings(generations.rules(), relations);
     let lanes = runtime.block_on(Lanes::start(Given {
         kept: &kept,
         sac: Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?),
@@ -171,10 +170,23 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         }
         ended
     });
-    // What only a restart can mend is not waited for: every second of it nobody is served.
-    let drain = served.as_ref().map_or(Duration::ZERO, |()| drain);
+    let drain = served.as_ref().map_or(AT_ONCE, |()| drain);
     finish(runtime, policies, lanes, &kept, drain);
     served
+}
+
+/// The clock of this process, whose jumps are said as long as `runtime` lives.
+fn clock(runtime: &Runtime) -> Arc<dyn Clock> {
+    let clock = Arc::new(AnchoredClock::start());
+    let watched = Arc::clone(&clock);
+    runtime.spawn(async move { watched.watch().await });
+    clock
+}
+
+/// Where everything runs that talks to an upstream.
+fn lanes_runtime() -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.thread_name("lane").enable_all().build()
 }
 
 /// Serves the page of metrics until the end, in the runtime that calls this.

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::rules::{self, Composed, Composer, Files, RulesError, changes, of_sac, typed};
+use crate::rules::{
+    self, Composed, Composer, Files, RulesError, changes, of_sac, of_toggle, typed,
+};
 use crate::told::{Told, ToldError};
 
 /// A policy to hold against the one that the settings name.
@@ -29,27 +31,43 @@ pub fn everything(told: Told) -> Result<String, ToldError> {
     Ok(lines.join("\n") + "\n")
 }
 
-/// What `other` would change, a line each.
+/// What `other` would change, a line each. Where the policy of the settings is a bad one, what `other`
+/// would change of the compiled-in values, after a line that says so.
 ///
 /// # Errors
 ///
-/// Lists the rules that it breaks, or those that the policy of the settings does.
+/// Lists the rules that it breaks; those that the policy of the settings does, where nothing is held
+/// against it.
 pub fn difference(told: Told, other: &Other) -> Result<String, ToldError> {
     let answer_within = Some(told.settings.config.listen.answer_within);
-    let (files, before) = told.policies?;
-    let after = match &other.directory {
-        Some(directory) => candidate(directory, &other.toggles, answer_within),
-        None => composed(&files, &other.toggles, answer_within),
-    }?;
-    let lines: Vec<_> = changes(&before.layers, &after.layers)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    Ok(match lines.as_slice() {
-        [] => "nothing would change\n".to_owned(),
-        lines => lines.join("\n") + "\n",
-    })
+    let (before, after, is_bad) = match (told.policies, &other.directory) {
+        (Ok((_, before)), Some(directory)) => {
+            let after = candidate(directory, &other.toggles, answer_within)?;
+            (before, after, false)
+        }
+        (Ok((files, before)), None) => {
+            let after = composed(&files, &other.toggles, answer_within)?;
+            (before, after, false)
+        }
+        (Err(_), Some(directory)) => {
+            let after = candidate(directory, &other.toggles, answer_within)?;
+            (rules::load(None, answer_within)?.1, after, true)
+        }
+        (Err(error), None) => return Err(error.into()),
+    };
+    let changes = changes(&before.layers, &after.layers);
+    let mut lines: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    if lines.is_empty() {
+        lines.push("nothing would change".to_owned());
+    }
+    if is_bad {
+        lines.insert(0, INSTEAD.to_owned());
+    }
+    Ok(lines.join("\n") + "\n")
 }
+
+/// What is said of a good policy that is to replace a bad one.
+const INSTEAD: &str = "# the policy of the settings is bad: compared with the compiled-in values";
 
 fn candidate(
     directory: &Path,
@@ -76,9 +94,15 @@ fn composed(
             problems.push(format!("--toggle {toggle}: must be TARGET=VALUE"));
             continue;
         };
-        match of_sac(target).filter(|key| known.layers.get(key).is_some()) {
-            Some(key) => toggled.push((key.to_owned(), typed(value))),
-            None => problems.push(format!("--toggle {target}: no such value of the policy")),
+        let value = typed(value);
+        let misuse = of_toggle(target, &value, &known.layers);
+        problems.extend(
+            misuse
+                .iter()
+                .map(|(field, rule)| format!("--toggle {target}: {field} {rule}")),
+        );
+        if let Some(key) = of_sac(target) {
+            toggled.push((key.to_owned(), value));
         }
     }
     if !problems.is_empty() {

@@ -85,7 +85,7 @@ pub struct Gateway {
     pub limits: Limits,
     /// The policy in force. A handler loads it once, and all that it does goes by that one.
     pub policy: Live<Policy>,
-    /// Who counts requests, and decides which are traced.
+    /// Who counts requests, and opens their spans.
     pub watcher: Arc<Watcher>,
     /// Who decides about the next one.
     pub policies: Desk,

@@ -10,34 +10,39 @@
 //! 2. Nothing of a candidate is in force before all of it is.
 //! 3. A value that needs a restart stays as the process began with it.
 //!
+//! 4. A law that has ended, and a file that is gone, take nothing out of force.
+//!
 //! # Failure
 //!
-//! A toggle that was kept and does not fit the files any more is let go of at start, and named.
+//! At start the last good files go before a found one that the toggles do not fit, as they do while
+//! the gateway runs. Only a toggle that fits neither is let go of, and named.
 
 pub mod desk;
 pub mod keeper;
 pub mod kept;
 
+mod begin;
+mod candidate;
 mod directory;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use policies::rules::SacRules;
-use policies::rules::knobs::needs_restart;
 use policies::time::Timestamp;
-use policies::toggle::Toggle;
 use toml::Value;
 
 use crate::policy::Policy;
 use crate::rules::{
-    Change, Composed, Composer, Effective, Files, Fingerprint, RulesError, changes, fingerprint,
-    of_sac, typed,
+    Change, Composed, Composer, Effective, Files, Fingerprint, fingerprint, law_that_ended, of_sac,
+    typed,
 };
 use kept::{Ended, Held, Kept};
 
-/// The number of the policy that a process starts with.
-const FIRST: u64 = 1;
+/// How long after a start the gates of a lane are given to be tried, before a toggle that is over is
+/// taken back because they seem to pass.
+const GATES_TRIED_WITHIN: Duration = Duration::from_secs(600);
 
 /// What was found in a directory of policies.
 pub(crate) type Found = Result<Files, Vec<String>>;
@@ -86,10 +91,10 @@ pub struct Generations {
 }
 
 /// What is still to be put on disk.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Owed {
-    /// Toggles in force, and those that ended.
-    pub(crate) toggles: bool,
+    /// The targets of which not everything is there.
+    pub(crate) toggles: BTreeSet<String>,
     /// The files in force.
     pub(crate) last_good: bool,
 }
@@ -122,74 +127,6 @@ pub struct View {
 }
 
 impl Generations {
-    /// The generation that a process begins with at `now`: of the files that were `found`, else of
-    /// the last good ones that were kept; and of the toggles that were kept.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the files, if no good ones were kept.
-    pub(crate) fn begin(
-        composer: Composer,
-        found: Found,
-        kept: Kept,
-        now: Timestamp,
-    ) -> Result<Generations, RulesError> {
-        let remembered = kept.clone();
-        let is_sound = |files: &Files| composer.compose(files, &[]).map(|_| ());
-        let found = found.and_then(|files| is_sound(&files).map(|()| files));
-        let (files, problems) = match (found, kept.last_good) {
-            (Ok(files), _) => (files, Vec::new()),
-            (Err(problems), Some(kept)) if is_sound(&kept).is_ok() => (kept, problems),
-            (Err(problems), _) => return Err(RulesError { problems }),
-        };
-        let mut toggles = Toggles::new();
-        let mut ended = kept.ended;
-        for held in kept.toggles {
-            let held = held.restored(now);
-            if held.toggle.expires_at <= now {
-                tracing::info!(
-                    toggle.target = held.toggle.target,
-                    "a toggle ended meanwhile"
-                );
-                kept::push(&mut ended, Ended::expired(held, now));
-            } else {
-                toggles.insert(held.toggle.target.clone(), held);
-            }
-        }
-        let composed = match composer.compose(&files, &toggled(&toggles)) {
-            Ok(composed) => composed,
-            Err(problems) => {
-                let targets: Vec<_> = toggles.keys().collect();
-                tracing::error!(
-                    ?targets,
-                    ?problems,
-                    "the toggles do not fit the files: let go of"
-                );
-                for held in std::mem::take(&mut toggles).into_values() {
-                    kept::push(&mut ended, Ended::expired(held, now));
-                }
-                let composed = composer.compose(&files, &[]);
-                composed.map_err(|problems| RulesError { problems })?
-            }
-        };
-        let owed = Owed {
-            toggles: !toggles.values().eq(&remembered.toggles) || ended != remembered.ended,
-            last_good: remembered.last_good.as_ref() != Some(&files),
-        };
-        Ok(Generations {
-            owed,
-            composer: composer.begun_with(&composed.layers),
-            number: FIRST,
-            since: now,
-            files,
-            toggles,
-            ended,
-            composed,
-            problems,
-            refused: None,
-        })
-    }
-
     /// The policy in force.
     pub fn policy(&self) -> Policy {
         Policy::new(self.number, self.composed.rules.clone())
@@ -223,6 +160,37 @@ impl Generations {
         &self.files
     }
 
+    /// Tells what was found last, in force or not.
+    pub(crate) fn seen(&self) -> Fingerprint {
+        match &self.refused {
+            Some(refused) => refused.fingerprint,
+            None => self.files.fingerprint(),
+        }
+    }
+
+    /// What is wrong with the law that is leant on, where it ended before `now`.
+    pub(crate) fn law_that_ended(&self, now: Timestamp) -> Option<String> {
+        law_that_ended(self.rules(), now)
+    }
+
+    /// The toggle that is in force for `target`.
+    pub(crate) fn held(&self, target: &str) -> Option<&Held> {
+        self.toggles.get(target)
+    }
+
+    /// Notes whether the toggle for `target` is over and kept all the same; whether that is new.
+    pub(crate) fn note_overdue(&mut self, target: &str, is_overdue: bool) -> bool {
+        let Some(held) = self.toggles.get_mut(target) else {
+            return false;
+        };
+        let is_new = held.is_overdue != is_overdue;
+        held.is_overdue = is_overdue;
+        if is_new {
+            self.owed.toggles.insert(target.to_owned());
+        }
+        is_new
+    }
+
     /// The toggles in force.
     pub(crate) fn toggles(&self) -> impl Iterator<Item = &Held> {
         self.toggles.values()
@@ -235,95 +203,6 @@ impl Generations {
             toggles: self.toggles.values().cloned().collect(),
             ended: self.ended.clone(),
         }
-    }
-
-    /// The candidate that other files would be.
-    ///
-    /// # Errors
-    ///
-    /// If they are refused, which is noted: whether that is new, so that it is said once.
-    pub(crate) fn consider(&mut self, found: Found) -> Result<Candidate, bool> {
-        let refused = Refused {
-            fingerprint: fingerprint_of(&found),
-            files: found.as_ref().ok().cloned(),
-        };
-        let candidate = found.and_then(|files| self.candidate(files, self.toggles.clone()));
-        let candidate = candidate.map_err(|problems| {
-            self.problems = problems;
-            let before = self.refused.replace(refused);
-            let now = self.refused.as_ref().map(|refused| refused.fingerprint);
-            before.map(|refused| refused.fingerprint) != now
-        })?;
-        Ok(Candidate {
-            is_found: true,
-            ..candidate
-        })
-    }
-
-    /// Files that were refused, and may be good under other toggles.
-    pub(crate) fn refused_files(&self) -> Option<Files> {
-        self.refused.as_ref()?.files.clone()
-    }
-
-    /// The candidate that `held` would be, laid over the files in force.
-    ///
-    /// # Errors
-    ///
-    /// Each of its fields that breaks a rule.
-    pub(crate) fn with(&self, held: Held) -> Result<Candidate, Vec<Unsound>> {
-        let mut unsound = self.unsound(&held.toggle);
-        if !unsound.is_empty() {
-            return Err(unsound);
-        }
-        let mut toggles = self.toggles.clone();
-        toggles.insert(held.toggle.target.clone(), held);
-        let candidate = self.candidate(self.files.clone(), toggles);
-        candidate.map_err(|problems| {
-            unsound.extend(problems.into_iter().map(|problem| ("value", problem)));
-            unsound
-        })
-    }
-
-    fn unsound(&self, toggle: &Toggle) -> Vec<Unsound> {
-        let broken = toggle.problems().into_iter();
-        let mut unsound: Vec<Unsound> = broken
-            .map(|broken| (field(&broken.key), broken.rule.to_owned()))
-            .collect();
-        let key = of_sac(&toggle.target).filter(|key| self.composed.layers.get(key).is_some());
-        match key {
-            None => unsound.push(("target", "is not a value of the policy".to_owned())),
-            Some(key) if needs_restart(key) => unsound.push((
-                "target",
-                "takes effect with a restart alone: write it into the file".to_owned(),
-            )),
-            Some(_) => {}
-        }
-        if matches!(typed(&toggle.value), Value::Table(_)) {
-            unsound.push(("value", "must be one value, not a table".to_owned()));
-        }
-        unsound
-    }
-
-    /// The candidate that is left without these toggles.
-    ///
-    /// # Errors
-    ///
-    /// What would be wrong with it.
-    pub(crate) fn without(&self, targets: &[String]) -> Result<Candidate, Vec<String>> {
-        let mut toggles = self.toggles.clone();
-        toggles.retain(|target, _| !targets.contains(target));
-        self.candidate(self.files.clone(), toggles)
-    }
-
-    fn candidate(&self, files: Files, toggles: Toggles) -> Result<Candidate, Vec<String>> {
-        let composed = self.composer.compose(&files, &toggled(&toggles))?;
-        Ok(Candidate {
-            changes: changes(&self.composed.layers, &composed.layers),
-            files,
-            toggles,
-            composed,
-            is_found: false,
-        })
     }
 
     /// What would be kept if `candidate` were in force.
@@ -352,6 +231,7 @@ impl Generations {
         if candidate.is_found {
             self.problems.clear();
             self.refused = None;
+            self.owed.last_good = true;
         }
         self.files = candidate.files;
         self.toggles = candidate.toggles;
@@ -363,6 +243,7 @@ impl Generations {
         for change in &self.composed.pending {
             tracing::warn!(policy.change = %change, "a policy value waits for a restart");
         }
+        self.say_again_what_is_refused(now);
         is_another.then(|| {
             self.number += 1;
             self.since = now;
@@ -378,15 +259,4 @@ fn toggled(toggles: &Toggles) -> Vec<(String, Value)> {
         Some((key.to_owned(), typed(&held.toggle.value)))
     });
     known.collect()
-}
-
-/// The field of a request that a field of a toggle comes from.
-fn field(key: &str) -> &'static str {
-    match key {
-        "value" => "value",
-        "reason" => "reason",
-        "author" => "author",
-        "expires_at" => "expires_in",
-        _ => "target",
-    }
 }

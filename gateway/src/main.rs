@@ -92,6 +92,9 @@ enum Toggle {
         /// Who. The user of this system, if it is left out.
         #[arg(long)]
         author: Option<String>,
+        /// Only say what it would change.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -122,10 +125,12 @@ impl From<Toggle> for Request {
                 target,
                 reason,
                 author: named,
+                dry_run,
             } => Request::Withdraw {
                 target,
                 reason,
                 author: author(named),
+                dry_run,
             },
         }
     }

@@ -43,6 +43,8 @@ pub enum Request {
         reason: String,
         /// Who.
         author: String,
+        /// Only to say what it would change.
+        dry_run: bool,
     },
 }
 
@@ -105,8 +107,11 @@ fn on_the_wire(request: &Request) -> (&'static str, Option<Value>) {
             target,
             reason,
             author,
+            dry_run,
         } => {
-            let body = json!({"target": target, "reason": reason, "author": author});
+            let body = json!({
+                "target": target, "reason": reason, "author": author, "dry_run": dry_run,
+            });
             ("/toggles/withdraw", Some(body))
         }
     }
@@ -124,7 +129,7 @@ fn listed(said: &Value) -> String {
     let mut lines = String::new();
     for toggle in items(said, "items") {
         let overdue = match toggle["is_overdue"].as_bool() {
-            Some(true) => ", kept because its lane is down",
+            Some(true) => ", over and still in force",
             _ => "",
         };
         let (target, value) = (text(toggle, "target"), text(toggle, "value"));

@@ -8,7 +8,8 @@
 //!
 //! # Failure
 //!
-//! A bad file never takes effect: every problem is listed with file, key and rule.
+//! A bad file never takes effect: every problem is listed with file, key and rule. A law that has ended
+//! is a problem of what is new, and an alarm about what is in force.
 
 mod change;
 mod files;
@@ -20,14 +21,17 @@ use std::time::Duration;
 use adapters::sac::checks;
 use policies::rules::knobs::RESTART;
 use policies::rules::{SAC_DEFAULTS, SacRules};
+use policies::time::Timestamp;
 use toml::{Table, Value};
 
 use crate::problem::without_value;
 pub use change::{Change, changes};
+#[cfg(test)]
+pub(crate) use files::FILE_BYTES_MAX;
 pub use files::Files;
 pub(crate) use files::{Fingerprint, SAC_FILE, fingerprint};
 pub use layers::{Effective, Layers, Origin};
-pub(crate) use layers::{full, of_sac, shown, takes_effect, typed};
+pub(crate) use layers::{full, of_sac, of_toggle, shown, takes_effect, typed};
 
 /// The policy breaks at least one rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -135,6 +139,10 @@ pub fn load(
     };
     let composed = files.and_then(|files| {
         let composed = Composer::new(answer_within).compose(&files, &[]);
+        let composed = composed.and_then(|composed| {
+            let over = law_that_ended(&composed.rules, now());
+            over.map_or(Ok(composed), |over| Err(named(SAC_FILE, vec![over])))
+        });
         let composed = composed.map_err(|problems| match directory {
             None => problems,
             Some(at) => {
@@ -149,7 +157,7 @@ pub fn load(
     composed.map_err(|problems| RulesError { problems })
 }
 
-fn named(at: &str, problems: Vec<String>) -> Vec<String> {
+pub(crate) fn named(at: &str, problems: Vec<String>) -> Vec<String> {
     let problems = problems.into_iter();
     problems.map(|problem| format!("{at}: {problem}")).collect()
 }
@@ -174,13 +182,22 @@ fn read(layers: &Layers, answer_within: Option<Duration>) -> Result<SacRules, Ve
         })
         .collect();
     problems.extend(unknown_checks(&rules));
-    problems.extend(legal_basis(&rules, &in_force_on()));
-    // An edge that gave up before its lane would call an outcome unknown that is on disk.
-    if answer_within.is_some_and(|edge| rules.prescriptions.answer_within >= edge) {
-        problems.push(
-            "prescriptions.answer_within: must be shorter than the edge's listen.answer_within"
-                .to_owned(),
-        );
+    problems.extend(law_without_end(&rules));
+    // An edge that gave up before its lane would call an outcome unknown that is on disk, or leave a
+    // reader without what is known.
+    let waits = [
+        (
+            "prescriptions.answer_within",
+            rules.prescriptions.answer_within,
+        ),
+        ("registry.answer_within", rules.registry.answer_within),
+    ];
+    for (key, wait) in waits {
+        if answer_within.is_some_and(|edge| wait >= edge) {
+            problems.push(format!(
+                "{key}: must be shorter than the edge's listen.answer_within"
+            ));
+        }
     }
     if problems.is_empty() {
         Ok(rules)
@@ -189,28 +206,37 @@ fn read(layers: &Layers, answer_within: Option<Duration>) -> Result<SacRules, Ve
     }
 }
 
-/// Today, where the law applies.
-fn in_force_on() -> String {
-    let rome =
-        jiff::tz::TimeZone::get("Europe/Rome").expect("the time zone database is compiled in");
-    jiff::Timestamp::now().to_zoned(rome).date().to_string()
-}
+const LAW_ENDS: &str = "prescriptions.fallback.legal_basis.valid_until";
 
-/// What is wrong with the law that a policy leans on: it must say when it ends, and not have ended
-/// before `today`. Dates of this form sort as text.
-fn legal_basis(rules: &SacRules, today: &str) -> Option<String> {
+/// What is wrong with how a policy says when the law ends that it leans on.
+fn law_without_end(rules: &SacRules) -> Option<String> {
     let law = rules.prescriptions.fallback.legal_basis.as_ref()?;
     let date = law.valid_until.parse::<jiff::civil::Date>();
-    let rule = if date.is_err() || date.is_ok_and(|last| last.to_string() != law.valid_until) {
-        "must be a date in the form YYYY-MM-DD"
-    } else if law.valid_until.as_str() < today {
-        "has passed: the law is not in force any more"
-    } else {
-        return None;
-    };
-    Some(format!(
-        "prescriptions.fallback.legal_basis.valid_until: {rule}"
-    ))
+    let is_date = date.is_ok_and(|last| last.to_string() == law.valid_until);
+    (!is_date).then(|| format!("{LAW_ENDS}: must be a date in the form YYYY-MM-DD"))
+}
+
+/// What is wrong with the law that a policy leans on, where it ended before `now`. Nothing that is in
+/// force ends by that: a date must not shut a region, and a clock may be wrong.
+pub(crate) fn law_that_ended(rules: &SacRules, now: Timestamp) -> Option<String> {
+    let law = rules.prescriptions.fallback.legal_basis.as_ref()?;
+    // Dates of this form sort as text.
+    let has_passed = law.valid_until < day_of(now);
+    has_passed.then(|| format!("{LAW_ENDS}: has passed: the law is not in force any more"))
+}
+
+/// The day of `now`, where the law applies.
+fn day_of(now: Timestamp) -> String {
+    let rome =
+        jiff::tz::TimeZone::get("Europe/Rome").expect("the time zone database is compiled in");
+    let millis = i64::try_from(now.0).unwrap_or(i64::MAX);
+    let now = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    now.to_zoned(rome).date().to_string()
+}
+
+fn now() -> Timestamp {
+    let millis = jiff::Timestamp::now().as_millisecond();
+    Timestamp(u64::try_from(millis).unwrap_or_default())
 }
 
 /// A check that does not exist is a misspelt one, which stays on.

@@ -12,12 +12,13 @@
 //! 4. Whoever reads lines, spans or metrics may be slow, stop or be gone: what waits for them is
 //!    bounded, and what does not fit is dropped and counted.
 
-mod attempts;
+mod export;
 mod lines;
 pub mod metrics;
 pub(crate) mod page;
 mod spans;
 mod stopwatch;
+mod traces;
 mod watcher;
 
 use std::io;
@@ -32,15 +33,14 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::{Log, Signals};
-use attempts::Attempts;
 use lines::Lines;
 use metrics::Metrics;
-use spans::Spans;
+use traces::Traces;
 
-pub use spans::TracesError;
-pub(crate) use spans::is_endpoint;
+pub use export::TracesError;
+pub(crate) use export::is_endpoint;
+pub(crate) use spans::Answered;
 pub(crate) use stopwatch::Stopwatch;
-pub(crate) use watcher::Answered;
 pub use watcher::Watcher;
 
 /// How long the last spans may take to reach the collector when the process ends.
@@ -57,7 +57,7 @@ const OURS: [&str; 6] = [
 #[derive(Debug)]
 pub struct Telemetry {
     watcher: Arc<Watcher>,
-    spans: Option<Arc<Spans>>,
+    traces: Option<Traces>,
     lines: Lines,
 }
 
@@ -70,12 +70,18 @@ impl Telemetry {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(spans) = &self.spans {
-            spans.stop(LAST_SPANS);
+        if let Some(traces) = &self.traces {
+            traces.stop(LAST_SPANS);
         }
         self.lines.flush(LAST_LINES);
     }
 }
+
+/// Targets of acts that are written down whatever is logged besides: who looked without a relation, who
+/// had a person forgotten.
+pub(crate) const BREAK_GLASS: &str = "argine::break_glass";
+pub(crate) const PURGE: &str = "argine::purge";
+const WRITTEN_DOWN: [&str; 2] = [BREAK_GLASS, PURGE];
 
 /// Starts log lines, metrics and spans for the whole process.
 ///
@@ -89,8 +95,8 @@ impl Drop for Telemetry {
 pub fn start(log: Log, signals: &Signals) -> Result<Telemetry, StartError> {
     let metrics = Arc::new(Metrics::new());
     let lines = Lines::start(io::stdout(), metrics.lines_dropped.clone())?;
-    let spans = match &signals.traces {
-        Some(traces) => Some(Arc::new(Spans::start(traces, &metrics.spans)?)),
+    let traces = match &signals.traces {
+        Some(traces) => Some(Traces::start(traces, &metrics.spans)?),
         None => None,
     };
     let printed = fmt::layer()
@@ -99,11 +105,11 @@ pub fn start(log: Log, signals: &Signals) -> Result<Telemetry, StartError> {
         .with_current_span(true)
         .with_span_list(false)
         .with_writer(lines.clone());
-    match &spans {
+    match &traces {
         // A filter of its own for each: what is traced does not depend on what is logged.
-        Some(spans) => Registry::default()
+        Some(traces) => Registry::default()
             .with(printed.with_filter(filter(log.level)))
-            .with(Attempts(Arc::clone(spans)).with_filter(attempts::targets()))
+            .with(traces.layer())
             .try_init()?,
         None => Registry::default()
             .with(printed)
@@ -117,10 +123,9 @@ pub fn start(log: Log, signals: &Signals) -> Result<Telemetry, StartError> {
         // It may be the last thing that this process says.
         last_lines.flush(LAST_LINES);
     }));
-    let share = signals.traces.as_ref().map(|traces| traces.sample_share);
     Ok(Telemetry {
-        watcher: Arc::new(Watcher::new(metrics, spans.clone().zip(share))),
-        spans,
+        watcher: Arc::new(Watcher::new(metrics, traces.is_some())),
+        traces,
         lines,
     })
 }
@@ -141,7 +146,9 @@ pub enum StartError {
 
 fn filter(level: LevelFilter) -> EnvFilter {
     let ours = OURS.map(|name| format!("{name}={level}"));
-    EnvFilter::new(format!("warn,{}", ours.join(",")))
+    let written_down = WRITTEN_DOWN.map(|target| format!("{target}=warn"));
+    let all = [ours.as_slice(), written_down.as_slice()].concat();
+    EnvFilter::new(format!("warn,{}", all.join(",")))
 }
 
 #[cfg(test)]
@@ -150,6 +157,9 @@ mod tests {
 
     #[test]
     fn libraries_stay_at_warn_whatever_our_own_level_is() {
+        let silent = filter(LevelFilter::ERROR).to_string();
+        assert!(silent.contains("argine::purge=warn"), "{silent}");
+        assert!(silent.contains("argine::break_glass=warn"), "{silent}");
         let text = filter(LevelFilter::TRACE).to_string();
         assert!(text.split(',').any(|part| part == "warn"), "{text}");
         assert!(text.contains("gateway=trace"), "{text}");

@@ -28,6 +28,11 @@ pub const SAC_DEFAULTS: &str = include_str!("../rules/sac.toml");
 /// adapter knows better than the lane whether anything was written.
 pub const CALL_OVERTIME: Duration = Duration::from_millis(500);
 
+/// An authentication that is older is nobody's who is there now.
+const AUTHN_AGE_MAX: Duration = Duration::from_secs(30 * 86_400);
+/// More numbers than this are not held at a time: a whole region's of many days.
+const LOW_WATER_MAX: u64 = 1_000_000;
+
 /// Everything the lanes of the SAC are governed by.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -259,6 +264,11 @@ impl LotRules {
                     "must be at least 1 and at most low_water",
                 ),
                 (
+                    self.low_water <= LOW_WATER_MAX,
+                    "low_water",
+                    "must be at most 1000000: numbers that nobody needs are lost to others",
+                ),
+                (
                     !self.retry_after.is_empty(),
                     "retry_after",
                     "needs at least one wait",
@@ -305,16 +315,20 @@ mod tests {
         rules.prescriptions.calls.queue_max = rules.prescriptions.calls.calls_max;
         rules.prescriptions.delivery.lease_for = rules.prescriptions.calls.write_within;
         rules.lots.kind = 0;
+        rules.lots.low_water = 1_000_001;
+        rules.prescriptions.authn_age_max.send = AUTHN_AGE_MAX + Duration::from_secs(1);
         let keys: Vec<_> = rules
             .problems()
             .into_iter()
             .map(|problem| problem.key)
             .collect();
         let expected = [
+            "prescriptions.authn_age_max.send",
             "prescriptions.calls.live_reserve",
             "prescriptions.calls.queue_max",
             "prescriptions.delivery.lease_for",
             "lots.kind",
+            "lots.low_water",
         ];
         assert_eq!(keys, expected);
     }

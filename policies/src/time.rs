@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01T00:00:00Z on the gateway's anchored clock.
 ///
-/// The clock reads the wall once, at start, and counts monotonic time from there, so that a jump of
-/// the wall clock moves no lease, no schedule and no gate.
+/// The clock reads the wall once, at start, and counts from there how long the machine has been running,
+/// suspensions included: a jump of the wall clock moves no lease, no schedule and no gate.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]

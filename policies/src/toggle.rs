@@ -4,11 +4,12 @@
 //!
 //! 1. Every toggle ends. One of a `mode` ends on time, whatever its lane does: its gates find out by
 //!    themselves. Any other is kept past its end, and alarmed, while the gates of its lane do not pass,
-//!    so that no end of a Sunday night closes a region on Monday.
+//!    so that no end of a Sunday night closes a region on Monday; but not for ever.
 //!
 //! # Limits
 //!
-//! A `mode` lasts 24 h at most, anything else seven days; longer, it is a matter for a file.
+//! A `mode` lasts 24 h at most, anything else seven days, and past its end [`OVERDUE_LASTS_MAX`];
+//! longer, it is a matter for a file.
 //!
 //! # Not here
 //!
@@ -25,6 +26,8 @@ use crate::time::Timestamp;
 pub const MODE_LASTS_MAX: Duration = Duration::from_secs(24 * 3600);
 /// The longest time for any other value.
 pub const VALUE_LASTS_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// How long one may be kept past its end, while its lane is down.
+pub const OVERDUE_LASTS_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// How long before its end people are told.
 pub const WARN_BEFORE: Duration = Duration::from_secs(4 * 3600);
 
@@ -133,7 +136,8 @@ impl Toggle {
     /// A toggle that lasts no longer than [`WARN_BEFORE`] is not told of: who has set it knows.
     pub fn due(&self, looked_at: Timestamp, now: Timestamp, lane_is_down: bool) -> Due {
         if now >= self.expires_at {
-            return match lane_is_down && !self.is_of_mode() {
+            let may_stay = !self.is_of_mode() && now.since(self.expires_at) < OVERDUE_LASTS_MAX;
+            return match lane_is_down && may_stay {
                 true => Due::Overdue,
                 false => Due::Expire,
             };
@@ -289,8 +293,9 @@ mod tests {
             (value, 24, 19, 20, true, Due::Warn),
             (value, 24, 23, 24, false, Due::Expire),
             (value, 24, 23, 24, true, Due::Overdue),
-            (value, 24, 24, 1_000, true, Due::Overdue),
-            (value, 24, 1_000, 1_001, false, Due::Expire),
+            (value, 24, 24, 191, true, Due::Overdue),
+            (value, 24, 191, 192, true, Due::Expire),
+            (value, 24, 100, 101, false, Due::Expire),
             // Too short to be told of.
             (value, 4, 0, 0, false, Due::Keep),
             (value, 4, 0, 3, true, Due::Keep),

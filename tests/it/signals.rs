@@ -3,15 +3,17 @@
 pub(crate) mod collector;
 pub(crate) mod page;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use reqwest::Method;
 use tests::upstreams::sac::faults::{Fault, Rule};
+use tests::upstreams::sac::registry::population;
 use tests::world::caller::{Caller, answer};
 use tests::world::prescription::{drug, key};
 use tests::world::wait::until;
 use tests::world::{Setup, World};
+use tokio::time::Instant;
 
 use collector::{Collector, Manner};
 
@@ -29,15 +31,15 @@ fn seen(collector: &Collector) -> Setup {
         .config("signals.metrics_address", "127.0.0.1:0")
 }
 
-/// Prescribes as part of [`TRACE`], which is sampled or not; the id of what was accepted.
-async fn prescribe_in_trace(caller: &Caller, flags: &str) -> String {
+/// Prescribes as part of [`TRACE`], which is sampled or not; the id of what was answered so.
+async fn prescribe_in_trace(caller: &Caller, flags: &str, status: u16) -> String {
     let request = caller
         .request(Method::POST, "/v1/prescriptions")
         .header("Idempotency-Key", key())
         .header("traceparent", format!("00-{TRACE}-{SPAN}-{flags}"))
         .json(&drug());
     let reply = answer(request).await.expect("the gateway answers");
-    reply.expect(202).id()
+    reply.expect(status).id()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -60,7 +62,7 @@ async fn a_delivery_after_an_outage_and_a_restart_links_to_its_request() {
     let mut world = World::with(seen(&collector)).await;
     let caller = world.caller("practice-a");
     world.faults(vec![Rule::everywhere(Fault::Refuse)]);
-    let id = prescribe_in_trace(&caller, "01").await;
+    let id = prescribe_in_trace(&caller, "01", 202).await;
     assert_eq!(world.terminate().await.code(), Some(0));
     let request = collector
         .spans()
@@ -85,6 +87,11 @@ async fn a_delivery_after_an_outage_and_a_restart_links_to_its_request() {
     assert_eq!(hex(&cause.trace_id), TRACE);
     assert_eq!(hex(&cause.span_id), hex(&request.span_id));
     assert_ne!(delivered.trace_id, request.trace_id);
+    let output = world.output();
+    let mut lines = output.lines();
+    let settled = lines.find(|line| line.contains(&id) && line.contains("registered"));
+    let settled = settled.expect("a delivery is logged");
+    assert!(settled.contains(TRACE), "{settled}");
     until("the call of the delivery is exported", SOON, async || {
         collector.spans().into_iter().find(|span| {
             span.parent_span_id == delivered.span_id
@@ -103,7 +110,7 @@ async fn a_trace_that_its_caller_does_not_sample_is_not_exported() {
     let mut world = World::with(all).await;
     let caller = world.caller("practice-a");
     world.faults(vec![Rule::everywhere(Fault::Refuse)]);
-    let id = prescribe_in_trace(&caller, "00").await;
+    let id = prescribe_in_trace(&caller, "00", 202).await;
     world.recover();
     caller.until(&id, "registered").await;
     assert_eq!(world.terminate().await.code(), Some(0));
@@ -172,6 +179,83 @@ async fn a_collector_that_refuses_connections_changes_nothing() {
 #[tokio::test]
 async fn a_collector_that_fails_changes_nothing() {
     nobody_waits_for(Manner::Fails).await;
+}
+
+/// What the SDK and the exporter would take from the environment: elsewhere, otherwise or not at all.
+const ENVIRONMENT: [(&str, &str); 14] = [
+    ("OTEL_SDK_DISABLED", "true"),
+    ("OTEL_SERVICE_NAME", "planted-service"),
+    ("OTEL_RESOURCE_ATTRIBUTES", "planted=planted-resource"),
+    ("OTEL_TRACES_SAMPLER", "always_off"),
+    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "0"),
+    ("OTEL_SPAN_LINK_COUNT_LIMIT", "0"),
+    ("OTEL_BSP_SCHEDULE_DELAY", "3600000"),
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "1"),
+    (
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "http://127.0.0.1:9/v1/traces",
+    ),
+    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
+    ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip"),
+    ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "1"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=planted-header"),
+    (
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        "authorization=planted-header",
+    ),
+];
+
+/// The configuration of the gateway is one place.
+#[tokio::test]
+async fn the_environment_configures_nothing() {
+    let collector = Collector::start(Manner::Takes).await;
+    let setup = seen(&collector).config("signals.sample_share", 1);
+    let setup = ENVIRONMENT
+        .into_iter()
+        .fold(setup, |setup, (name, value)| setup.environment(name, value));
+    let world = World::with(setup).await;
+    let caller = world.caller("practice-a");
+    prescribe_in_trace(&caller, "01", 201).await;
+    let attempt = until("the delivery is exported", SOON, async || {
+        let mut spans = collector.spans().into_iter();
+        spans.find(|span| span.name == "attempt")
+    })
+    .await;
+    assert_eq!(attempt.links.len(), 1, "{attempt:?}");
+    assert!(says(&attempt, "operation", "invio"), "{attempt:?}");
+    let sent = collector.bytes();
+    let sent = String::from_utf8_lossy(&sent);
+    assert!(sent.contains("content-type: application/x-protobuf"));
+    assert!(!sent.contains("planted"), "the environment was heeded");
+}
+
+/// A look-up that the source is asked for links to the request that led it.
+#[tokio::test]
+async fn a_look_up_links_to_its_request() {
+    let collector = Collector::start(Manner::Takes).await;
+    let world = World::with(seen(&collector).config("signals.sample_share", 0)).await;
+    let caller = world.caller("practice-a");
+    let body = serde_json::json!({ "tax_code": population::person(2) });
+    let request = caller
+        .request(Method::POST, "/v1/assisted-persons/search")
+        .header("traceparent", format!("00-{TRACE}-{SPAN}-01"))
+        .json(&body);
+    let reply = answer(request).await.expect("the gateway answers");
+    reply.expect(200);
+    let (request, load) = until("request and look-up are exported", SOON, async || {
+        let spans = collector.spans();
+        let named = |name: &str| spans.iter().find(|span| span.name == name).cloned();
+        named("POST /v1/assisted-persons/search").zip(named("attempt"))
+    })
+    .await;
+    assert!(says(&load, "operation", "ricerca"), "{load:?}");
+    let [cause] = &load.links[..] else {
+        panic!("one link: {load:?}");
+    };
+    assert_eq!(hex(&cause.trace_id), TRACE);
+    assert_eq!(cause.span_id, request.span_id);
+    let is_call = |span: &Span| span.name == "call" && span.parent_span_id == load.span_id;
+    assert!(collector.spans().iter().any(is_call), "the call is seen");
 }
 
 /// Whoever reads the log has stopped reading: the pipe is full, then the queue. Requests go on, what is

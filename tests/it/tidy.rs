@@ -36,6 +36,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("prometheus", "gateway"),
     ("reqwest", "adapters"),
     ("rusqlite", "store"),
+    ("tracing-opentelemetry", "gateway"),
 ];
 
 /// Crates that must not be in the tree at all, and why.

@@ -47,8 +47,25 @@ impl Gateway {
     ///
     /// When it ends before that: how, and what it printed.
     pub async fn serve(config: &Path, output: &Path) -> Result<Gateway, Ended> {
+        Gateway::serve_in(&[], config, output).await
+    }
+
+    /// The same in an environment that holds these variables, and no other.
+    ///
+    /// # Errors
+    ///
+    /// When it ends before it says where it listens.
+    pub async fn serve_in(
+        environment: &[(&str, &str)],
+        config: &Path,
+        output: &Path,
+    ) -> Result<Gateway, Ended> {
         let before = fs::metadata(output).map_or(0, |file| file.len());
-        let mut child = spawn(&["serve", "--config"], config, output);
+        let mut command = command(&["serve", "--config"], config, output);
+        let mut child = command
+            .envs(environment.iter().copied())
+            .spawn()
+            .expect("the gateway's binary can be run");
         let announced = found(START_WITHIN, async || {
             if let Some(address) = announced(&read(output, before)) {
                 return Some(Ok(address));
@@ -175,17 +192,23 @@ pub fn printed(output: &Path) -> String {
 }
 
 fn spawn(arguments: &[&str], config: &Path, output: &Path) -> Child {
+    command(arguments, config, output)
+        .spawn()
+        .expect("the gateway's binary can be run")
+}
+
+fn command(arguments: &[&str], config: &Path, output: &Path) -> Command {
     let (out, err) = outputs(output);
-    Command::new(binary())
+    let mut command = Command::new(binary());
+    command
         .args(arguments)
         .arg(config)
         .env_clear()
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(err)
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the gateway's binary can be run")
+        .kill_on_drop(true);
+    command
 }
 
 /// Standard output and standard error, both appended to `output`.

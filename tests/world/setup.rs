@@ -13,6 +13,7 @@ pub struct Setup {
     pub(super) live: Option<Live>,
     pub(super) population: Option<Population>,
     pub(super) store: Option<PathBuf>,
+    pub(super) environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Setup {
@@ -60,6 +61,13 @@ impl Setup {
     #[must_use]
     pub fn population(mut self, persons: usize, doctors: usize) -> Setup {
         self.population = Some(Population { persons, doctors });
+        self
+    }
+
+    /// Sets a variable of the gateway's environment, which is empty otherwise.
+    #[must_use]
+    pub fn environment(mut self, name: &'static str, value: &'static str) -> Setup {
+        self.environment.push((name, value));
         self
     }
 

@@ -64,11 +64,21 @@ pub(super) enum InNameOf {
     Region,
 }
 
+/// What HTTP 401 and 403 without a SOAP fault say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bare {
+    /// That who asks is refused: presented again, a prescriber's user may be revoked.
+    Refusal,
+    /// Nothing about who asks: a page of something in front of the source, which is away behind it. For
+    /// reads, whose desks are shown what is known while it is.
+    Outage,
+}
+
 /// The message in the body of `reply`, or what the reply is instead.
 ///
 /// 503 counts as unknown like 502 and 504: it may come from a balancer whose backend went on, and we
 /// only see it once the request was written.
-pub(super) fn message(name: InNameOf, reply: &Reply) -> Result<Element, Failure> {
+pub(super) fn message(name: InNameOf, bare: Bare, reply: &Reply) -> Result<Element, Failure> {
     match reply.status {
         429 => return Err(unavailable(Outcome::NotDone, reply.retry_after)),
         502..=504 => return Err(unavailable(Outcome::Unknown, reply.retry_after)),
@@ -80,7 +90,10 @@ pub(super) fn message(name: InNameOf, reply: &Reply) -> Result<Element, Failure>
     };
     match body {
         Ok(Body::Fault(fault)) => Err(soap_fault(name, reply.status, &fault)),
-        _ if matches!(reply.status, 401 | 403) => Err(refused_authority(name)),
+        _ if matches!(reply.status, 401 | 403) => Err(match bare {
+            Bare::Refusal => refused_authority(name),
+            Bare::Outage => unavailable(Outcome::NotDone, reply.retry_after),
+        }),
         Ok(Body::Message(message)) if reply.status == 200 => Ok(message),
         _ if reply.status >= 500 => Err(unavailable(Outcome::Unknown, reply.retry_after)),
         Ok(Body::Message(_)) => Err(garbage(Garbage::Envelope)),

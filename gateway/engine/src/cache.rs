@@ -8,13 +8,14 @@
 //!
 //! 1. Of two answers under one key the younger stays.
 //! 2. What was forgotten, or swept, is not read again, and its memory is given back by the end of the
-//!    next sweep. The bytes of a body are overwritten when the last answer in flight that shares them
-//!    is gone ([`crate::lookup::body`]).
+//!    next sweep, if no answer in flight shares it ([`crate::lookup::body`]).
 //!
 //! # Limits
 //!
-//! `memory_bytes_max` of answers and `negative_max` absences, as they were when the lane was opened. What is asked for often
-//! is kept in place of what was asked for once: a sweep of tax codes displaces nothing that desks use.
+//! `memory_bytes_max` of answers and `negative_max` noes, as they were when the lane was opened. Of
+//! answers, what is asked for often is kept in place of what was asked for once: a sweep of tax codes
+//! displaces nothing that desks use. Of noes the newest are kept: one that was displaced, or said
+//! before a restart, hides nothing any more of what is known by then.
 
 use std::mem::size_of;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,11 +32,19 @@ use crate::lookup::{Digest, LookupKey, Shelved, Tag};
 /// What a cache takes for an entry besides what is in it, about.
 const OVERHEAD: usize = 256;
 
-/// Answers, and absences by caller.
+/// That the source gave a caller no answer, though it did not fail.
+#[derive(Debug, Clone, Copy)]
+struct No {
+    at: Timestamp,
+    /// Whether it said that there is nothing, and not that this is none of the caller's business.
+    is_absence: bool,
+}
+
+/// Answers, and noes by caller.
 #[derive(Debug)]
 pub(crate) struct Memory {
     known: Cache<LookupKey, Arc<Shelved>>,
-    absent: Cache<(LookupKey, Tag), Timestamp>,
+    noes: Cache<(LookupKey, Tag), No>,
     /// What the lane loads and what it reads from its shelf are put one at a time.
     putting: Mutex<()>,
 }
@@ -48,7 +57,10 @@ impl Memory {
                 .weigher(|_, answer: &Arc<Shelved>| weight(answer))
                 .max_capacity(rules.memory_bytes_max)
                 .build(),
-            absent: Cache::new(rules.negative_max),
+            noes: Cache::builder()
+                .max_capacity(rules.negative_max)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
             putting: Mutex::default(),
         }
     }
@@ -75,6 +87,15 @@ impl Memory {
         }
     }
 
+    /// Keeps `answer`, which has come back from the shelf, unless one as young is known.
+    pub(crate) fn put_back(&self, answer: &Arc<Shelved>) {
+        let _putting = self.putting.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.look_again(&answer.key);
+        if known.is_none_or(|known| known.fetched_at < answer.fetched_at) {
+            self.known.insert(answer.key, Arc::clone(answer));
+        }
+    }
+
     /// Forgets what is known under `key`.
     pub(crate) fn forget(&self, key: &LookupKey) {
         self.known.invalidate(key);
@@ -87,26 +108,36 @@ impl Memory {
                 self.known.invalidate(&*key);
             }
         }
-        for (about, _) in &self.absent {
+        for (about, _) in &self.noes {
             if about.0.person == person {
-                self.absent.invalidate(&*about);
+                self.noes.invalidate(&*about);
             }
         }
     }
 
-    /// When `caller` was told that there is nothing under `key`.
+    /// When `caller` was told that there is nothing under `key`, if that was the last no it was told.
     pub(crate) fn absent_since(&self, key: LookupKey, caller: Tag) -> Option<Timestamp> {
-        self.absent.get(&(key, caller))
+        let no = self.noes.get(&(key, caller))?;
+        no.is_absence.then_some(no.at)
     }
 
-    /// `caller` is told that there is nothing under `key`.
-    pub(crate) fn note_absent(&self, key: LookupKey, caller: Tag, at: Timestamp) {
-        self.absent.insert((key, caller), at);
+    /// When `caller` was last told no about `key`, or that there is nothing, and no answer since.
+    pub(crate) fn no_since(&self, key: LookupKey, caller: Tag) -> Option<Timestamp> {
+        self.noes.get(&(key, caller)).map(|no| no.at)
     }
 
-    /// `caller` is told otherwise.
-    pub(crate) fn forget_absent(&self, key: LookupKey, caller: Tag) {
-        self.absent.invalidate(&(key, caller));
+    /// `caller` is told at `at` that there is nothing under `key`, or that it is not for this caller.
+    pub(crate) fn note_no(&self, key: LookupKey, caller: Tag, at: Timestamp, is_absence: bool) {
+        if self.no_since(key, caller).is_none_or(|known| known <= at) {
+            self.noes.insert((key, caller), No { at, is_absence });
+        }
+    }
+
+    /// `caller` is told otherwise at `at`.
+    pub(crate) fn forget_no(&self, key: LookupKey, caller: Tag, at: Timestamp) {
+        if self.no_since(key, caller).is_some_and(|no| no <= at) {
+            self.noes.invalidate(&(key, caller));
+        }
     }
 
     /// Forgets what has expired, and gives back the memory of all that was forgotten. An answer that
@@ -117,13 +148,14 @@ impl Memory {
                 self.known.invalidate(&*key);
             }
         }
-        for (about, at) in &self.absent {
-            if now.since(at) >= rules.negative_for {
-                self.absent.invalidate(&*about);
+        for (about, no) in &self.noes {
+            // By then nothing that was known before it is shown to anybody.
+            if now.since(no.at) >= rules.stale_for {
+                self.noes.invalidate(&*about);
             }
         }
         self.known.run_pending_tasks();
-        self.absent.run_pending_tasks();
+        self.noes.run_pending_tasks();
     }
 }
 

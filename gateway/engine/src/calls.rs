@@ -13,6 +13,7 @@ use policies::gate::{Mode, Passing};
 use policies::operation::{OpName, Operation, Strategy};
 use policies::rules::{CALL_OVERTIME, CallRules, LaneRules};
 use policies::time::Timestamp;
+use tracing::Instrument;
 
 use crate::door::GateView;
 use crate::gate::{Gate, Permit};
@@ -28,6 +29,7 @@ pub struct Calls {
     gates: BTreeMap<OpName, (Operation, Arc<Gate>)>,
     slots: Arc<Slots>,
     retries: Mutex<RetryBudget>,
+    mode: Live<Mode>,
     slow_after: Live<Duration>,
     clock: Arc<dyn Clock>,
     signals: Arc<dyn Signals>,
@@ -62,6 +64,7 @@ impl Calls {
                 rules.retry_share,
                 rules.retry_floor_per_second,
             )),
+            mode: Live::new(rules.mode),
             slow_after: Live::new(rules.gate.slow_after),
             clock,
             signals,
@@ -116,16 +119,17 @@ impl Calls {
 
     /// Who decides whether calls pass.
     pub fn mode(&self) -> Mode {
-        let gate = self.gates.values().next();
-        gate.map_or(Mode::Auto, |(_, gate)| gate.view().mode)
+        *self.mode.load()
     }
 
     /// Goes by other rules from now on, one gate after the other. What gates, room and budget have seen,
-    /// said and let in stays; what is under way goes on as it began.
+    /// said and let in stays; what is under way goes on as it began, and what has leave and has not begun
+    /// asks again.
     pub fn adopt(&self, rules: &LaneRules) {
         if rules.mode != self.mode() {
-            warn_of(rules.mode);
+            tracing::warn!(mode = rules.mode.as_str(), "the mode of a lane was set");
         }
+        self.mode.replace(Arc::new(rules.mode));
         self.slow_after.replace(Arc::new(rules.gate.slow_after));
         self.slots.adopt(&rules.calls);
         self.retries()
@@ -133,15 +137,6 @@ impl Calls {
         for (row, gate) in self.gates.values() {
             gate.adopt(&rules.gate, passing(row, &rules.calls), rules.mode);
         }
-    }
-
-    /// Overrules every gate of the lane, or lets them decide again. What is under way goes on; what
-    /// has leave and has not begun asks again.
-    pub fn set_mode(&self, mode: Mode) {
-        warn_of(mode);
-        self.gates
-            .values()
-            .for_each(|(_, gate)| gate.set_mode(mode));
     }
 
     /// When the gate of `op` last let calls pass again, after it had not.
@@ -172,9 +167,11 @@ impl Calls {
         permit.begin().map_err(gate_open)?;
         let begun = self.clock.now();
         self.retries().note_call(begun);
+        let span = self.signals.call(op);
+        let upstream = self.upstream.call(op, request, within);
         let result = tokio::select! {
             biased;
-            result = self.upstream.call(op, request, within) => result,
+            result = upstream.instrument(span.clone()) => result,
             () = self.clock.sleep(within + CALL_OVERTIME) => {
                 Err(Failure::upstream(Code::UpstreamTimeout, Outcome::Unknown))
             }
@@ -191,7 +188,8 @@ impl Calls {
             Err(failure) => failure.code.as_str(),
         };
         let took = self.clock.now().since(begun);
-        self.signals.called(self.row(op).lane, op, outcome, took);
+        let lane = self.row(op).lane;
+        self.signals.called(&span, lane, op, outcome, took);
         self.tell_gate(permit, &result);
         result
     }
@@ -250,10 +248,6 @@ impl Calls {
         let known = self.gates.get(&op);
         known.expect("a lane calls only operations of its table")
     }
-}
-
-fn warn_of(mode: Mode) {
-    tracing::warn!(mode = mode.as_str(), "the mode of a lane was set");
 }
 
 fn passing(row: &Operation, rules: &CallRules) -> Passing {

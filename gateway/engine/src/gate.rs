@@ -72,12 +72,6 @@ impl Gate {
         self.change(|breaker, now| breaker.adopt(rules.clone(), passing, mode, now));
     }
 
-    /// Overrules it, or lets it decide again. Whether an upstream that was left alone on purpose was up
-    /// meanwhile nobody saw: it counts as recovered from then on.
-    pub fn set_mode(&self, mode: Mode) {
-        self.change(|breaker, now| breaker.set_mode(mode, now));
-    }
-
     /// What an operator changes, who may let calls pass again by it.
     fn change(&self, change: impl FnOnce(&mut Breaker, Timestamp)) {
         let now = self.clock.now();

@@ -4,11 +4,13 @@
 //! (`adapters::model::Relations`) makes them.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use policies::failure::{Code, Failure, Opaque};
 use policies::operation::OpName;
+use policies::rules::RegistryRules;
 use policies::time::Timestamp;
 use zeroize::Zeroizing;
 
@@ -62,6 +64,8 @@ pub struct Lookup {
     pub key: LookupKey,
     /// Who asks.
     pub asker: Asker,
+    /// The rules it goes by from here to its end: those that its request was begun under.
+    pub rules: Arc<RegistryRules>,
     /// The request, as its adapter reads it.
     pub payload: Opaque,
     /// The authority it acts under; empty where the organisation asks in its own name.
@@ -81,6 +85,8 @@ pub struct Known {
     pub fetched_at: Timestamp,
     /// How long ago that is.
     pub age: Duration,
+    /// Whether it may be longer ago than [`Known::age`] says.
+    pub age_is_floor: bool,
     /// For how long it may still be shown without asking; none if it is stale.
     pub fresh_for: Option<Duration>,
     /// How it was come by.
@@ -101,8 +107,10 @@ impl fmt::Debug for Known {
 pub enum Way {
     /// It was known, and fresh.
     Hit,
-    /// Its source was asked for this caller.
+    /// Its source was asked for this caller, to whom nothing known could be shown.
     Loaded,
+    /// Its source was asked for this caller, for what was known was stale.
+    Renewed,
     /// Its source was asked for another caller at the same time.
     Collapsed,
     /// It was known, and its source failed so.
@@ -114,7 +122,7 @@ impl Way {
     pub fn as_str(self) -> &'static str {
         match self {
             Way::Hit => "hit",
-            Way::Loaded => "loaded",
+            Way::Loaded | Way::Renewed => "loaded",
             Way::Collapsed => "collapsed",
             Way::Stale(_) => "stale",
         }
@@ -180,6 +188,8 @@ impl fmt::Debug for Shelved {
 
 /// A body whose bytes are overwritten when the last who holds it lets go: what is kept, answers in
 /// flight and the shelf's queue share one.
+///
+/// Not so the copies that others make of it: what it was read from, the row that is sealed, the response.
 pub fn body(bytes: Vec<u8>) -> Bytes {
     Bytes::from_owner(Zeroizing::new(bytes))
 }

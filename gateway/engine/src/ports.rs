@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use policies::failure::Failure;
 use policies::operation::{LaneName, OpName};
 use policies::time::Timestamp;
+use tracing::Span;
 
 pub use crate::entry::{
     AppendError, Appended, BlockId, Document, Entry, EntryId, Event, Filter, Leased, NewEntry,
@@ -59,7 +60,7 @@ pub trait Upstream: Send + Sync {
     ) -> BoxFuture<'a, Result<Answer, Failure>>;
 }
 
-/// Time, anchored to the wall clock once and monotonic from there.
+/// Time, anchored to the wall clock once and monotonic from there; a suspended machine does not stop it.
 pub trait Clock: Send + Sync {
     /// The present instant.
     fn now(&self) -> Timestamp;
@@ -75,8 +76,22 @@ pub trait Rng: Send + Sync {
 
 /// Who watches the engine: metrics and traces. Nothing here waits or fails.
 pub trait Signals: Send + Sync {
-    /// A call to an upstream has ended; `outcome` is `ok` or the word of its failure.
-    fn called(&self, lane: LaneName, op: OpName, outcome: &'static str, took: Duration);
+    /// The span of one attempt, linked to the request of trace `trace` (W3C `traceparent`) that
+    /// caused it.
+    fn attempt(&self, lane: LaneName, op: OpName, trace: Option<&str>) -> Span;
+
+    /// The span of one call to an upstream, part of the attempt that is entered.
+    fn call(&self, op: OpName) -> Span;
+
+    /// A call has ended; `outcome` is `ok` or the word of its failure.
+    fn called(
+        &self,
+        call: &Span,
+        lane: LaneName,
+        op: OpName,
+        outcome: &'static str,
+        took: Duration,
+    );
 
     /// A look-up was answered or refused; `result` is the word of its way or refusal.
     fn looked_up(&self, lane: LaneName, op: OpName, result: &'static str);
@@ -86,10 +101,6 @@ pub trait Signals: Send + Sync {
 
     /// A write came to rest in `state`.
     fn settled(&self, lane: LaneName, op: OpName, state: State);
-
-    /// The span of one attempt, linked to the request of trace `trace` (W3C `traceparent`) that
-    /// caused it.
-    fn attempt(&self, lane: LaneName, op: OpName, trace: Option<&str>) -> tracing::Span;
 }
 
 /// Nobody watches.
@@ -97,17 +108,21 @@ pub trait Signals: Send + Sync {
 pub struct Unwatched;
 
 impl Signals for Unwatched {
-    fn called(&self, _: LaneName, _: OpName, _: &'static str, _: Duration) {}
+    fn attempt(&self, _: LaneName, _: OpName, _: Option<&str>) -> Span {
+        Span::none()
+    }
+
+    fn call(&self, _: OpName) -> Span {
+        Span::none()
+    }
+
+    fn called(&self, _: &Span, _: LaneName, _: OpName, _: &'static str, _: Duration) {}
 
     fn looked_up(&self, _: LaneName, _: OpName, _: &'static str) {}
 
     fn accepted(&self, _: LaneName, _: OpName) {}
 
     fn settled(&self, _: LaneName, _: OpName, _: State) {}
-
-    fn attempt(&self, _: LaneName, _: OpName, _: Option<&str>) -> tracing::Span {
-        tracing::Span::none()
-    }
 }
 
 /// Answers about persons, kept through a restart. Node-local, and first to go when space runs out:

@@ -51,7 +51,7 @@ async fn trip(rig: &Rig) {
 #[tokio::test(start_paused = true)]
 async fn forced_open_writes_are_stored_and_nothing_is_called() {
     let rig = Rig::start().await;
-    rig.calls.set_mode(Mode::ForcedOpen);
+    rig.set_mode(Mode::ForcedOpen);
     let (lots, mut ids) = (rig.upstream.book().count(LOT), Vec::new());
     for n in 0..600 {
         let entry = rig.submit(&format!("{n}")).await.unwrap().entry;
@@ -61,7 +61,7 @@ async fn forced_open_writes_are_stored_and_nothing_is_called() {
     sleep(SECOND * 600).await;
     assert_eq!(sent(&rig), 0, "it probed");
     assert_eq!(rig.upstream.book().count(LOT), lots, "a lot was asked for");
-    rig.calls.set_mode(Mode::Auto);
+    rig.set_mode(Mode::Auto);
     for id in ids {
         rig.until(id, State::Registered).await;
     }
@@ -70,9 +70,9 @@ async fn forced_open_writes_are_stored_and_nothing_is_called() {
 #[tokio::test(start_paused = true)]
 async fn disabled_a_new_write_is_refused_before_anything_is_stored() {
     let rig = Rig::start().await;
-    rig.calls.set_mode(Mode::ForcedOpen);
+    rig.set_mode(Mode::ForcedOpen);
     let waiting = rig.submit("waits").await.unwrap().entry;
-    rig.calls.set_mode(Mode::Disabled);
+    rig.set_mode(Mode::Disabled);
     let appends = rig.store.disk().appends_begun;
     assert_eq!(rig.submit("new").await, Err(Refusal::Disabled));
     assert_eq!(rig.store.disk().appends_begun, appends);
@@ -81,7 +81,7 @@ async fn disabled_a_new_write_is_refused_before_anything_is_stored() {
     assert_eq!((repeated.replayed, repeated.entry.id), (true, waiting.id));
     sleep(SECOND * 600).await;
     assert_eq!(sent(&rig), 0, "delivery went on");
-    rig.calls.set_mode(Mode::Auto);
+    rig.set_mode(Mode::Auto);
     rig.until(waiting.id, State::Registered).await;
     assert!(rig.submit("new").await.is_ok(), "a refused key stays free");
 }
@@ -89,13 +89,13 @@ async fn disabled_a_new_write_is_refused_before_anything_is_stored() {
 #[tokio::test(start_paused = true)]
 async fn forced_closed_every_call_is_made_and_counted() {
     let rig = Rig::start().await;
-    rig.calls.set_mode(Mode::ForcedClosed);
+    rig.set_mode(Mode::ForcedClosed);
     rig.upstream.always(SEND, Turn::Refuse);
     for n in 0..40 {
         rig.submit(&format!("{n}")).await.unwrap();
     }
     assert!(sent(&rig) >= 40, "the gate refused calls");
-    rig.calls.set_mode(Mode::Auto);
+    rig.set_mode(Mode::Auto);
     let before = sent(&rig);
     rig.submit("after").await.unwrap();
     assert_eq!(sent(&rig), before, "what it has seen was forgotten");
@@ -308,13 +308,13 @@ async fn neither_watches_nor_what_is_to_be_sent_starve() {
 #[tokio::test(start_paused = true)]
 async fn neither_desks_nor_delivery_starve() {
     let rig = rig_with(|rules| rules.answer_within = SECOND * 8).await;
-    rig.calls.set_mode(Mode::ForcedOpen);
+    rig.set_mode(Mode::ForcedOpen);
     let mut waiting = Vec::new();
     for n in 0..30 {
         waiting.push(rig.submit(&format!("waits {n}")).await.unwrap().entry.id);
     }
     rig.upstream.always(SEND, Turn::Slow(SECOND));
-    rig.calls.set_mode(Mode::Auto);
+    rig.set_mode(Mode::Auto);
     let mut desks = JoinSet::new();
     for desk in 0..40 {
         let door = rig.door.clone();

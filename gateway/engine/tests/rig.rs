@@ -267,6 +267,13 @@ impl Rig {
     }
 
     /// Puts `rules` in force: for gates and calls, for delivery, and for writes that come from now on.
+    /// Sets the mode of the lane's gates, and of nothing else.
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        let mut rules = WriteBehindRules::clone(&self.door.rules.load());
+        rules.mode = mode;
+        self.calls.adopt(&rules.lane());
+    }
+
     pub(crate) fn adopt(&self, rules: &Arc<WriteBehindRules>) {
         self.calls.adopt(&rules.lane());
         self.door.rules.replace(Arc::clone(rules));

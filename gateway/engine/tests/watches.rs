@@ -167,10 +167,10 @@ async fn it_does_not_let_go_while_its_upstream_has_yet_to_recover() {
 async fn an_upstream_that_was_left_alone_on_purpose_recovers_when_it_no_longer_is() {
     let rig = start().await;
     let id = given_up(&rig, true).await;
-    rig.calls.set_mode(Mode::ForcedOpen);
+    rig.set_mode(Mode::ForcedOpen);
     rig.pass(4 * HOUR).await;
     assert_eq!((looks(&rig), rig.watches(id)), (0, vec![State::Uncertain]));
-    rig.calls.set_mode(Mode::Auto);
+    rig.set_mode(Mode::Auto);
     rig.pass(3 * HOUR - 60).await;
     assert_eq!(rig.watches(id), [State::Uncertain], "its horizon is new");
     rig.pass(120).await;
@@ -185,7 +185,7 @@ async fn an_open_gate_that_is_overruled_keeps_no_watch_for_ever() {
     for n in 0..5 {
         rig.submit(&format!("{n}")).await.unwrap();
     }
-    rig.calls.set_mode(Mode::ForcedClosed);
+    rig.set_mode(Mode::ForcedClosed);
     rig.pass(3 * HOUR - 60).await;
     assert_eq!(rig.watches(id), [State::Uncertain]);
     rig.pass(120).await;

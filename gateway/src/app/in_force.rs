@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use adapters::sac::Sac;
 use engine::calls::Calls;
 use engine::live::Live;
-use policies::gate::GateState;
+use policies::gate::{GateState, Mode, View};
 use policies::rules::{LotRules, RegistryRules, WriteBehindRules};
 
 use crate::policy::Policy;
@@ -60,6 +60,44 @@ impl InForce {
     pub(super) fn is_down(&self, lane: &str) -> bool {
         let gates = self.calls.iter().flat_map(|calls| calls.view());
         let mut of_lane = gates.filter(|gate| gate.lane.0 == lane);
-        of_lane.any(|gate| gate.view.state != GateState::Closed)
+        of_lane.any(|gate| refuses_calls(&gate.view))
+    }
+}
+
+/// Whether a gate says of its upstream that it is down. One that would let the next call pass says
+/// nothing, and stays open while nobody calls; one that an operator holds shut says nothing either.
+fn refuses_calls(gate: &View) -> bool {
+    gate.mode == Mode::Auto && gate.state != GateState::Closed && gate.retry_after.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_gate_that_nobody_tries_does_not_say_that_the_lane_is_down() {
+        let wait = Some(Duration::from_secs(1));
+        for (state, mode, retry_after, expected) in [
+            (GateState::Closed, Mode::Auto, None, false),
+            // It comes back along its ramp.
+            (GateState::Closed, Mode::Auto, wait, false),
+            (GateState::Open, Mode::Auto, wait, true),
+            (GateState::HalfOpen, Mode::Auto, wait, true),
+            (GateState::Open, Mode::Auto, None, false),
+            (GateState::HalfOpen, Mode::Auto, None, false),
+            (GateState::Open, Mode::ForcedOpen, wait, false),
+            (GateState::Closed, Mode::Disabled, wait, false),
+        ] {
+            let gate = View {
+                state,
+                mode,
+                ramp_percent: None,
+                under_way: 0,
+                retry_after,
+            };
+            assert_eq!(refuses_calls(&gate), expected, "{gate:?}");
+        }
     }
 }

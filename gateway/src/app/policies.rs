@@ -41,9 +41,13 @@ pub(super) async fn begin(
     store: &Arc<dyn OperatorStates>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Generations, ServeError> {
-    let kept = Kept::read(store.as_ref())
+    let mut kept = Kept::read(store.as_ref())
         .await
         .map_err(ServeError::Unreadable)?;
+    if config.policies_directory.is_none() {
+        // Nobody has lost the files: the settings do not ask for any.
+        kept.last_good = None;
+    }
     let found = told.map(|(files, _)| files).map_err(|error| error.problems);
     let composer = Composer::new(Some(config.listen.answer_within));
     let generations = Generations::begin(composer, found, kept, clock.now())?;

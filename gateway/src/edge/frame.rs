@@ -26,13 +26,13 @@ use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use engine::entry::Organization;
 use futures_util::FutureExt;
 use policies::time::Timestamp;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, Span, info, info_span};
 
 use super::Edge;
 use super::codes::{self, Code};
 use super::limiter::{Quota, Subject};
 use super::respond::{Language, Problem, render};
-use super::trace::Trace;
+use super::trace::{self, Trace};
 use super::unread::Unread;
 use crate::telemetry::{Answered, Stopwatch};
 use crate::tls::CertificateDigest;
@@ -69,8 +69,9 @@ pub(crate) async fn frame(
         );
         return Ok(request.into_response(response));
     }
-    let span = info_span!("request", trace_id = frame.trace.id());
-    let handled = AssertUnwindSafe(next.call(request).instrument(span)).catch_unwind();
+    let logged = info_span!("request", trace_id = frame.trace.id());
+    let handled = next.call(request).instrument(logged);
+    let handled = AssertUnwindSafe(handled.instrument(frame.span.clone())).catch_unwind();
     match handled.await {
         Ok(Ok(answered)) => {
             let (request, response) = answered.into_parts();
@@ -89,8 +90,10 @@ struct Frame {
     edge: web::Data<Edge>,
     began: Timestamp,
     stopwatch: Stopwatch,
-    method: Method,
+    method: &'static str,
     trace: Trace,
+    /// What is traced of it; ends with the frame.
+    span: Span,
     language: Language,
     quota: Quota,
     unread: Option<Unread>,
@@ -103,12 +106,19 @@ impl Frame {
             .app_data::<web::Data<Edge>>()
             .expect("the application is built with its data");
         let began = edge.gateway.clock.now();
+        let method = name_of(request.method());
+        let caller = trace::caller(request.headers());
+        let (span, trace) = match edge.gateway.watcher.asked(method, caller) {
+            Some((span, parent)) => (span, Trace::traced(parent)),
+            None => (Span::none(), Trace::untraced(caller)),
+        };
         Frame {
             edge: web::Data::clone(edge),
             began,
             stopwatch: Stopwatch::start(),
-            method: request.method().clone(),
-            trace: Trace::of(request.headers(), || edge.gateway.watcher.samples()),
+            method,
+            trace,
+            span,
             language: Language::of(request.headers()),
             quota: edge.limiter.count(subject(edge, request.request()), began),
             unread,
@@ -166,24 +176,16 @@ impl Frame {
         let route = request
             .and_then(HttpRequest::match_pattern)
             .unwrap_or_else(|| "-".to_owned());
-        let method = match self.method {
-            Method::GET => "GET",
-            Method::POST => "POST",
-            Method::PUT => "PUT",
-            Method::DELETE => "DELETE",
-            Method::HEAD => "HEAD",
-            _ => "other",
-        };
+        let method = self.method;
         let organization = request.and_then(|request| {
             let extensions = request.extensions();
             extensions.get::<Organization>().map(|name| name.0.clone())
         });
         self.edge.gateway.watcher.answered(&Answered {
+            span: &self.span,
             route: &route,
             method,
             status: status.as_u16(),
-            traceparent: self.trace.parent(),
-            caller_span: self.trace.caller_span(),
             took: self.stopwatch.elapsed(),
         });
         let spent = self.edge.gateway.clock.now().since(self.began);
@@ -209,6 +211,18 @@ fn subject(edge: &Edge, request: &HttpRequest) -> Subject {
     match edge.gateway.callers.organization(certificate) {
         Some(organization) => Subject::Organization(organization.0.clone()),
         None => Subject::Certificate(certificate.0),
+    }
+}
+
+/// The name of a method, where it is one of those we serve.
+fn name_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        _ => "other",
     }
 }
 

@@ -21,6 +21,7 @@ use super::persons::{self, Reason};
 use super::prescriptions::{self, about, lookup, reminder};
 use super::respond::ProblemBody;
 use super::{Edge, events, ops, status};
+use crate::generations::kept::End;
 
 /// The resource of the description. It is public to whoever may connect.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -59,6 +60,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         ops::toggles::list,
         ops::toggles::set,
         ops::toggles::withdraw,
+        ops::persons::purge,
         openapi,
     ),
     tags(
@@ -206,79 +208,45 @@ fn short_text() -> Value {
     json!({"type": "string", "maxLength": 256})
 }
 
+/// The words of a type that owns them.
+macro_rules! words_of {
+    ($kind:ty) => {
+        <$kind>::ALL.iter().map(|word| word.as_str()).collect()
+    };
+}
+
 /// Fields that hold one of a few words, from the types that own the words.
 fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
-    let new = "NewPrescription";
-    let states: Vec<_> = State::ALL.iter().map(|word| word.as_str()).collect();
-    let reasons: Vec<_> = Code::ALL.iter().map(|word| word.as_str()).collect();
-    let fallbacks: Vec<_> = Fallback::ALL.iter().map(|word| word.as_str()).collect();
+    let (new, entry) = ("NewPrescription", "PrescriptionEntry");
+    let effects = vec!["live", "restart"];
     vec![
-        (
-            new,
-            "kind",
-            Kind::ALL.iter().map(|word| word.as_str()).collect(),
-        ),
-        (
-            new,
-            "recipient",
-            Recipient::ALL.iter().map(|word| word.as_str()).collect(),
-        ),
-        (
-            new,
-            "visit",
-            Visit::ALL.iter().map(|word| word.as_str()).collect(),
-        ),
-        (
-            new,
-            "indication",
-            Indication::ALL.iter().map(|word| word.as_str()).collect(),
-        ),
-        (
-            new,
-            "priority",
-            Priority::ALL.iter().map(|word| word.as_str()).collect(),
-        ),
-        (new, "fallback", fallbacks.clone()),
-        (
-            "Row",
-            "access",
-            Access::ALL.iter().map(|word| word.as_str()).collect(),
-        ),
+        (new, "kind", words_of!(Kind)),
+        (new, "recipient", words_of!(Recipient)),
+        (new, "visit", words_of!(Visit)),
+        (new, "indication", words_of!(Indication)),
+        (new, "priority", words_of!(Priority)),
+        (new, "fallback", words_of!(Fallback)),
+        ("Row", "access", words_of!(Access)),
         ("Exemption", "status", vec!["not-exempt", "code", "income"]),
-        ("PrescriptionEntry", "fallback", fallbacks),
-        ("PrescriptionEntry", "state", states.clone()),
-        ("PrescriptionEntry", "reason", reasons.clone()),
-        ("Event", "reason", reasons.clone()),
-        ("Problem", "reason", reasons),
-        ("Problem", "state", states.clone()),
+        (entry, "fallback", words_of!(Fallback)),
+        (entry, "state", words_of!(State)),
+        (entry, "reason", words_of!(Code)),
+        ("Event", "reason", words_of!(Code)),
+        ("Problem", "reason", words_of!(Code)),
+        ("Problem", "state", words_of!(State)),
         ("Problem", "next_step", vec!["issue-red-recipe"]),
-        ("Event", "state", states),
+        ("Event", "state", words_of!(State)),
         ("Notice", "kind", vec!["error", "warning", "communication"]),
         ("Status", "state", vec!["serving", "degraded"]),
         ("Gate", "state", vec!["closed", "open", "half-open"]),
-        ("PolicyValue", "takes_effect", vec!["live", "restart"]),
-        ("PolicyChange", "takes_effect", vec!["live", "restart"]),
-        (
-            "BreakGlass",
-            "reason",
-            Reason::ALL.iter().map(|word| word.as_str()).collect(),
-        ),
-        (
-            "AssistedPerson",
-            "sex",
-            Sex::ALL.iter().map(|word| word.as_str()).collect(),
-        ),
-        (
-            "HealthCard",
-            "kind",
-            CardKind::ALL.iter().map(|word| word.as_str()).collect(),
-        ),
+        ("PolicyValue", "takes_effect", effects.clone()),
+        ("PolicyChange", "takes_effect", effects),
+        ("EndedToggle", "end", End::WORDS.to_vec()),
+        ("BreakGlass", "reason", words_of!(Reason)),
+        ("AssistedPerson", "sex", words_of!(Sex)),
+        ("HealthCard", "kind", words_of!(CardKind)),
         ("Freshness", "source", vec!["sac"]),
-        (
-            "HealthCard",
-            "reason",
-            CardFault::ALL.iter().map(|word| word.as_str()).collect(),
-        ),
+        ("HealthCard", "reason", words_of!(CardFault)),
         ("Problem", "fault", vec!["caller", "upstream", "gateway"]),
         (
             "Problem",

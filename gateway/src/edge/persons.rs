@@ -16,18 +16,20 @@ mod asking;
 pub(in crate::edge) mod request;
 pub(crate) mod resource;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use adapters::model::{CardQuery, PersonQuery};
+use adapters::model::{CardQuery, PersonQuery, View};
 use adapters::sac::{RICERCA, TESSERA};
 use engine::lookup::{Looked, Lookup, LookupKey};
 use policies::failure::Opaque;
+use policies::gate::Mode;
 use policies::operation::OpName;
+use policies::rules::RegistryRules;
 use tokio::time::timeout;
 
-use self::answer::{Subject, found, not_found, refused};
+use self::answer::{Asked, Subject, found, not_found, refused};
 use self::asking::Desk;
 pub(crate) use self::request::Reason;
 use self::request::{CardToVerify, PersonSearch};
@@ -95,7 +97,8 @@ pub(crate) async fn search(
         op: RICERCA,
         key,
         breaks_glass: break_glass.is_some(),
-        fresh_for: policy.registry.freshness.fresh_for,
+        may_break_glass: break_glass.is_none() && desk.view == View::Practice,
+        rules: &policy.registry,
     };
     let query = || PersonQuery {
         tax_code,
@@ -150,7 +153,8 @@ pub(crate) async fn verify(
         op: TESSERA,
         key,
         breaks_glass: false,
-        fresh_for: policy.registry.freshness.fresh_for,
+        may_break_glass: false,
+        rules: &policy.registry,
     };
     let query = || CardQuery {
         tax_code,
@@ -164,16 +168,18 @@ pub(crate) async fn verify(
 }
 
 /// What is asked, of whichever kind.
-struct Question {
+struct Question<'a> {
     subject: Subject,
     op: OpName,
     key: LookupKey,
     breaks_glass: bool,
-    /// For how long an answer is fresh by the policy that this request goes by.
-    fresh_for: Duration,
+    /// Whether this caller may, and has not.
+    may_break_glass: bool,
+    /// The rules that this request goes by.
+    rules: &'a Arc<RegistryRules>,
 }
 
-impl Question {
+impl Question<'_> {
     /// Answers from memory, or else asks the lane; `payload` is made only for that.
     async fn answer(
         self,
@@ -183,23 +189,32 @@ impl Question {
         payload: impl FnOnce() -> Opaque,
     ) -> Result<HttpResponse, Problem> {
         let asker = desk.asker(&edge.gateway.relations, self.breaks_glass);
-        let reader = &edge.gateway.persons;
-        if let Some(known) = reader.hit(self.op, self.key, &asker) {
-            return Ok(found(&known, self.fresh_for));
+        let (reader, now) = (&edge.gateway.persons, || edge.gateway.clock.now());
+        let fresh_for = self.rules.freshness.fresh_for;
+        if let Some(known) = reader.hit(self.op, self.key, &asker, self.rules) {
+            return Ok(found(known, now(), fresh_for));
         }
         let lookup = Lookup {
             op: self.op,
             key: self.key,
             asker,
+            rules: Arc::clone(self.rules),
             payload: payload(),
             authority: desk.authority.as_ref().map(encode).unwrap_or_default(),
             wait_max: wait_max(request.headers()),
             trace: trace(request),
         };
         match timeout(edge.answer_within, reader.lookup(lookup)).await {
-            Ok(Ok(Looked::Known(known))) => Ok(found(&known, self.fresh_for)),
+            Ok(Ok(Looked::Known(known))) => Ok(found(known, now(), fresh_for)),
             Ok(Ok(Looked::Absent(age))) => Err(not_found(self.subject, age)),
-            Ok(Err(refusal)) => Err(refused(refusal, desk.authority.is_some())),
+            Ok(Err(refusal)) => {
+                let asked = Asked {
+                    has_authority: desk.authority.is_some(),
+                    is_closed: self.rules.mode == Mode::ForcedOpen,
+                    may_break_glass: self.may_break_glass,
+                };
+                Err(refused(refusal, asked))
+            }
             Err(_) => Err(Problem::from(&codes::TOO_SLOW)),
         }
     }

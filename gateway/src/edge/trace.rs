@@ -3,60 +3,55 @@
 use actix_web::http::header::HeaderMap;
 
 const VERSION: &str = "00";
-const SAMPLED: &str = "01";
 const NOT_SAMPLED: &str = "00";
 
 /// A valid `traceparent` of our own: the caller's trace, or a new one, and a span of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trace {
-    id: String,
-    parent: String,
-    caller_span: Option<String>,
-}
+pub(crate) struct Trace(String);
 
 impl Trace {
-    /// Continues the trace named by `headers`; a missing or malformed one starts a new trace, which
-    /// is sampled if `samples` says so. A caller's decision stands.
-    pub(crate) fn of(headers: &HeaderMap, samples: impl FnOnce() -> bool) -> Trace {
-        let mut values = headers.get_all("traceparent");
-        let incoming = match (values.next(), values.next()) {
-            (Some(value), None) => value.to_str().ok().and_then(parse),
-            _ => None,
-        };
-        let (id, caller_span, flags) = match incoming {
-            Some((id, span, flags)) => (id, Some(span), flags),
+    /// The trace of a span that is traced, by its `traceparent`.
+    pub(crate) fn traced(parent: String) -> Trace {
+        Trace(parent)
+    }
+
+    /// The trace of a span that nobody is told of: the caller's, or a new one that is not sampled.
+    pub(crate) fn untraced(caller: Option<&str>) -> Trace {
+        let span = u64::max(rand::random(), 1);
+        Trace(match caller.and_then(parse) {
+            Some((id, flags)) => format!("{VERSION}-{id}-{span:016x}-{flags}"),
             None => {
                 let id = u128::max(rand::random(), 1);
-                let flags = if samples() { SAMPLED } else { NOT_SAMPLED };
-                (format!("{id:032x}"), None, flags.to_owned())
+                format!("{VERSION}-{id:032x}-{span:016x}-{NOT_SAMPLED}")
             }
-        };
-        let span = u64::max(rand::random(), 1);
-        Trace {
-            parent: format!("{VERSION}-{id}-{span:016x}-{flags}"),
-            id,
-            caller_span,
-        }
+        })
     }
 
     /// The id of the trace, 32 hexadecimal characters.
     pub(crate) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The caller's own span, where ours continues a trace.
-    pub(crate) fn caller_span(&self) -> Option<&str> {
-        self.caller_span.as_deref()
+        self.0
+            .split('-')
+            .nth(1)
+            .expect("a traceparent has four parts")
     }
 
     /// The header value that names our span as parent.
     pub(crate) fn parent(&self) -> &str {
-        &self.parent
+        &self.0
     }
 }
 
-/// Trace id, span id and flags of a `traceparent` of version 00.
-fn parse(text: &str) -> Option<(String, String, String)> {
+/// The `traceparent` of whoever asks; a missing or malformed one, or more than one, is none.
+pub(crate) fn caller(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all("traceparent");
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().filter(|text| parse(text).is_some()),
+        _ => None,
+    }
+}
+
+/// Trace id and flags of a `traceparent` of version 00.
+fn parse(text: &str) -> Option<(&str, &str)> {
     let mut parts = text.split('-');
     let (version, id, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let fits = parts.next().is_none()
@@ -66,7 +61,7 @@ fn parse(text: &str) -> Option<(String, String, String)> {
         && is_hex(flags, 2)
         && id.bytes().any(|b| b != b'0')
         && span.bytes().any(|b| b != b'0');
-    fits.then(|| (id.to_owned(), span.to_owned(), flags.to_owned()))
+    fits.then_some((id, flags))
 }
 
 fn is_hex(text: &str, length: usize) -> bool {
@@ -92,7 +87,7 @@ mod tests {
                 HeaderValue::from_str(value).unwrap(),
             );
         }
-        Trace::of(&headers, || true)
+        Trace::untraced(caller(&headers))
     }
 
     #[test]

@@ -9,7 +9,7 @@ use engine::ports::WriteError;
 use policies::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::kept::Withdrawn;
+use super::kept::By;
 use super::{Found, Unsound, View};
 use crate::rules::Change;
 
@@ -38,7 +38,9 @@ pub struct Withdrawal {
     /// The key of the toggle.
     pub target: String,
     /// Who takes it back, and why.
-    pub by: Withdrawn,
+    pub by: By,
+    /// Only what it would change is asked for.
+    pub dry_run: bool,
 }
 
 /// What became of it.
@@ -74,6 +76,15 @@ pub(super) enum Command {
     Found(Found),
     Set(Wish, oneshot::Sender<Answer>),
     Withdraw(Withdrawal, oneshot::Sender<Answer>),
+}
+
+impl Command {
+    /// Nothing of it is done.
+    pub(super) fn refuse(self) {
+        if let Command::Set(_, reply) | Command::Withdraw(_, reply) = self {
+            drop(reply.send(Err(Refusal::Stopping)));
+        }
+    }
 }
 
 /// The way to whoever keeps the generations.
@@ -121,6 +132,9 @@ impl Desk {
                 mpsc::error::TrySendError::Full(_) => Refusal::Busy,
                 mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
             })?;
-        answer.await.unwrap_or(Err(Refusal::Stopping))
+        // Whoever was to answer is gone, in the middle of it for all that is known.
+        answer
+            .await
+            .unwrap_or(Err(Refusal::Store(WriteError::Unknown)))
     }
 }

@@ -7,7 +7,8 @@
 //! # Invariants
 //!
 //! 1. What is handed on was read twice, [`SETTLE`] apart, and was the same: it is not being written.
-//! 2. The same is handed on once, whatever the file system says about it.
+//! 2. A file system that hangs is a bad policy, and holds up neither those who decide nor the end.
+//! 3. The same is handed on once, whatever the file system says about it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use engine::ports::Clock;
 use engine::stop::Stop;
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::desk::Command;
 use super::{Found, fingerprint_of};
@@ -29,12 +32,17 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// How often it is read in vain before the next poll is waited for.
 const SETTLE_TRIES: usize = 25;
 
+/// How long a reading is waited for.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
 /// A directory that is followed.
 pub(super) struct Directory {
     pub(super) path: PathBuf,
     pub(super) clock: Arc<dyn Clock>,
     /// What is known already.
     pub(super) seen: Fingerprint,
+    /// A reading that has not ended.
+    pub(super) reading: Option<JoinHandle<Found>>,
 }
 
 impl Directory {
@@ -90,10 +98,21 @@ impl Directory {
         None
     }
 
-    /// On a thread of its own: a file system may hang.
-    async fn read(&self) -> Found {
+    /// On a thread of its own, and not for ever: a file system may hang. One such thread at a time,
+    /// or a mount that is lost would take all there are.
+    async fn read(&mut self) -> Found {
         let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || Files::read(&path)).await;
+        let reading = self
+            .reading
+            .get_or_insert_with(|| tokio::task::spawn_blocking(move || Files::read(&path)));
+        let Ok(read) = timeout(READ_WITHIN, reading).await else {
+            return Err(vec![format!(
+                "{}: must be readable within {} s",
+                self.path.display(),
+                READ_WITHIN.as_secs()
+            )]);
+        };
+        self.reading = None;
         read.unwrap_or_else(|_| Err(vec!["the files cannot be read now".to_owned()]))
     }
 }

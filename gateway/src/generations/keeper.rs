@@ -7,35 +7,36 @@
 //! 2. A toggle that is over ends whether or not that can be put on disk: after a restart it is over
 //!    too.
 //! 3. Who asked and went away does not leave a change half made: the task goes on without them.
+//! 4. However many changes wait, and however long the disk takes, ends are looked at in time.
 //!
 //! # Limits
 //!
-//! [`COMMANDS_MAX`] that wait; beyond it an operator hears that the gateway is busy.
+//! [`COMMANDS_MAX`] that wait; beyond it an operator hears that the gateway is busy. [`WRITE_WITHIN`](disk)
+//! for the disk; what takes longer is uncertain, and put right later.
+
+mod disk;
+mod ends;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use engine::live::Live;
-use engine::ports::{Clock, OperatorStates, WriteError};
+use engine::ports::{Clock, OperatorStates};
 use engine::stop::Stop;
 use policies::time::Timestamp;
-use policies::toggle::{Due, Toggle, WARN_BEFORE};
+use policies::toggle::Toggle;
 use tokio::sync::mpsc;
 
 use super::desk::{Answer, Command, Desk, Done, Refusal, Wish, Withdrawal};
 use super::directory::Directory;
-use super::kept::{Ended, Held, Kept, Withdrawn, write_last_good};
-use super::{Candidate, Found, Generations, Unsound, View, fingerprint_of};
+use super::kept::{By, End, Ended, Held};
+use super::{Candidate, Found, Generations, Unsound, View};
 use crate::policy::Policy;
 use crate::rules::{shown, typed};
 
 /// Changes that may wait to be decided about.
 const COMMANDS_MAX: usize = 32;
-/// How often it is looked whether the lane of an overdue toggle is back, and whether what could not
-/// be put on disk now can.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Puts a generation in force.
 pub type Adopt = Box<dyn Fn(&Arc<Policy>) + Send + Sync>;
@@ -63,6 +64,11 @@ pub struct Keeper {
     directory: Option<(PathBuf, mpsc::Sender<Command>)>,
     /// When each toggle was looked at last.
     looked_at: BTreeMap<String, Timestamp>,
+    /// By when something may be due.
+    look_by: Timestamp,
+    begun_at: Timestamp,
+    /// What people were told of the law in force.
+    alarmed: Option<String>,
 }
 
 /// A keeper of `generations`, which follows `directory` if there is one, and the way to it.
@@ -73,6 +79,7 @@ pub fn open(generations: Generations, directory: Option<PathBuf>, parts: Parts) 
         commands: sender.clone(),
         view: view.clone(),
     };
+    let now = parts.clock.now();
     let keeper = Keeper {
         parts,
         generations,
@@ -80,6 +87,9 @@ pub fn open(generations: Generations, directory: Option<PathBuf>, parts: Parts) 
         view,
         directory: directory.map(|path| (path, sender)),
         looked_at: BTreeMap::new(),
+        look_by: now,
+        begun_at: now,
+        alarmed: None,
     };
     (keeper, desk)
 }
@@ -92,29 +102,35 @@ impl Keeper {
         let deciding = async {
             loop {
                 self.pay().await;
-                let until = self.next_look();
+                let now = self.parts.clock.now();
+                if self.look_by <= now {
+                    self.look();
+                }
+                let until = self.look_by.since(now);
                 // What is being decided is decided to its end: a toggle on disk is in force.
                 tokio::select! {
                     biased;
-                    () = stop.draining() => return,
+                    () = stop.draining() => break,
                     Some(command) = self.commands.recv() => self.decide(command).await,
-                    () = self.parts.clock.sleep(until) => self.look(),
+                    () = self.parts.clock.sleep(until) => {}
                 }
+            }
+            self.commands.close();
+            while let Ok(command) = self.commands.try_recv() {
+                command.refuse();
             }
         };
         tokio::join!(following, deciding);
     }
 
     fn follow(&mut self) -> impl Future<Output = ()> + Send + use<> {
-        let seen = match self.generations.problems() {
-            [] => Ok(self.generations.files().clone()),
-            problems => Err(problems.to_vec()),
-        };
+        let seen = self.generations.seen();
         let followed = self.directory.take().map(|(path, commands)| {
             let directory = Directory {
                 path,
                 clock: Arc::clone(&self.parts.clock),
-                seen: fingerprint_of(&seen),
+                seen,
+                reading: None,
             };
             directory.follow(commands, self.parts.stop.clone())
         });
@@ -141,11 +157,9 @@ impl Keeper {
     }
 
     fn found(&mut self, found: Found) {
-        match self.generations.consider(found) {
-            Ok(candidate) => {
-                self.put_in_force(candidate, Vec::new());
-                self.generations.owed.last_good = true;
-            }
+        let now = self.parts.clock.now();
+        match self.generations.consider(found, now) {
+            Ok(candidate) => _ = self.put_in_force(candidate, Vec::new()),
             Err(is_new) => {
                 if is_new {
                     let problems = self.generations.problems();
@@ -169,190 +183,101 @@ impl Keeper {
             set_at: now,
             expires_at: now + wish.lasts,
         };
-        let expires_at = toggle.expires_at;
-        let held = Held {
+        let by = By {
             organization: wish.organization,
+            author: toggle.author.clone(),
+            reason: toggle.reason.clone(),
+        };
+        let held = Held {
+            organization: by.organization.clone(),
             toggle,
             is_overdue: false,
         };
-        let candidate = self.generations.with(held.clone());
+        let candidate = self.generations.with(held.clone(), now);
         let candidate = candidate.map_err(Refusal::Unsound)?;
-        let changes = candidate.changes.clone();
+        let Toggle {
+            target, expires_at, ..
+        } = held.toggle;
+        let mut done = self.would_be_done(&candidate, Some(expires_at));
         if !wish.dry_run {
-            self.keep(&candidate, &[]).await?;
+            let replaced = self.generations.held(&target).cloned();
+            let ended = replaced.map(|held| Ended::by_itself(held, End::Replaced(by.clone()), now));
+            let ended: Vec<_> = ended.into_iter().collect();
+            self.keep(&target, &candidate, &ended).await?;
             tracing::warn!(
-                toggle.target = held.toggle.target,
+                toggle.target = target,
                 toggle.value = held.toggle.value,
-                organization = held.organization,
+                organization = by.organization,
                 toggle.expires_at = %instant(expires_at),
                 "a toggle was set"
             );
-            self.looked_at.remove(&held.toggle.target);
-            self.put_in_force(candidate, Vec::new());
-            self.reconsider();
+            self.looked_at.remove(&target);
+            done.number = self.put_in_force(candidate, ended);
         }
-        Ok(Done {
-            number: self.generations.number,
-            changes,
-            expires_at: Some(expires_at),
-        })
+        Ok(done)
     }
 
     async fn withdraw(&mut self, withdrawal: Withdrawal) -> Answer {
-        let Withdrawal { target, by } = withdrawal;
-        let held = self
-            .generations
-            .toggles()
-            .find(|held| held.toggle.target == target);
-        let held = held.cloned().ok_or(Refusal::NoSuchToggle)?;
+        let Withdrawal {
+            target,
+            by,
+            dry_run,
+        } = withdrawal;
+        let now = self.parts.clock.now();
+        let held = self.generations.held(&target).cloned();
+        let held = held.ok_or(Refusal::NoSuchToggle)?;
         let unsound = unsound(&held, &by);
         if !unsound.is_empty() {
             return Err(Refusal::Unsound(unsound));
         }
-        let candidate = self.generations.without(std::slice::from_ref(&target));
-        let candidate = candidate.map_err(|problems| {
-            let problems = problems.into_iter().map(|problem| ("target", problem));
-            Refusal::Unsound(problems.collect())
-        })?;
-        let ended = vec![Ended {
-            held,
-            at: self.parts.clock.now(),
-            withdrawn: Some(by.clone()),
-        }];
-        let changes = candidate.changes.clone();
-        self.keep(&candidate, &ended).await?;
-        tracing::warn!(
-            toggle.target = target,
-            organization = by.organization,
-            "a toggle was withdrawn"
-        );
-        self.put_in_force(candidate, ended);
-        self.reconsider();
-        Ok(Done {
+        let candidate = self
+            .generations
+            .without(std::slice::from_ref(&target), now)
+            .map_err(|problems| {
+                let problems = problems.into_iter().map(|problem| ("target", problem));
+                Refusal::Unsound(problems.collect())
+            })?;
+        let mut done = self.would_be_done(&candidate, None);
+        if !dry_run {
+            let organization = by.organization.clone();
+            let ended = vec![Ended::by_itself(held, End::Withdrawn(by), now)];
+            self.keep(&target, &candidate, &ended).await?;
+            tracing::warn!(
+                toggle.target = target,
+                organization,
+                "a toggle was withdrawn"
+            );
+            done.number = self.put_in_force(candidate, ended);
+        }
+        Ok(done)
+    }
+
+    fn would_be_done(&self, candidate: &Candidate, expires_at: Option<Timestamp>) -> Done {
+        Done {
             number: self.generations.number,
-            changes,
-            expires_at: None,
-        })
+            changes: candidate.changes.clone(),
+            expires_at,
+        }
     }
 
-    /// Puts on disk what `candidate` would have in force.
-    async fn keep(&mut self, candidate: &Candidate, ended: &[Ended]) -> Result<(), Refusal> {
-        let kept = self.generations.toggles_kept_with(candidate, ended);
-        let written = kept.write_toggles(self.parts.store.as_ref()).await;
-        written.map_err(Refusal::Store)?;
-        self.generations.owed.toggles = false;
-        Ok(())
-    }
-
-    fn put_in_force(&mut self, candidate: Candidate, ended: Vec<Ended>) {
+    /// The number of the generation that is in force then.
+    fn put_in_force(&mut self, candidate: Candidate, ended: Vec<Ended>) -> u64 {
         let now = self.parts.clock.now();
         if let Some(policy) = self.generations.adopt(candidate, ended, now) {
             (self.parts.adopt)(&policy);
         }
+        self.look_by = self.look_by.min(now + self.next_look());
         self.show();
-    }
-
-    /// Files that were refused may be good under the toggles that there are now.
-    fn reconsider(&mut self) {
-        if let Some(files) = self.generations.refused_files() {
-            self.found(Ok(files));
-        }
+        self.generations.number
     }
 
     fn show(&self) {
         self.view.replace(Arc::new(self.generations.view()));
     }
-
-    /// Looks which toggles are over, or soon will be.
-    fn look(&mut self) {
-        let now = self.parts.clock.now();
-        let (mut over, mut overdue) = (Vec::new(), Vec::new());
-        for Held { toggle, .. } in self.generations.toggles() {
-            let target = toggle.target.clone();
-            let looked_at = self.looked_at.insert(target.clone(), now);
-            let is_down = (self.parts.is_down)(toggle.lane());
-            match toggle.due(looked_at.unwrap_or(toggle.set_at), now, is_down) {
-                Due::Keep => {}
-                Due::Warn => tracing::warn!(
-                    toggle.target = target,
-                    toggle.expires_at = %instant(toggle.expires_at),
-                    "a toggle ends soon"
-                ),
-                Due::Expire => over.push(target),
-                Due::Overdue => overdue.push(target),
-            }
-        }
-        if !over.is_empty() {
-            self.expire(over, &mut overdue, now);
-        }
-        self.note_overdue(&overdue);
-        self.show();
-    }
-
-    /// Ends toggles; those whose end would leave a bad policy go on as overdue.
-    fn expire(&mut self, over: Vec<String>, overdue: &mut Vec<String>, now: Timestamp) {
-        match self.generations.without(&over) {
-            Ok(candidate) => {
-                let held = self.generations.toggles().cloned();
-                let held = held.filter(|held| over.contains(&held.toggle.target));
-                let ended = held.map(|held| Ended::expired(held, now)).collect();
-                tracing::warn!(targets = ?over, "toggles ended");
-                self.looked_at.retain(|target, _| !over.contains(target));
-                self.put_in_force(candidate, ended);
-                self.generations.owed.toggles = true;
-                self.reconsider();
-            }
-            Err(problems) => {
-                tracing::error!(targets = ?over, ?problems, "toggles cannot end: what is left is bad");
-                overdue.extend(over);
-            }
-        }
-    }
-
-    fn note_overdue(&mut self, overdue: &[String]) {
-        for held in self.generations.toggles.values_mut() {
-            let is_overdue = overdue.contains(&held.toggle.target);
-            if is_overdue && !held.is_overdue {
-                tracing::error!(
-                    toggle.target = held.toggle.target,
-                    "a toggle is over and kept, because its lane is down"
-                );
-            }
-            held.is_overdue = is_overdue;
-        }
-    }
-
-    /// Puts on disk what is owed to it. What cannot be is tried again later.
-    async fn pay(&mut self) {
-        let store = Arc::clone(&self.parts.store);
-        if self.generations.owed.toggles {
-            let kept: Kept = self.generations.toggles_kept();
-            let written = kept.write_toggles(store.as_ref()).await;
-            self.generations.owed.toggles = is_owed(written, "toggles");
-        }
-        if self.generations.owed.last_good && self.generations.problems().is_empty() {
-            let written = write_last_good(self.generations.files(), store.as_ref()).await;
-            self.generations.owed.last_good = is_owed(written, "last good policy");
-        }
-    }
-
-    /// How long nothing can be due.
-    fn next_look(&self) -> Duration {
-        let now = self.parts.clock.now();
-        let mut next = LOOK_AGAIN;
-        for Held { toggle, .. } in self.generations.toggles() {
-            for at in [toggle.expires_at, toggle.expires_at - WARN_BEFORE] {
-                if at > now {
-                    next = next.min(at.since(now));
-                }
-            }
-        }
-        next
-    }
 }
 
 /// What is wrong with the words of who takes a toggle back: they have the limits of who set it.
-fn unsound(held: &Held, by: &Withdrawn) -> Vec<Unsound> {
+fn unsound(held: &Held, by: &By) -> Vec<Unsound> {
     let worded = Toggle {
         author: by.author.clone(),
         reason: by.reason.clone(),
@@ -361,15 +286,13 @@ fn unsound(held: &Held, by: &Withdrawn) -> Vec<Unsound> {
     let problems = worded.problems().into_iter();
     let words = problems.filter(|problem| matches!(problem.key.as_str(), "author" | "reason"));
     words
-        .map(|problem| (super::field(&problem.key), problem.rule.to_owned()))
+        .map(|problem| {
+            (
+                super::candidate::field(&problem.key),
+                problem.rule.to_owned(),
+            )
+        })
         .collect()
-}
-
-fn is_owed(written: Result<(), WriteError>, what: &str) -> bool {
-    if let Err(error) = written {
-        tracing::warn!(%error, what, "not on disk yet; tried again soon");
-    }
-    written.is_err()
 }
 
 /// As it is logged.

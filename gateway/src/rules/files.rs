@@ -7,7 +7,8 @@
 //! # Failure
 //!
 //! A file that no upstream is named after is a misspelt one, and is refused; what an editor leaves
-//! behind, and whatever is not TOML, is none of ours.
+//! behind, and whatever is not TOML, is none of ours. A file that is gone takes nothing out of force: a
+//! lost mount looks the same.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,8 +22,9 @@ use crate::files::{parse_table, read_bounded};
 
 /// The file of the SAC.
 pub(crate) const SAC_FILE: &str = "sac.toml";
-/// Largest policy file that is read.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+/// Largest policy file that is read. Each byte may take two where the last good file is kept, and all
+/// of it must fit into one state there (64 KiB).
+pub(crate) const FILE_BYTES_MAX: u64 = 32_000;
 /// A directory with more names than this is not one of policies.
 const NAMES_MAX: usize = 1_000;
 
@@ -94,6 +96,28 @@ impl Files {
         parse_table(text).map(Some)
     }
 
+    /// Whether none of these files is gone from `found`.
+    ///
+    /// # Errors
+    ///
+    /// Each that is, with what to do instead.
+    pub(crate) fn are_all_in(&self, found: &Files) -> Result<(), Vec<String>> {
+        let gone = self.0.keys().filter(|name| !found.0.contains_key(*name));
+        let problems: Vec<_> = gone
+            .map(|name| {
+                format!(
+                    "{name}: must not go away: write a file with only the line \"{END_OF_POLICY}\" \
+                     to go back to the compiled-in values"
+                )
+            })
+            .collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems)
+        }
+    }
+
     /// The same for the same texts.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let texts = self.0.iter().flat_map(|(name, text)| [name, text]);
@@ -119,6 +143,11 @@ fn is_policy(name: &str) -> bool {
 }
 
 fn text(path: &Path) -> Result<String, String> {
+    // Opening a pipe would wait for whoever writes into it.
+    let is_file = std::fs::metadata(path).map(|about| about.is_file());
+    if !is_file.map_err(|error| format!("must be readable: {error}"))? {
+        return Err("must be a regular file".to_owned());
+    }
     String::from_utf8(read_bounded(path, FILE_BYTES_MAX)?)
         .map_err(|_| "must be UTF-8 text".to_owned())
 }
@@ -188,7 +217,7 @@ mod tests {
         std::fs::create_dir(directory.path().join(SAC_FILE)).unwrap();
         let problems = Files::read(directory.path()).unwrap_err();
         assert!(
-            problems[0].contains("sac.toml: must be readable"),
+            problems[0].contains("sac.toml: must be a regular file"),
             "{problems:?}"
         );
         std::fs::remove_dir(directory.path().join(SAC_FILE)).unwrap();
@@ -196,6 +225,28 @@ mod tests {
         std::fs::write(directory.path().join(SAC_FILE), large).unwrap();
         let problems = Files::read(directory.path()).unwrap_err();
         assert!(problems[0].contains("bytes long"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(SAC_FILE);
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.is_ok_and(|status| status.success()));
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        std::thread::spawn(move || sender.send(Files::read(directory.path())));
+        let read = receiver.recv_timeout(std::time::Duration::from_secs(10));
+        let problems = read.expect("it is not waited for").unwrap_err();
+        assert!(problems[0].contains("regular file"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_named_with_what_to_do() {
+        let (none, some) = (Files::default(), Files::whole(""));
+        assert_eq!(none.are_all_in(&some), Ok(()));
+        assert_eq!(some.are_all_in(&Files::of("other")), Ok(()));
+        let problems = some.are_all_in(&none).unwrap_err();
+        assert!(problems[0].contains("# end of policy"), "{problems:?}");
     }
 
     #[test]

@@ -151,6 +151,27 @@ impl Layers {
     }
 }
 
+/// What keeps a toggle of `target` from being laid over `layers`, by its fields.
+pub(crate) fn of_toggle(
+    target: &str,
+    value: &Value,
+    layers: &Layers,
+) -> Vec<(&'static str, &'static str)> {
+    let mut misuse = Vec::new();
+    match of_sac(target).filter(|key| layers.get(key).is_some()) {
+        None => misuse.push(("target", "is not a value of the policy")),
+        Some(key) if needs_restart(key) => misuse.push((
+            "target",
+            "takes effect with a restart alone: write it into the file",
+        )),
+        Some(_) => {}
+    }
+    if value.is_table() {
+        misuse.push(("value", "must be one value, not a table"));
+    }
+    misuse
+}
+
 /// A table is laid over key by key; anything else replaces what was there.
 fn lay_over(under: &mut Table, over: Table, depth: usize) {
     for (key, value) in over {

@@ -28,20 +28,48 @@ fn the_lane_answers_before_the_edge_gives_up() {
 }
 
 #[test]
+fn a_look_up_is_answered_before_the_edge_gives_up() {
+    let wait = compiled_in().prescriptions.answer_within;
+    let file = format!(
+        "[registry]\nanswer_within = \"{}ms\"\n",
+        wait.as_millis() + 2
+    );
+    let compose = |edge: u64| {
+        let edge = wait + Duration::from_millis(edge);
+        Composer::new(Some(edge)).compose(&Files::whole(&file), &[])
+    };
+    assert!(compose(3).is_ok());
+    let problems = compose(2).unwrap_err();
+    assert!(
+        problems[0].starts_with("sac.toml: registry.answer_within"),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn a_law_is_leant_on_until_its_last_day() {
-    let rule = |until: &str, today: &str| {
+    let rules = |until: &str| {
         let mut rules = compiled_in();
         rules.prescriptions.fallback.legal_basis = Some(LegalBasis {
             act: "DL 1/2026".to_owned(),
             article: "3".to_owned(),
             valid_until: until.to_owned(),
         });
-        legal_basis(&rules, today)
+        rules
     };
-    assert_eq!(legal_basis(&compiled_in(), "2026-11-22"), None);
-    assert_eq!(rule("2026-11-22", "2026-11-22"), None);
-    let over = rule("2026-11-21", "2026-11-22").unwrap();
+    let at = |instant: &str| {
+        let instant: jiff::Timestamp = instant.parse().unwrap();
+        Timestamp(u64::try_from(instant.as_millisecond()).unwrap())
+    };
+    let noon = at("2026-11-22T12:00:00Z");
+    assert_eq!(law_that_ended(&compiled_in(), noon), None);
+    assert_eq!(law_that_ended(&rules("2026-11-22"), noon), None);
+    let over = law_that_ended(&rules("2026-11-21"), noon).unwrap();
     assert!(over.contains("has passed"), "{over}");
+    // The day ends where the law applies.
+    let last = rules("2026-11-22");
+    assert_eq!(law_that_ended(&last, at("2026-11-22T22:59:59Z")), None);
+    assert!(law_that_ended(&last, at("2026-11-22T23:00:00Z")).is_some());
     for wrong in [
         "",
         "2026-02-30",
@@ -49,9 +77,10 @@ fn a_law_is_leant_on_until_its_last_day() {
         "2999-1-1",
         "2999-01-01T00:00:00",
     ] {
-        let refused = rule(wrong, "2026-11-22").unwrap();
+        let refused = law_without_end(&rules(wrong)).unwrap();
         assert!(refused.contains("YYYY-MM-DD"), "{wrong}: {refused}");
     }
+    assert_eq!(law_without_end(&last), None);
 }
 
 #[test]

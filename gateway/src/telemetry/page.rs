@@ -5,8 +5,9 @@
 //!
 //! # Limits
 //!
-//! One thread and [`CONNECTIONS_MAX`] connections. The store is waited for [`STORE_WITHIN`]: without
-//! its answer the page has no tally, and is there all the same.
+//! One thread and [`CONNECTIONS_MAX`] connections. The store counts once in [`COUNTED_FOR`], however many
+//! scrape, and is waited for [`STORE_WITHIN`]: without its answer the page has no tally, and is there
+//! all the same.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use engine::ports::{Clock, Store};
 use futures_util::future::join;
 use policies::gate::{GateState, Mode};
 use policies::state::Tally;
-use tokio::time::timeout;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
 use super::metrics::{Metrics, NONE};
 use super::watcher::Watcher;
@@ -31,6 +33,8 @@ use crate::policy::Policy;
 const CONNECTIONS_MAX: usize = 16;
 /// How long the store may take to count.
 const STORE_WITHIN: Duration = Duration::from_secs(1);
+/// How long its count is shown before it counts again.
+const COUNTED_FOR: Duration = Duration::from_secs(1);
 /// How long a head may take, and a connection be idle: longer than between two scrapes.
 const HEADER_WITHIN: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -49,7 +53,11 @@ pub(crate) struct Page {
     calls: Vec<Arc<Calls>>,
     store: Arc<dyn Store>,
     policy: Live<Policy>,
+    counted: Mutex<Option<(Instant, Counted)>>,
 }
+
+/// What the store has counted, as far as it answered.
+type Counted = (Option<Tally>, Option<u64>);
 
 impl Page {
     /// The page of these lanes, this store and this policy, as seen by `watcher`.
@@ -67,21 +75,35 @@ impl Page {
             calls,
             store,
             policy,
+            counted: Mutex::new(None),
         }
     }
 
     /// The page as it is now.
     pub(crate) async fn text(&self) -> String {
-        let asked = join(self.store.tally(), self.store.numbers_left());
-        let (tally, numbers_left) = match timeout(STORE_WITHIN, asked).await {
-            Ok((tally, numbers_left)) => (tally.ok(), numbers_left.ok()),
-            Err(_) => (None, None),
-        };
+        let (tally, numbers_left) = self.count().await;
         // From here on nothing is waited for: two scrapes do not mix their gauges.
         self.show_lanes();
         self.show_store(tally, numbers_left);
         self.metrics.policy.set(signed(self.policy.load().number));
         self.metrics.text()
+    }
+
+    /// What the store counts now, or counted a moment ago; the others wait for whoever asks it.
+    async fn count(&self) -> Counted {
+        let mut counted = self.counted.lock().await;
+        if let Some((at, known)) = *counted
+            && at.elapsed() < COUNTED_FOR
+        {
+            return known;
+        }
+        let asked = join(self.store.tally(), self.store.numbers_left());
+        let known = match timeout(STORE_WITHIN, asked).await {
+            Ok((tally, numbers_left)) => (tally.ok(), numbers_left.ok()),
+            Err(_) => (None, None),
+        };
+        *counted = Some((Instant::now(), known));
+        known
     }
 
     fn show_lanes(&self) {

@@ -1,250 +1,152 @@
-//! Spans on their way to a collector: whoever ends one never waits for it.
+//! The spans there are: a request, an attempt to deliver or to look up, a call to an upstream.
 //!
-//! A thread of the SDK's own exports what is queued. The ids of a span are ours before any SDK hears of
-//! it, because they have been told to callers and are on disk: a span is handed over when it has
-//! ended, under the very ids of its `traceparent`.
+//! A request belongs to the trace that its caller named, or to a new one. An attempt is a trace of its own
+//! that links to the request it is made for, which may have ended days before. A call is a child of the
+//! attempt that makes it; a call for nobody's sake, as for numbers, is a trace of its own.
 //!
 //! # Invariants
 //!
-//! 1. Only what is sampled is handed over, and nothing is built for what is not.
-//! 2. No attribute holds anything that a caller or an upstream chose.
-//!
-//! # Limits
-//!
-//! `signals.spans_max` that wait; beyond it a span is dropped. One export takes at most
-//! `signals.export_within`.
+//! 1. Names and attributes come from closed sets: nothing that a caller or an upstream chose is one.
 
-use std::borrow::Cow;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use adapters::{ClientError, Collector};
-use opentelemetry::trace::{
-    Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
-};
-use opentelemetry::{InstrumentationScope, KeyValue};
-use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::{ExporterBuildError, WithExportConfig, WithHttpConfig};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanExporter, SpanLinks,
-    SpanProcessor,
-};
-use prometheus::{IntCounter, IntCounterVec};
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{Status, TraceContextExt, TraceFlags};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tracing::field::Empty;
+use tracing::{Metadata, Span, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::config::Traces;
+const METHOD: &str = "http.request.method";
+const ROUTE: &str = "http.route";
+const STATUS: &str = "http.response.status_code";
 
-/// Spans of one export.
-const BATCH_MAX: usize = 512;
-/// How long a span waits for company.
-const BATCH_EVERY: Duration = Duration::from_secs(1);
+/// The attributes that leave the process.
+pub(super) const KEYS: [&str; 7] = [
+    METHOD,
+    ROUTE,
+    STATUS,
+    "lane",
+    "operation",
+    "outcome",
+    "state",
+];
 
-/// Traces cannot be exported.
-#[derive(Debug, thiserror::Error)]
-pub enum TracesError {
-    /// The way to the collector.
-    #[error("cannot open the way to the collector")]
-    Client(#[source] ClientError),
-    /// The exporter.
-    #[error("cannot set up the exporter of traces")]
-    Exporter(#[source] ExporterBuildError),
+/// The target of attempts: one of ours, so that their lines are logged inside it.
+const ATTEMPT: &str = "gateway::attempt";
+/// The target of spans that are no part of log lines.
+const TRACED: &str = "span";
+
+/// A request that was answered.
+pub(crate) struct Answered<'a> {
+    /// Its span.
+    pub(crate) span: &'a Span,
+    /// The template of its route.
+    pub(crate) route: &'a str,
+    /// Its method, where it is one of those we serve.
+    pub(crate) method: &'static str,
+    pub(crate) status: u16,
+    pub(crate) took: Duration,
 }
 
-/// Where ended spans go in.
-#[derive(Debug)]
-pub(super) struct Spans {
-    processor: BatchSpanProcessor,
-    scope: InstrumentationScope,
-    ended: IntCounter,
+/// Whether this is a span of ours that traces are made of.
+pub(super) fn is_traced(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && matches!(metadata.target(), ATTEMPT | TRACED)
 }
 
-/// A span that has ended.
-pub(super) struct Ended {
-    pub(super) context: SpanContext,
-    /// The span it is part of, and whether that is a caller's.
-    pub(super) parent: Option<(SpanId, bool)>,
-    /// What caused it, in a trace of its own.
-    pub(super) cause: Option<SpanContext>,
-    pub(super) kind: SpanKind,
-    pub(super) name: Cow<'static, str>,
-    pub(super) took: Duration,
-    pub(super) attributes: Vec<KeyValue>,
-    pub(super) failed: bool,
-}
-
-impl Spans {
-    /// Starts exporting; what becomes of spans counts by its result in `counted`.
-    pub(super) fn start(traces: &Traces, counted: &IntCounterVec) -> Result<Spans, TracesError> {
-        let collector = Collector::open(traces.trust_file.as_deref(), traces.export_within)
-            .map_err(TracesError::Client)?;
-        let exporter = opentelemetry_otlp::SpanExporter::builder()
-            .with_http()
-            .with_http_client(ToCollector(collector))
-            .with_endpoint(&traces.url)
-            .with_timeout(traces.export_within)
-            .build()
-            .map_err(TracesError::Exporter)?;
-        let exporter = Counted {
-            exporter,
-            exported: counted.with_label_values(&["exported"]),
-            failed: counted.with_label_values(&["failed"]),
-            is_taken: AtomicBool::new(true),
-        };
-        let batch = BatchConfigBuilder::default()
-            .with_max_queue_size(traces.spans_max)
-            .with_max_export_batch_size(BATCH_MAX)
-            .with_scheduled_delay(BATCH_EVERY)
-            .build();
-        let mut processor = BatchSpanProcessor::new(exporter, batch);
-        let resource = Resource::builder_empty()
-            .with_service_name("argine")
-            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .build();
-        processor.set_resource(&resource);
-        Ok(Spans {
-            processor,
-            scope: InstrumentationScope::builder("argine").build(),
-            ended: counted.with_label_values(&["ended"]),
-        })
+/// The span of a request and the `traceparent` that names it, in the trace of `caller` (a `traceparent`)
+/// if there is one; none, if nothing is traced.
+pub(super) fn request(method: &'static str, caller: Option<&str>) -> Option<(Span, String)> {
+    let span = info_span!(
+        target: TRACED,
+        parent: None,
+        "request",
+        otel.kind = "server",
+        http.request.method = method,
+    );
+    if let Some(caller) = caller {
+        span.set_parent(remote(caller)).ok()?;
     }
+    let ours = span.context().span().span_context().clone();
+    let flags = ours.trace_flags() & TraceFlags::SAMPLED;
+    let (trace_id, span_id) = (ours.trace_id(), ours.span_id());
+    // Nothing traces any more once the exporter was stopped.
+    ours.is_valid()
+        .then(|| (span, format!("00-{trace_id}-{span_id}-{flags:02x}")))
+}
 
-    /// Queues a span, or drops it if too many wait.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a collector puts the spans of many machines side by side, by wall time"
-    )]
-    pub(super) fn end(&self, span: Ended) {
-        let end_time = SystemTime::now();
-        let (parent_span_id, parent_span_is_remote) =
-            span.parent.unwrap_or((SpanId::INVALID, false));
-        let mut links = SpanLinks::default();
-        links
-            .links
-            .extend(span.cause.map(|cause| Link::new(cause, Vec::new(), 0)));
-        self.ended.inc();
-        self.processor.on_end(SpanData {
-            span_context: span.context,
-            parent_span_id,
-            parent_span_is_remote,
-            span_kind: span.kind,
-            name: span.name,
-            start_time: end_time.checked_sub(span.took).unwrap_or(end_time),
-            end_time,
-            attributes: span.attributes,
-            dropped_attributes_count: 0,
-            events: SpanEvents::default(),
-            links,
-            status: if span.failed {
-                Status::error("")
-            } else {
-                Status::Unset
-            },
-            instrumentation_scope: self.scope.clone(),
-        });
+/// Tells the span of a request how it was answered.
+pub(super) fn answered(request: &Answered<'_>) {
+    let context = request.span.context();
+    let span = context.span();
+    if !span.is_recording() {
+        return;
     }
-
-    /// Exports what waits, and lets go of what is left after `within`.
-    pub(super) fn stop(&self, within: Duration) {
-        if self.processor.shutdown_with_timeout(within).is_err() {
-            tracing::warn!("spans that waited for the collector were dropped");
-        }
+    span.update_name(format!("{} {}", request.method, request.route));
+    span.set_attribute(KeyValue::new(ROUTE, request.route.to_owned()));
+    span.set_attribute(KeyValue::new(STATUS, i64::from(request.status)));
+    if request.status >= 500 {
+        span.set_status(Status::error(""));
     }
 }
 
-/// The context of a `traceparent` that was checked when it was made.
-pub(super) fn context(traceparent: &str) -> Option<SpanContext> {
-    let mut parts = traceparent.split('-').skip(1);
-    let trace = TraceId::from_hex(parts.next()?).ok()?;
-    let span = SpanId::from_hex(parts.next()?).ok()?;
-    let flags = u8::from_str_radix(parts.next()?, 16).ok()?;
-    let flags = TraceFlags::new(flags) & TraceFlags::SAMPLED;
-    let context = SpanContext::new(trace, span, flags, false, TraceState::NONE);
-    context.is_valid().then_some(context)
+/// The span of an attempt, part of the log lines inside it; `cause` is the `traceparent` of the request it
+/// is made for.
+pub(super) fn attempt(lane: &'static str, op: &'static str, cause: Option<&str>) -> Span {
+    let mut parts = cause.into_iter().flat_map(|cause| cause.split('-').skip(1));
+    let (trace_id, request_span_id) = (parts.next(), parts.next());
+    info_span!(
+        target: ATTEMPT,
+        parent: None,
+        "attempt",
+        lane,
+        operation = op,
+        trace_id,
+        request_span_id,
+        state = Empty,
+    )
 }
 
-/// The context of a new span: of `trace`, or of a trace of its own. Sampled, for nobody asks who does
-/// not mean to export it.
-pub(super) fn sampled(trace: Option<TraceId>) -> SpanContext {
-    let trace = trace.unwrap_or_else(|| TraceId::from(u128::max(rand::random(), 1)));
-    let span = SpanId::from(u64::max(rand::random(), 1));
-    SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::NONE)
+/// Links `span` to the request that `cause` names.
+pub(super) fn link(span: &Span, cause: &str) {
+    span.add_link(remote(cause).span().span_context().clone());
 }
 
-/// Counts what becomes of spans, and says when the collector goes away and comes back.
-#[derive(Debug)]
-struct Counted<E> {
-    exporter: E,
-    exported: IntCounter,
-    failed: IntCounter,
-    is_taken: AtomicBool,
+/// The span of a call, part of the attempt that is entered.
+pub(super) fn call(op: &'static str) -> Span {
+    info_span!(
+        target: TRACED,
+        "call",
+        otel.kind = "client",
+        otel.status_code = Empty,
+        operation = op,
+        outcome = Empty,
+    )
 }
 
-impl<E: SpanExporter> SpanExporter for Counted<E> {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let spans = batch.len() as u64;
-        let result = self.exporter.export(batch).await;
-        let counter = if result.is_ok() {
-            &self.exported
-        } else {
-            &self.failed
-        };
-        counter.inc_by(spans);
-        match (
-            self.is_taken.swap(result.is_ok(), Ordering::Relaxed),
-            &result,
-        ) {
-            (true, Err(error)) => {
-                tracing::warn!(error = %error, "the collector takes no spans; they are dropped");
-            }
-            (false, Ok(())) => tracing::info!("the collector takes spans again"),
-            _ => {}
-        }
-        result
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
+/// Tells the span of a call how it ended.
+pub(super) fn called(call: &Span, outcome: &'static str) {
+    call.record("outcome", outcome);
+    if outcome != "ok" {
+        call.record("otel.status_code", "error");
     }
 }
 
-/// The exporter's requests, by our own client.
-#[derive(Debug)]
-struct ToCollector(Collector);
+/// The context of a `traceparent`; an empty one, if it is none.
+fn remote(traceparent: &str) -> Context {
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &Header(traceparent))
+}
 
-impl HttpClient for ToCollector {
-    /// Blocks: only the exporter's own thread comes here.
-    fn send_bytes<'a, 'b>(
-        &'a self,
-        request: Request<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'b>>
-    where
-        'a: 'b,
-        Self: 'b,
-    {
-        Box::pin(async move {
-            let (head, body) = request.into_parts();
-            let headers = head.headers.iter();
-            let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
-            let url = head.uri.to_string();
-            let status = self.0.post(&url, headers, body.into())?;
-            Ok(Response::builder().status(status).body(Bytes::new())?)
-        })
+/// A `traceparent`, as a propagator reads it.
+struct Header<'a>(&'a str);
+
+impl Extractor for Header<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        (key == "traceparent").then_some(self.0)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec!["traceparent"]
     }
 }
-
-/// Whether `text` can be the address of a collector.
-pub(crate) fn is_endpoint(text: &str) -> bool {
-    Request::post(text).body(()).is_ok_and(|request| {
-        request.uri().host().is_some_and(|host| !host.is_empty()) && !text.contains('@')
-    })
-}
-
-/// For whoever shares them with the layer.
-pub(super) type Shared = Arc<Spans>;

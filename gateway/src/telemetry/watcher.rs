@@ -5,59 +5,42 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::ports::Signals;
-use opentelemetry::KeyValue;
-use opentelemetry::trace::{SpanId, SpanKind};
 use policies::operation::{LaneName, OpName};
 use policies::state::State;
 use tracing::Span;
 
-use super::attempts;
 use super::metrics::Metrics;
-use super::spans::{self, Ended, Shared};
-
-/// A request that was answered.
-pub(crate) struct Answered<'a> {
-    /// The template of its route.
-    pub(crate) route: &'a str,
-    /// Its method, where it is one of those we serve.
-    pub(crate) method: &'static str,
-    pub(crate) status: u16,
-    /// Our own `traceparent`.
-    pub(crate) traceparent: &'a str,
-    /// The caller's span, if it named one.
-    pub(crate) caller_span: Option<&'a str>,
-    pub(crate) took: Duration,
-}
+use super::spans::{self, Answered};
 
 /// Metrics always, spans where there is a collector.
 pub struct Watcher {
     pub(super) metrics: Arc<Metrics>,
-    traces: Option<Sampled>,
-}
-
-/// Spans, and the share of new traces that are.
-struct Sampled {
-    spans: Shared,
-    share: f64,
+    is_tracing: bool,
 }
 
 impl Watcher {
-    /// Counts, and exports nothing.
+    /// Counts, and traces nothing.
     pub fn counting() -> Watcher {
-        Watcher::new(Arc::new(Metrics::new()), None)
+        Watcher::new(Arc::new(Metrics::new()), false)
     }
 
-    pub(super) fn new(metrics: Arc<Metrics>, spans: Option<(Shared, f64)>) -> Watcher {
+    pub(super) fn new(metrics: Arc<Metrics>, is_tracing: bool) -> Watcher {
         Watcher {
             metrics,
-            traces: spans.map(|(spans, share)| Sampled { spans, share }),
+            is_tracing,
         }
     }
 
-    /// Decides about a trace whose caller has not.
-    pub(crate) fn samples(&self) -> bool {
-        let traces = self.traces.as_ref();
-        traces.is_some_and(|traces| rand::random::<f64>() < traces.share)
+    /// A request begins: its span, and the `traceparent` that names it; none, if nothing is traced.
+    /// `caller` is the `traceparent` of whoever asks.
+    pub(crate) fn asked(
+        &self,
+        method: &'static str,
+        caller: Option<&str>,
+    ) -> Option<(Span, String)> {
+        self.is_tracing
+            .then(|| spans::request(method, caller))
+            .flatten()
     }
 
     /// A request was answered.
@@ -66,35 +49,8 @@ impl Watcher {
         let status = three_digits(request.status, &mut digits);
         self.metrics
             .request(request.route, request.method, status, request.took);
-        let Some(traces) = &self.traces else { return };
-        let Some(context) = spans::context(request.traceparent) else {
-            return;
-        };
-        if !context.is_sampled() {
-            return;
-        }
-        let caller = request.caller_span.and_then(|id| SpanId::from_hex(id).ok());
-        traces.spans.end(Ended {
-            context,
-            parent: caller.map(|span| (span, true)),
-            cause: None,
-            kind: SpanKind::Server,
-            name: format!("{} {}", request.method, request.route).into(),
-            took: request.took,
-            attributes: vec![
-                KeyValue::new("http.request.method", request.method),
-                KeyValue::new("http.route", request.route.to_owned()),
-                KeyValue::new("http.response.status_code", i64::from(request.status)),
-            ],
-            failed: request.status >= 500,
-        });
-    }
-
-    /// Whether the attempt that `trace` caused is exported: as its request was, where there is one.
-    fn samples_attempt(&self, trace: Option<&str>) -> bool {
-        match trace.and_then(spans::context) {
-            Some(cause) => self.traces.is_some() && cause.is_sampled(),
-            None => self.samples(),
+        if self.is_tracing {
+            spans::answered(request);
         }
     }
 }
@@ -108,11 +64,32 @@ fn three_digits(status: u16, digits: &mut [u8; 3]) -> &str {
 }
 
 impl Signals for Watcher {
-    fn called(&self, lane: LaneName, op: OpName, outcome: &'static str, took: Duration) {
-        self.metrics.call(lane.0, op.0, outcome, took);
-        if self.traces.is_some() {
-            attempts::call(op.0, outcome, took);
+    fn attempt(&self, lane: LaneName, op: OpName, trace: Option<&str>) -> Span {
+        let span = spans::attempt(lane.0, op.0, trace);
+        if let Some(cause) = trace.filter(|_| self.is_tracing) {
+            spans::link(&span, cause);
         }
+        span
+    }
+
+    fn call(&self, op: OpName) -> Span {
+        if self.is_tracing {
+            spans::call(op.0)
+        } else {
+            Span::none()
+        }
+    }
+
+    fn called(
+        &self,
+        call: &Span,
+        lane: LaneName,
+        op: OpName,
+        outcome: &'static str,
+        took: Duration,
+    ) {
+        self.metrics.call(lane.0, op.0, outcome, took);
+        spans::called(call, outcome);
     }
 
     fn looked_up(&self, lane: LaneName, op: OpName, result: &'static str) {
@@ -128,10 +105,6 @@ impl Signals for Watcher {
     fn settled(&self, lane: LaneName, op: OpName, state: State) {
         let labels = [lane.0, op.0, state.as_str()];
         self.metrics.settled.with_label_values(&labels).inc();
-    }
-
-    fn attempt(&self, lane: LaneName, op: OpName, trace: Option<&str>) -> Span {
-        attempts::span(lane.0, op.0, trace, self.samples_attempt(trace))
     }
 }
 

@@ -4,7 +4,8 @@
 //!
 //! Those of [`engine::ports::Shelf`], each tested by its number, and:
 //!
-//! 1. Nothing personal is in clear on disk, and what was purged or swept is overwritten.
+//! 1. Nothing personal is in clear on disk, and what was purged or swept is in no file of the shelf any
+//!    more, not even sealed. (The file system may still hold blocks that were given back to it.)
 //! 2. A purge, once answered, outlasts a power cut; everything else outlasts its process.
 //! 3. Whatever happens to the file, the gateway goes on: a row that does not open is gone, a damaged
 //!    file (or one under another key) is begun anew, and one that cannot be opened is tried again
@@ -52,6 +53,10 @@ mod reserve;
 mod row;
 mod scale;
 mod writer;
+
+/// Answers that one step of a sweep deletes: puts are written in between, and wait for some
+/// milliseconds.
+const SWEPT_AT_ONCE: usize = 100;
 
 /// What a shelf needs to know.
 pub struct PersonsSettings {
@@ -200,11 +205,21 @@ impl Shelf for Persons {
     ) -> BoxFuture<'_, Result<usize, WriteError>> {
         Box::pin(async move {
             let moment = self.shared.scale.moment().ok_or(WriteError::Refused)?;
-            let sweep = Change::Sweep {
-                before: moment.bound(before),
-                answers_max,
-            };
-            self.writer.write(sweep).await
+            let before = moment.stamp(before);
+            let mut swept = 0;
+            while swept < answers_max {
+                let answers_max = SWEPT_AT_ONCE.min(answers_max - swept);
+                let step = Change::Sweep {
+                    before,
+                    answers_max,
+                };
+                let more = self.writer.write(step).await?;
+                swept += more;
+                if more < answers_max {
+                    break;
+                }
+            }
+            Ok(swept)
         })
     }
 }

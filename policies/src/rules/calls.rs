@@ -7,6 +7,10 @@ use serde::Deserialize;
 use super::{CALL_OVERTIME, RuleError, broken};
 use crate::duration;
 
+/// The longest queue of any lane: far below what a counter of places can hold.
+pub(super) const QUEUE_MAX: usize = 65_536;
+pub(super) const QUEUE_RULE: &str = "must be at most 65536";
+
 /// Limits on calls to the upstream.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,6 +70,7 @@ impl CallRules {
                     "queue_max",
                     "must exceed calls_max, or those who need no call wait for the calls of others",
                 ),
+                (self.queue_max <= QUEUE_MAX, "queue_max", QUEUE_RULE),
                 (
                     !self.write_within.is_zero(),
                     "write_within",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{RuleError, broken};
+use super::{AUTHN_AGE_MAX, RuleError, broken};
 use crate::delivery::{Fallback, Uncertain};
 use crate::duration;
 
@@ -171,9 +171,9 @@ impl AuthnAgeRules {
             "prescriptions",
             &[
                 (
-                    !self.send.is_zero(),
+                    !self.send.is_zero() && self.send <= AUTHN_AGE_MAX,
                     "authn_age_max.send",
-                    "must be longer than zero",
+                    "must be longer than zero and at most 30d",
                 ),
                 (
                     self.annul >= horizon,

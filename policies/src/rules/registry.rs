@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{AdmissionKind, CallRules, GateRules, LaneRules, RuleError, broken};
+use super::calls::{QUEUE_MAX, QUEUE_RULE};
+use super::{AUTHN_AGE_MAX, AdmissionKind, CallRules, GateRules, LaneRules, RuleError, broken};
 use crate::duration;
 use crate::gate::Mode;
 
@@ -14,6 +15,9 @@ const STALE_MAX: Duration = Duration::from_secs(30 * 86_400);
 const RELATION_MAX: Duration = Duration::from_secs(366 * 86_400);
 /// Less than this holds no hundred persons; more is another machine.
 const MEMORY_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(16 << 30);
+/// A caller that may ask for more persons than that a minute is not held back at all.
+const MISSES: std::ops::RangeInclusive<u32> = 1..=10_000;
+const MISSES_RULE: &str = "must lie between 1 and 10000";
 
 /// A lane of lookups that are answered from what is known while its source is away.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -52,7 +56,8 @@ pub struct FreshnessRules {
     /// That there is nothing, told again to who was told so.
     #[serde(deserialize_with = "duration::text")]
     pub negative_for: Duration,
-    /// How long a look-up that the source answered shows that its caller may see the person.
+    /// How long a look-up that the source answered shows that its caller may see the person. Shorter
+    /// than `stale_for`, a caller that is not listed loses sight of what others still see.
     #[serde(deserialize_with = "duration::text")]
     pub relation_for: Duration,
 }
@@ -135,9 +140,9 @@ impl RegistryRules {
                     "must be longer than zero",
                 ),
                 (
-                    !self.authn_age_max.is_zero(),
+                    !self.authn_age_max.is_zero() && self.authn_age_max <= AUTHN_AGE_MAX,
                     "authn_age_max",
-                    "must be longer than zero",
+                    "must be longer than zero and at most 30d",
                 ),
             ],
         );
@@ -171,9 +176,9 @@ impl FreshnessRules {
                     "must be at most fresh_for",
                 ),
                 (
-                    (self.stale_for..=RELATION_MAX).contains(&self.relation_for),
+                    !self.relation_for.is_zero() && self.relation_for <= RELATION_MAX,
                     "relation_for",
-                    "must be at least stale_for and at most 366d",
+                    "must be longer than zero and at most 366d",
                 ),
             ],
         )
@@ -213,11 +218,15 @@ impl CallerRules {
             "registry.callers",
             &[
                 (
-                    self.misses_per_minute > 0,
+                    MISSES.contains(&self.misses_per_minute),
                     "misses_per_minute",
-                    "must be at least 1",
+                    MISSES_RULE,
                 ),
-                (self.misses_burst > 0, "misses_burst", "must be at least 1"),
+                (
+                    MISSES.contains(&self.misses_burst),
+                    "misses_burst",
+                    MISSES_RULE,
+                ),
                 (self.loads_max > 0, "loads_max", "must be at least 1"),
                 (self.callers_max > 0, "callers_max", "must be at least 1"),
             ],
@@ -237,6 +246,8 @@ impl ReadCallRules {
                     "must be at least 1 and at most calls_max",
                 ),
                 (self.queue_max > 0, "queue_max", "must be at least 1"),
+                (self.queue_max <= QUEUE_MAX, "queue_max", QUEUE_RULE),
+                (self.calls_max <= QUEUE_MAX, "calls_max", QUEUE_RULE),
                 (
                     !self.read_within.is_zero(),
                     "read_within",
@@ -265,17 +276,36 @@ mod tests {
         assert_eq!(problems(|_| {}), Vec::<String>::new());
         let stale = problems(|rules| rules.freshness.stale_for = Duration::ZERO);
         assert_eq!(stale, ["registry.freshness.stale_for"]);
-        let stale = problems(|rules| {
-            rules.freshness.stale_for = hours(31 * 24);
-            rules.freshness.relation_for = hours(31 * 24);
-        });
+        let stale = problems(|rules| rules.freshness.stale_for = hours(31 * 24));
         assert_eq!(stale, ["registry.freshness.stale_for"]);
-        let relation = problems(|rules| rules.freshness.relation_for = hours(1));
-        assert_eq!(relation, ["registry.freshness.relation_for"]);
+        for span in [Duration::ZERO, hours(367 * 24)] {
+            let relation = problems(|rules| rules.freshness.relation_for = span);
+            assert_eq!(relation, ["registry.freshness.relation_for"]);
+        }
+        let shorter = problems(|rules| rules.freshness.relation_for = hours(1));
+        assert!(
+            shorter.is_empty(),
+            "a relation may end before what is known does"
+        );
         let memory = problems(|rules| rules.cache.memory_bytes_max = 1);
         assert_eq!(memory, ["registry.cache.memory_bytes_max"]);
         let calls = problems(|rules| rules.calls.calls_min = 1_000_000);
         assert_eq!(calls, ["registry.calls.calls_min"]);
+        let misses = problems(|rules| {
+            rules.callers.misses_per_minute = 10_001;
+            rules.callers.misses_burst = 10_001;
+        });
+        assert_eq!(
+            misses,
+            [
+                "registry.callers.misses_per_minute",
+                "registry.callers.misses_burst"
+            ]
+        );
+        let age = problems(|rules| rules.authn_age_max = hours(30 * 24 + 1));
+        assert_eq!(age, ["registry.authn_age_max"]);
+        let queue = problems(|rules| rules.calls.queue_max = 65_537);
+        assert_eq!(queue, ["registry.calls.queue_max"]);
         let gate = problems(|rules| rules.gate.failures_in_row = 0);
         assert_eq!(gate, ["registry.gate.failures_in_row"]);
     }

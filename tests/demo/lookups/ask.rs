@@ -113,7 +113,7 @@ fn shown(reply: &Reply, took: Duration) -> Shown {
         as_of,
         age,
         stale,
-        loaded: way.contains("fwd=miss"),
+        loaded: way.ends_with("; stored") || way.ends_with("; collapsed"),
         hit_in: (is_hit && !stale).then_some(took),
     }
 }

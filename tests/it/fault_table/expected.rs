@@ -74,8 +74,8 @@ fn cancel_before_registered(cell: &Cell) -> Outcomes {
         Effect::Dispensed => CANCELLED,
         Effect::Answered if waits => CANCELLED,
         Effect::Applied if waits && cell.uncertain == Uncertain::Verify => CANCELLED,
-        // A restart takes its time: what is looked for may be there by then.
-        Effect::Late if waits && cell.uncertain == Uncertain::Verify && cell.is_killed() => {
+        // A restart takes its time, and so may a desk: what is looked for may be there by then.
+        Effect::Late if waits && cell.uncertain == Uncertain::Verify => {
             &["withdrawn/cancel-requested 0+1", "cancelled 0+1"]
         }
         Effect::Applied | Effect::Late | Effect::Answered => TAKEN_BACK_AND_ANNULLED,
@@ -94,8 +94,12 @@ fn paper(cell: &Cell) -> Outcomes {
         },
         _ => match cell.strike.effect {
             Effect::Unsent | Effect::Nothing | Effect::Malformed => RED_RECIPE,
-            // Nobody may look for what was under way: its authority is refused.
-            Effect::Unauthorized => &["conflict/possible-double 0+0 [possible-double]"],
+            // Nobody may look for what was under way, whose authority is refused, unless the refusal
+            // came first: then nothing was under way.
+            Effect::Unauthorized => &[
+                "conflict/possible-double 0+0 [possible-double]",
+                "red-recipe 0+0",
+            ],
             Effect::Dispensed => either_first(cell.consent),
             // It may be found, and registered, before the form is confirmed.
             _ if cell.fallback == Fallback::Hold => either_first(cell.consent),

@@ -23,11 +23,18 @@ pub(crate) enum Manner {
     Fails,
 }
 
+/// What somebody sent.
+#[derive(Debug)]
+struct Request {
+    head: String,
+    body: Vec<u8>,
+}
+
 /// A running collector.
 #[derive(Debug)]
 pub(crate) struct Collector {
     address: SocketAddr,
-    bodies: Arc<Mutex<Vec<Vec<u8>>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
     accepting: JoinHandle<()>,
 }
 
@@ -37,8 +44,8 @@ impl Collector {
             .await
             .expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let bodies = Arc::<Mutex<Vec<Vec<u8>>>>::default();
-        let received = Arc::clone(&bodies);
+        let requests = Arc::<Mutex<Vec<Request>>>::default();
+        let received = Arc::clone(&requests);
         let accepting = tokio::spawn(async move {
             if manner == Manner::Refuses {
                 return;
@@ -49,7 +56,7 @@ impl Collector {
         });
         Collector {
             address,
-            bodies,
+            requests,
             accepting,
         }
     }
@@ -60,16 +67,19 @@ impl Collector {
 
     /// Every byte that was exported.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.bodies.lock().expect("no holder panics").concat()
+        let requests = self.requests.lock().expect("no holder panics");
+        let sent = requests.iter();
+        sent.flat_map(|request| [request.head.as_bytes(), &request.body].concat())
+            .collect()
     }
 
     /// Every span that was exported.
     pub(crate) fn spans(&self) -> Vec<Span> {
-        let bodies = self.bodies.lock().expect("no holder panics");
-        let requests = bodies.iter().map(|body| {
-            ExportTraceServiceRequest::decode(body.as_slice()).expect("an export is OTLP")
+        let requests = self.requests.lock().expect("no holder panics");
+        let exports = requests.iter().map(|request| {
+            ExportTraceServiceRequest::decode(request.body.as_slice()).expect("an export is OTLP")
         });
-        requests
+        exports
             .flat_map(|request| request.resource_spans)
             .flat_map(|of_resource| of_resource.scope_spans)
             .flat_map(|of_scope| of_scope.spans)
@@ -83,10 +93,10 @@ impl Drop for Collector {
     }
 }
 
-async fn serve(mut stream: TcpStream, manner: Manner, bodies: Arc<Mutex<Vec<Vec<u8>>>>) {
+async fn serve(mut stream: TcpStream, manner: Manner, requests: Arc<Mutex<Vec<Request>>>) {
     let mut read = Vec::new();
-    while let Some((body, length)) = request(&mut stream, &mut read).await {
-        bodies.lock().expect("no holder panics").push(body);
+    while let Some((request, length)) = next(&mut stream, &mut read).await {
+        requests.lock().expect("no holder panics").push(request);
         read.drain(..length);
         let status = match manner {
             Manner::Takes => "200 OK",
@@ -104,8 +114,8 @@ async fn serve(mut stream: TcpStream, manner: Manner, bodies: Arc<Mutex<Vec<Vec<
     }
 }
 
-/// The body of the next request, and how long it is with its head; none, once the connection ends.
-async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<(Vec<u8>, usize)> {
+/// The next request, and how long it is; none, once the connection ends.
+async fn next(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<(Request, usize)> {
     loop {
         if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&read[..end]).to_lowercase();
@@ -114,7 +124,8 @@ async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<(Vec<u8>,
                 .find_map(|line| line.strip_prefix("content-length: "))?;
             let whole = end + 4 + length.trim().parse::<usize>().ok()?;
             if let Some(body) = read.get(end + 4..whole) {
-                return Some((body.to_vec(), whole));
+                let body = body.to_vec();
+                return Some((Request { head, body }, whole));
             }
         }
         if stream.read_buf(read).await.ok()? == 0 {

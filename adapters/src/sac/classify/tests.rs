@@ -201,7 +201,12 @@ fn a_fault_that_only_sounds_like_a_refusal_leaves_the_outcome_unknown() {
 
 fn check_faults(cases: &[(u16, &str, &str, Row)]) {
     for (status, code, string, expected) in cases {
-        let failure = message(InNameOf::Doctor, &reply(*status, &fault(code, string))).unwrap_err();
+        let failure = message(
+            InNameOf::Doctor,
+            Bare::Refusal,
+            &reply(*status, &fault(code, string)),
+        )
+        .unwrap_err();
         assert_eq!(row(&failure), *expected, "{status} {code} {string}");
         assert!(
             failure.detail.0.is_empty(),
@@ -233,8 +238,23 @@ fn statuses_mean_what_the_table_says_whatever_the_body() {
         (404, HTML, GARBAGE),
     ];
     for (status, body, expected) in cases {
-        let failure = message(InNameOf::Doctor, &reply(status, body)).unwrap_err();
+        let failure = message(InNameOf::Doctor, Bare::Refusal, &reply(status, body)).unwrap_err();
         assert_eq!(row(&failure), expected, "{status} {body}");
+    }
+}
+
+#[test]
+fn a_look_up_is_refused_by_a_fault_alone() {
+    for name in [InNameOf::Doctor, InNameOf::Region] {
+        for (status, body) in [(401, HTML), (403, ""), (403, HTML), (401, "<a/>")] {
+            let failure = message(name, Bare::Outage, &reply(status, body)).unwrap_err();
+            assert_eq!(row(&failure), BUSY, "{status} {body}");
+        }
+    }
+    for status in [200, 401, 403, 500] {
+        let refused = reply(status, &fault("s:Client", "Credenziali invalide"));
+        let failure = message(InNameOf::Doctor, Bare::Outage, &refused).unwrap_err();
+        assert_eq!(row(&failure), AUTHORITY, "{status}");
     }
 }
 
@@ -244,7 +264,7 @@ fn a_refused_call_in_the_regions_name_is_about_our_certificate() {
         reply(401, ""),
         reply(500, &fault("s:Server", "Credenziali invalide")),
     ] {
-        let failure = message(InNameOf::Region, &refused).unwrap_err();
+        let failure = message(InNameOf::Region, Bare::Refusal, &refused).unwrap_err();
         assert_eq!(
             (failure.code, failure.stops),
             (Code::OwnCertificate, Stops::Lane)
@@ -265,6 +285,7 @@ fn a_message_counts_with_200_and_in_utf_8_only() {
         assert!(
             message(
                 InNameOf::Doctor,
+                Bare::Refusal,
                 &Reply {
                     content_type,
                     ..reply(200, good)
@@ -276,6 +297,7 @@ fn a_message_counts_with_200_and_in_utf_8_only() {
     let content_type = Some("text/xml; charset=ISO-8859-1".to_owned());
     let latin = message(
         InNameOf::Doctor,
+        Bare::Refusal,
         &Reply {
             content_type,
             ..reply(200, good)
@@ -284,13 +306,13 @@ fn a_message_counts_with_200_and_in_utf_8_only() {
     .unwrap_err();
     assert_eq!(latin.code, Code::UpstreamGarbage);
     assert_eq!(
-        message(InNameOf::Doctor, &reply(202, good))
+        message(InNameOf::Doctor, Bare::Refusal, &reply(202, good))
             .unwrap_err()
             .code,
         Code::UpstreamGarbage
     );
     assert_eq!(
-        message(InNameOf::Doctor, &reply(500, good))
+        message(InNameOf::Doctor, Bare::Refusal, &reply(500, good))
             .unwrap_err()
             .code,
         Code::UpstreamUnavailable
@@ -303,6 +325,7 @@ fn their_retry_after_is_kept_within_reason() {
         let retry_after = Some(Duration::from_secs(seconds));
         message(
             InNameOf::Doctor,
+            Bare::Refusal,
             &Reply {
                 retry_after,
                 ..reply(503, "")

@@ -26,14 +26,16 @@ async fn what_is_fresh_is_shown_without_asking_and_says_for_how_long_it_is() {
     let rig = knowing(Duration::from_secs(890)).await;
     let Known {
         age,
+        age_is_floor,
         fresh_for,
         way,
         ..
-    } = rig.reader.hit(FIND, key(5), &doctor(2, 5)).unwrap();
+    } = rig.hit(5, &doctor(2, 5)).unwrap();
     assert_eq!((age, way), (Duration::from_secs(890), Way::Hit));
+    assert!(!age_is_floor);
     assert_eq!(fresh_for, Some(Duration::from_secs(10)));
     rig.pass(10 * SECOND).await;
-    assert!(rig.reader.hit(FIND, key(5), &doctor(2, 5)).is_none());
+    assert!(rig.hit(5, &doctor(2, 5)).is_none());
     assert_eq!(rig.source.calls(), 1);
     assert_eq!((rig.words.count("hit"), rig.words.all()), (1, 2));
 }
@@ -51,7 +53,7 @@ async fn an_answer_is_as_old_as_the_question() {
 async fn what_is_stale_is_asked_for_first() {
     let rig = knowing(STALE).await;
     let loaded = known(rig.ask(5, doctor(1, 5)).await);
-    assert_eq!((loaded.way, loaded.age), (Way::Loaded, Duration::ZERO));
+    assert_eq!((loaded.way, loaded.age), (Way::Renewed, Duration::ZERO));
     assert_eq!(rig.source.calls(), 2);
 }
 
@@ -141,8 +143,8 @@ async fn an_age_that_is_only_a_floor_is_never_fresh() {
     again.source.fails(Code::UpstreamReset);
     let shown = known(again.ask(5, doctor(1, 5)).await);
     assert_eq!(shown.way, Way::Stale(Code::UpstreamReset));
-    assert_eq!(shown.fresh_for, None);
-    assert!(again.reader.hit(FIND, key(5), &doctor(1, 5)).is_none());
+    assert_eq!((shown.fresh_for, shown.age_is_floor), (None, true));
+    assert!(again.hit(5, &doctor(1, 5)).is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,7 +169,7 @@ async fn an_open_gate_costs_no_wait() {
 #[tokio::test(start_paused = true)]
 async fn forced_open_shows_what_is_known_and_asks_nothing() {
     let rig = knowing(Duration::ZERO).await;
-    rig.calls.set_mode(Mode::ForcedOpen);
+    rig.set_mode(Mode::ForcedOpen);
     assert_eq!(way(rig.ask(5, doctor(1, 5)).await), Way::Hit);
     rig.pass(STALE).await;
     let shown = way(rig.ask(5, doctor(1, 5)).await);
@@ -180,8 +182,43 @@ async fn forced_open_shows_what_is_known_and_asks_nothing() {
 #[tokio::test(start_paused = true)]
 async fn disabled_shows_nothing() {
     let rig = knowing(Duration::ZERO).await;
-    rig.calls.set_mode(Mode::Disabled);
-    assert!(rig.reader.hit(FIND, key(5), &doctor(1, 5)).is_none());
+    rig.set_mode(Mode::Disabled);
+    assert!(rig.hit(5, &doctor(1, 5)).is_none());
+    let refusal = rig.ask(5, doctor(1, 5)).await.unwrap_err();
+    assert!(matches!(refusal, LookupRefusal::Disabled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_will_not_wait_leaves_the_source_time_to_answer() {
+    for (takes, expected) in [
+        (400, Way::Renewed),
+        (600, Way::Stale(Code::UpstreamTimeout)),
+    ] {
+        let rig = knowing(STALE).await;
+        let takes = Duration::from_millis(takes);
+        rig.source.next(&[Turn::Slow(takes)]);
+        let asked_at = rig.now();
+        let mut lookup = rig.lookup(5, doctor(1, 5));
+        lookup.wait_max = Some(Duration::ZERO);
+        assert_eq!(way(rig.reader.lookup(lookup).await), expected);
+        let within = takes.min(Duration::from_millis(500));
+        assert_eq!(rig.now().since(asked_at), within);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_goes_by_the_rules_that_its_request_was_begun_under() {
+    let rig = knowing(600 * SECOND).await;
+    let lookup = rig.lookup(5, doctor(1, 5));
+    let rules = rig.rules.load();
+    rig.edit(|rules| {
+        rules.freshness.fresh_for = SECOND;
+        rules.mode = Mode::Disabled;
+    });
+    let hit = |rules| rig.reader.hit(FIND, key(5), &doctor(1, 5), rules);
+    assert!(hit(&rules).is_some());
+    assert!(hit(&rig.rules.load()).is_none());
+    assert_eq!(way(rig.reader.lookup(lookup).await), Way::Hit);
     let refusal = rig.ask(5, doctor(1, 5)).await.unwrap_err();
     assert!(matches!(refusal, LookupRefusal::Disabled));
 }

@@ -8,7 +8,7 @@ use policies::failure::Code;
 
 use super::rig::shelf::Mood;
 use super::rig::source::Turn;
-use super::rig::{FIND, Rig, STALE, doctor, is_absent, key, stranger, way};
+use super::rig::{Rig, STALE, doctor, is_absent, key, stranger, way};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -21,8 +21,8 @@ async fn a_purge_forgets_one_person_in_memory_and_on_the_shelf() {
     }
     rig.settle().await;
     assert_eq!(rig.reader.purge(key(5).person).await, Ok(1));
-    assert!(rig.reader.hit(FIND, key(5), &doctor(1, 5)).is_none());
-    assert!(rig.reader.hit(FIND, key(6), &doctor(1, 6)).is_some());
+    assert!(rig.hit(5, &doctor(1, 5)).is_none());
+    assert!(rig.hit(6, &doctor(1, 6)).is_some());
     let kept: Vec<_> = rig.shelf.rows().kept.keys().copied().collect();
     assert_eq!(kept, [key(6)]);
     rig.source.fails(Code::UpstreamReset);
@@ -53,7 +53,7 @@ async fn a_load_begun_before_a_purge_is_not_kept_and_joined_by_nobody() {
     );
     assert_eq!(way(before.await.unwrap()), Way::Loaded, "it asked before");
     rig.settle().await;
-    let hit = rig.reader.hit(FIND, key(5), &doctor(3, 5)).unwrap();
+    let hit = rig.hit(5, &doctor(3, 5)).unwrap();
     assert!(
         hit.body.starts_with(b"{\"person\":5,\"serial\":2"),
         "what came before was kept"

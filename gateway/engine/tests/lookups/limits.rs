@@ -6,7 +6,7 @@ use engine::lookup::{LookupRefusal, Way};
 use policies::failure::Code;
 
 use super::rig::source::Turn;
-use super::rig::{FIND, Rig, STALE, doctor, key, stranger, way};
+use super::rig::{Rig, STALE, doctor, key, stranger, way};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -35,7 +35,7 @@ async fn a_sweep_of_codes_displaces_nothing_that_desks_use() {
         if person % 20 == 0 {
             let person = looked % desk.end;
             looked += 1;
-            let hit = rig.reader.hit(FIND, key(person), &doctor(1, person));
+            let hit = rig.hit(person, &doctor(1, person));
             hits += u64::from(hit.is_some());
         }
     }

@@ -8,14 +8,14 @@ use policies::failure::Code;
 use super::rig::shelf::Mood;
 use super::rig::source::Turn;
 use super::rig::{
-    FIND, Rig, STALE, breaking_glass, doctor, is_absent, is_denied, key, known, stranger, way,
+    Rig, STALE, breaking_glass, doctor, is_absent, is_denied, key, known, stranger, way,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
 const NOTHING: Duration = Duration::ZERO;
 
 fn has_hit(rig: &Rig, person: u64, asker: &Asker) -> bool {
-    rig.reader.hit(FIND, key(person), asker).is_some()
+    rig.hit(person, asker).is_some()
 }
 
 #[tokio::test(start_paused = true)]
@@ -24,7 +24,10 @@ async fn a_hit_needs_a_relation() {
     rig.ask(5, stranger(1)).await.unwrap();
     assert!(has_hit(&rig, 5, &stranger(1)), "the source has answered it");
     assert!(has_hit(&rig, 5, &doctor(2, 5)), "the listed doctor");
-    assert!(has_hit(&rig, 5, &breaking_glass(3)));
+    assert!(
+        !has_hit(&rig, 5, &breaking_glass(3)),
+        "the source is asked first"
+    );
     assert!(!has_hit(&rig, 5, &stranger(4)));
     assert!(!has_hit(&rig, 5, &doctor(4, 6)), "another's doctor");
     rig.source.book().refused.insert(stranger(4).caller);
@@ -147,4 +150,89 @@ async fn what_is_forgotten_is_not_read_back_from_a_shelf_that_keeps_it() {
     rig.source.fails(Code::UpstreamReset);
     assert!(rig.shelf.rows().kept.contains_key(&key(5)));
     assert!(rig.ask(5, doctor(2, 5)).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_source_lists_another_doctor_nobody_is_remembered_from_before() {
+    let rig = Rig::start();
+    rig.ask(5, doctor(1, 5)).await.unwrap();
+    rig.ask(5, stranger(3)).await.unwrap();
+    rig.pass(STALE).await;
+    rig.source.book().doctors.insert(5, 6);
+    rig.ask(5, doctor(2, 6)).await.unwrap();
+    assert!(has_hit(&rig, 5, &doctor(9, 6)));
+    for earlier in [doctor(1, 5), stranger(3)] {
+        assert!(!has_hit(&rig, 5, &earlier), "{earlier:?}");
+    }
+    rig.source.fails(Code::UpstreamReset);
+    assert!(rig.ask(5, doctor(1, 5)).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_breaks_the_glass_asks_the_source_first() {
+    let rig = Rig::start();
+    rig.ask(5, doctor(1, 5)).await.unwrap();
+    let loaded = way(rig.ask(5, breaking_glass(2)).await);
+    assert_eq!((loaded, rig.source.calls()), (Way::Loaded, 2));
+    rig.source.next(&[Turn::Rejects(NOTHING)]);
+    assert!(is_denied(&rig.ask(5, breaking_glass(3)).await));
+    rig.source.fails(Code::UpstreamReset);
+    assert_eq!(way(rig.ask(5, breaking_glass(4)).await), Way::Hit);
+    assert_eq!(
+        way(rig.ask(5, breaking_glass(3)).await),
+        Way::Hit,
+        "denied when it was asked, and nobody can be asked now"
+    );
+    assert!(rig.ask(5, stranger(5)).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_breaks_the_glass_is_not_served_with_what_another_is_answered() {
+    let rig = Rig::start();
+    rig.source.always(Turn::Slow(Duration::from_secs(1)));
+    let leader = rig.asking(5, doctor(1, 5));
+    rig.settle().await;
+    let glass = rig.asking(5, breaking_glass(2));
+    assert_eq!(way(leader.await.unwrap()), Way::Loaded);
+    assert_eq!(way(glass.await.unwrap()), Way::Loaded);
+    assert_eq!(rig.source.calls(), 2);
+}
+
+/// A process that knows person 5 from its shelf alone, cannot read it, and hears `turn` for `asker`.
+async fn told_while_the_shelf_fails(turn: Turn, asker: Asker) -> Rig {
+    let rig = Rig::start();
+    known(rig.ask(5, asker.clone()).await);
+    rig.pass(STALE).await;
+    let again = rig.restart();
+    again.shelf.is(Mood::ReadsFail);
+    again.source.next(&[turn]);
+    let told = again.ask(5, asker).await;
+    assert!(is_denied(&told) || is_absent(&told), "{told:?}");
+    again.shelf.is(Mood::Fine);
+    again.pass(Duration::from_secs(60)).await;
+    again
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_no_is_remembered_though_nothing_was_in_hand() {
+    for turn in [Turn::Rejects(NOTHING), Turn::Absent(NOTHING)] {
+        let rig = told_while_the_shelf_fails(turn, doctor(1, 5)).await;
+        rig.source.fails(Code::UpstreamReset);
+        let told = rig.ask(5, doctor(1, 5)).await;
+        assert!(matches!(told, Err(LookupRefusal::Failed(..))), "{turn:?}");
+        let other = way(rig.ask(5, doctor(2, 5)).await);
+        assert_eq!(other, Way::Stale(Code::UpstreamReset), "nobody empties it");
+        let told = rig.ask(5, doctor(1, 5)).await;
+        assert!(told.is_err(), "from memory: {turn:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_the_source_has_told_no_is_not_remembered_as_answered() {
+    let rig = told_while_the_shelf_fails(Turn::Rejects(NOTHING), stranger(1)).await;
+    rig.ask(5, doctor(2, 5)).await.unwrap();
+    assert!(has_hit(&rig, 5, &doctor(3, 5)));
+    assert!(!has_hit(&rig, 5, &stranger(1)));
+    assert_eq!(way(rig.ask(5, stranger(1)).await), Way::Loaded);
+    assert!(has_hit(&rig, 5, &stranger(1)), "until it is answered again");
 }

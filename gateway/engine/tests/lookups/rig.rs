@@ -23,6 +23,7 @@ use policies::rules::{
 use policies::state::State;
 use policies::time::Timestamp;
 use tokio::task::JoinSet;
+use tracing::Span;
 
 use shelf::ModelShelf;
 use source::Source;
@@ -75,7 +76,13 @@ impl Words {
 }
 
 impl Signals for Words {
-    fn called(&self, _: LaneName, _: OpName, _: &'static str, _: Duration) {}
+    fn attempt(&self, _: LaneName, _: OpName, _: Option<&str>) -> Span {
+        Span::none()
+    }
+    fn call(&self, _: OpName) -> Span {
+        Span::none()
+    }
+    fn called(&self, _: &Span, _: LaneName, _: OpName, _: &'static str, _: Duration) {}
     fn looked_up(&self, _: LaneName, _: OpName, result: &'static str) {
         self.0
             .lock()
@@ -84,9 +91,6 @@ impl Signals for Words {
     }
     fn accepted(&self, _: LaneName, _: OpName) {}
     fn settled(&self, _: LaneName, _: OpName, _: State) {}
-    fn attempt(&self, _: LaneName, _: OpName, _: Option<&str>) -> tracing::Span {
-        tracing::Span::none()
-    }
 }
 
 pub(crate) fn rules() -> RegistryRules {
@@ -255,13 +259,29 @@ impl Rig {
         self.clock.now()
     }
 
+    /// Sets the mode of the gates, as long as no other rules are adopted.
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        let rules = RegistryRules {
+            mode,
+            ..RegistryRules::clone(&self.rules.load())
+        };
+        self.calls.adopt(&rules.lane());
+    }
+
+    /// What memory has for `asker` at once.
+    pub(crate) fn hit(&self, person: u64, asker: &Asker) -> Option<Known> {
+        self.reader
+            .hit(FIND, key(person), asker, &self.rules.load())
+    }
+
     /// A look-up as the edge makes it, past the synchronous hit.
-    pub(crate) fn lookup(person: u64, asker: Asker) -> Lookup {
+    pub(crate) fn lookup(&self, person: u64, asker: Asker) -> Lookup {
         Lookup {
             op: FIND,
             key: key(person),
             authority: Opaque(asker.caller.0.to_vec()),
             asker,
+            rules: self.rules.load(),
             payload: Opaque(person.to_be_bytes().to_vec()),
             wait_max: None,
             trace: None,
@@ -270,16 +290,16 @@ impl Rig {
 
     /// Asks as the edge does: what memory has at once, else the lane.
     pub(crate) async fn ask(&self, person: u64, asker: Asker) -> Result<Looked, LookupRefusal> {
-        match self.reader.hit(FIND, key(person), &asker) {
+        match self.hit(person, &asker) {
             Some(known) => Ok(Looked::Known(known)),
-            None => self.reader.lookup(Rig::lookup(person, asker)).await,
+            None => self.reader.lookup(self.lookup(person, asker)).await,
         }
     }
 
     /// Asks in the background.
     pub(crate) fn asking(&self, person: u64, asker: Asker) -> Asking {
-        let reader = self.reader.clone();
-        tokio::spawn(async move { reader.lookup(Rig::lookup(person, asker)).await })
+        let (reader, lookup) = (self.reader.clone(), self.lookup(person, asker));
+        tokio::spawn(async move { reader.lookup(lookup).await })
     }
 
     /// Lets time pass.
@@ -290,6 +310,12 @@ impl Rig {
     /// Lets everybody do what can be done without time passing.
     pub(crate) async fn settle(&self) {
         self.pass(Duration::from_millis(1)).await;
+    }
+
+    /// Whether the lane dies within `grace`.
+    pub(crate) async fn dies(&mut self, grace: Duration) -> bool {
+        let ended = tokio::time::timeout(grace, self.tasks.join_next()).await;
+        matches!(ended, Ok(Some(Err(error))) if error.is_panic())
     }
 
     /// Waits for the lane to end; false if it has not within `grace`.

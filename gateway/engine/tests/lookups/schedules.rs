@@ -6,7 +6,7 @@ use engine::lookup::{Asker, Looked};
 use policies::failure::Code;
 
 use super::rig::source::Turn;
-use super::rig::{FIND, Rig, doctor, key, stranger, tag};
+use super::rig::{Rig, doctor, key, stranger, tag};
 
 const SEEDS: u64 = 60;
 const ASKED: u64 = 60;
@@ -66,7 +66,7 @@ async fn crowd(seed: u64) {
     for _ in 0..ASKED {
         let (person, asker, turn) = (chance.below(3), chance.asker(), chance.turn());
         rig.source.next(&[turn]);
-        if let Some(shown) = rig.reader.hit(FIND, key(person), &asker) {
+        if let Some(shown) = rig.hit(person, &asker) {
             assert!(may_see(&rig, person, &asker), "seed {seed}");
             assert!(shown.age < Duration::from_secs(2), "seed {seed}");
         }
@@ -82,7 +82,7 @@ async fn crowd(seed: u64) {
     for (person, asker, asked_at, one) in asking {
         let result = tokio::time::timeout(Duration::from_secs(60), one).await;
         let result = result.unwrap_or_else(|_| panic!("seed {seed}: it waits for ever"));
-        if let Ok(Looked::Known(known)) = result.unwrap() {
+        if let Ok(Looked::Known(known)) = result.expect("it was not aborted") {
             assert!(
                 may_see(&rig, person, &asker),
                 "seed {seed}: shown to a stranger"

@@ -6,7 +6,8 @@ use engine::lookup::Way;
 use policies::failure::Code;
 
 use super::rig::shelf::Mood;
-use super::rig::{FIND, Rig, STALE, doctor, key, known, stranger, way};
+use super::rig::source::Turn;
+use super::rig::{Rig, STALE, doctor, key, known, stranger, way};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -20,7 +21,7 @@ async fn a_restart_knows_what_was_known_with_its_age() {
     let hit = known(again.ask(5, stranger(1)).await);
     assert_eq!((hit.way, hit.age), (Way::Hit, 10 * SECOND));
     assert_eq!(again.source.calls(), 0);
-    let hit = again.reader.hit(FIND, key(5), &stranger(1));
+    let hit = again.hit(5, &stranger(1));
     assert!(hit.is_some(), "it is in memory again");
     again.pass(STALE).await;
     let shown = way(again.ask(5, doctor(2, 5)).await);
@@ -46,7 +47,7 @@ async fn whom_the_source_answered_before_the_restart_is_remembered_after_the_nex
     rig.pass(STALE).await;
     let again = rig.restart();
     again.ask(5, stranger(2)).await.unwrap();
-    assert!(again.reader.hit(FIND, key(5), &stranger(1)).is_some());
+    assert!(again.hit(5, &stranger(1)).is_some());
     again.settle().await;
     assert_eq!(again.shelf.rows().kept[&key(5)].seen_by.len(), 2);
 }
@@ -85,4 +86,35 @@ async fn a_shelf_that_does_not_keep_up_loses_answers_on_disk_and_nowhere_else() 
     assert!(!rig.ended(60 * SECOND).await, "it waits for the shelf");
     rig.switch.force();
     assert!(rig.ended(SECOND).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_kept_blindly_takes_nobody_off_the_shelf() {
+    let rig = Rig::start();
+    rig.ask(5, stranger(1)).await.unwrap();
+    rig.pass(STALE).await;
+    let again = rig.restart();
+    again.shelf.is(Mood::ReadsFail);
+    again.source.next(&[Turn::Slow(SECOND)]);
+    let asking = again.asking(5, stranger(2));
+    again.settle().await;
+    again.shelf.is(Mood::Fine);
+    assert_eq!(way(asking.await.unwrap()), Way::Loaded);
+    again.settle().await;
+    assert_eq!(again.shelf.rows().kept[&key(5)].seen_by.len(), 2);
+    assert!(again.hit(5, &stranger(1)).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_forgotten_of_one_person_takes_nothing_from_another() {
+    let rig = Rig::start();
+    rig.ask(5, stranger(1)).await.unwrap();
+    rig.pass(STALE).await;
+    let again = rig.restart();
+    again.source.next(&[Turn::Slow(SECOND)]);
+    let asking = again.asking(5, stranger(2));
+    again.settle().await;
+    again.reader.purge(key(6).person).await.unwrap();
+    assert_eq!(way(asking.await.unwrap()), Way::Loaded);
+    assert!(again.hit(5, &stranger(1)).is_some());
 }

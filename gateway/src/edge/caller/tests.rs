@@ -69,7 +69,7 @@ fn every_bent_claim_is_refused_by_its_own_code() {
             "token-not-yet-valid",
         ),
         (json!({"nbf": now() + 20, "iat": now() + 20}), ""),
-        (json!({"exp": now() + 3601}), "token-lifetime"),
+        (json!({"exp": now() + 3_660}), "token-lifetime"),
         (json!({"iat": now(), "exp": now()}), "token-claims"),
         (json!({"exp": u64::MAX}), "token-lifetime"),
         (json!({"aud": "https://other.example"}), "token-audience"),

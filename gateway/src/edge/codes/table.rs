@@ -263,8 +263,11 @@ codes! {
     LOOKUP_UNAVAILABLE = 503 "lookup-unavailable" Upstream NotDone Later(SHORTLY),
         "The SAC does not answer, and nothing is known that this caller may see",
         "Il SAC non risponde e non c'è nulla di noto che questo chiamante possa vedere",
-        "Try again after Retry-After. In an emergency a practice may repeat it with break_glass.",
-        "Riprovare dopo Retry-After. In emergenza il medico può ripetere con break_glass.";
+        "Try again after Retry-After.", "Riprovare dopo Retry-After.";
+    LOOKUP_CLOSED = 503 "lookup-closed" Gateway NotDone Later(MINUTE),
+        "Look-ups are closed by the operator, and nothing is known that this caller may see",
+        "Ricerca chiusa dal gestore, e non c'è nulla di noto che questo chiamante possa vedere",
+        "Try again after Retry-After.", "Riprovare dopo Retry-After.";
     LOOKUP_DISABLED = 503 "lookup-disabled" Gateway NotDone Later(MINUTE),
         "Look-ups are switched off here", "La ricerca degli assistiti è disattivata",
         "Go on with what the person shows: health card and certificates.",
@@ -285,6 +288,11 @@ codes! {
          write it again as a new electronic one.",
         "Compilare ora la ricetta rossa e consegnarla; poi inserirne il numero in questa ricetta. Non \
          riscriverla come nuova ricetta elettronica.";
+    TOGGLE_UNCERTAIN = 503 "toggle-uncertain" Gateway Unknown Later(SHORTLY),
+        "Nobody knows whether the toggle is in force",
+        "Non è certo che il toggle sia in vigore",
+        "Look at GET /ops/v1/toggles before anything else: it may be in force, now or after a restart.",
+        "Guardare prima di tutto GET /ops/v1/toggles: può essere in vigore, ora o dopo un riavvio.";
     OUTCOME_UNKNOWN = 503 "outcome-unknown" Gateway Unknown SameKey(SHORTLY),
         "Nobody knows whether the request was stored",
         "Non è certo che Argine abbia conservato la richiesta",

@@ -196,7 +196,10 @@ fn reads_take_no_body_and_answers_are_objects() {
         }
     }
     for (operation, status, answer) in answers() {
-        assert!(!matches!(status.as_str(), "204" | "205"), "{operation}");
+        if status == "204" {
+            assert!(answer["content"].is_null(), "{operation}");
+            continue;
+        }
         for (media, content) in answer["content"].as_object().unwrap() {
             let mut schema = &content["schema"];
             if let Some(name) = schema["$ref"].as_str() {
@@ -289,6 +292,7 @@ fn every_route_of_the_server_is_described() {
         "/events",
         "/health-cards/verify",
         "/openapi.json",
+        "/persons/purge",
         "/policies",
         "/prescriptions",
         "/prescriptions/search",

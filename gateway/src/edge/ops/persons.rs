@@ -4,25 +4,42 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use serde::Deserialize;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use super::operator;
 use crate::edge::persons::request::{all_hold, person};
-use crate::edge::respond::Problem;
+use crate::edge::respond::{Problem, ProblemBody};
 use crate::edge::trace::Trace;
 use crate::edge::{Edge, body, codes, json};
-
-/// Where purges are found in the log.
-const PURGE: &str = "argine::purge";
+use crate::telemetry::PURGE;
 
 /// Whom to forget.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Purge {
+pub(crate) struct Purge {
+    /// The person: tax code, temporary code, STP or ENI code.
+    #[schema(max_length = 16, example = "PNIMRA70A01H501P")]
     tax_code: String,
 }
 
-/// Forgets every answer about a person, in memory and on disk. Once this has been answered with 204
+/// Forget a person.
+///
+/// Every answer about them is forgotten, in memory and on disk. Once this has been answered with 204
 /// nothing that was known before is shown any more: whoever looks the person up, the SAC is asked.
+#[utoipa::path(
+    post,
+    path = "/persons/purge",
+    operation_id = "purgePerson",
+    tag = "operations",
+    request_body(content = Purge, content_type = "application/json"),
+    responses(
+        (status = 204, description = "Nothing is known of the person any more."),
+        (status = 400, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "Not in the form of this request."),
+        (status = 422, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "It names nobody."),
+    ),
+)]
 pub(crate) async fn purge(
     edge: Data<Edge>,
     request: HttpRequest,

@@ -22,7 +22,7 @@ use crate::edge::notation::instant;
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
 use crate::edge::{Edge, body, json};
 use crate::generations::desk::{Done, Refusal, Wish, Withdrawal};
-use crate::generations::kept::{Ended, Held, Withdrawn};
+use crate::generations::kept::{By, Ended, Held};
 use engine::ports::WriteError;
 
 /// A toggle to be set. One that is set already for the same target is replaced.
@@ -62,6 +62,9 @@ pub(crate) struct ToggleWithdrawal {
     /// Who.
     #[schema(max_length = 64)]
     author: String,
+    /// Change nothing, and say what would.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// What was changed, or would be.
@@ -118,7 +121,8 @@ struct ToggleBody {
     /// Until when.
     #[schema(format = DateTime, max_length = 40)]
     expires_at: String,
-    /// Its end has passed; it is kept while its lane does not reach the upstream.
+    /// Its end has passed; it is kept while its lane does not reach the upstream, or the policy breaks
+    /// rules without it.
     is_overdue: bool,
 }
 
@@ -148,24 +152,33 @@ struct EndedBody {
     /// When it ended.
     #[schema(format = DateTime, max_length = 40)]
     ended_at: String,
-    /// Who withdrew it; absent if its time was up.
+    /// Why: `expired`, `withdrawn`, `replaced` by another, or `unfit` for the files at a start.
+    #[schema(max_length = 16)]
+    end: &'static str,
+    /// Who withdrew or replaced it; absent if it ended by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 64, nullable = false)]
-    withdrawn_by: Option<String>,
-    /// Why it was withdrawn.
+    ended_by: Option<String>,
+    /// Of which organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128, nullable = false)]
+    ended_by_organization: Option<String>,
+    /// Why they did.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 500, nullable = false)]
-    withdrawn_because: Option<String>,
+    ended_because: Option<String>,
 }
 
 impl EndedBody {
     fn of(ended: &Ended) -> EndedBody {
-        let withdrawn = ended.withdrawn.as_ref();
+        let by = ended.end.by();
         EndedBody {
             toggle: ToggleBody::of(&ended.held),
             ended_at: instant(ended.at),
-            withdrawn_by: withdrawn.map(|by| by.author.clone()),
-            withdrawn_because: withdrawn.map(|by| by.reason.clone()),
+            end: ended.end.as_str(),
+            ended_by: by.map(|by| by.author.clone()),
+            ended_by_organization: by.map(|by| by.organization.clone()),
+            ended_because: by.map(|by| by.reason.clone()),
         }
     }
 }
@@ -247,7 +260,8 @@ pub(crate) async fn set(
 
 /// Take a toggle back.
 ///
-/// The value is that of the files again before the answer leaves.
+/// The value is that of the files again before the answer leaves. With `dry_run` nothing is changed,
+/// and the answer says what would be.
 #[utoipa::path(
     post,
     path = "/toggles/withdraw",
@@ -255,7 +269,7 @@ pub(crate) async fn set(
     tag = "operations",
     request_body(content = ToggleWithdrawal, content_type = "application/json"),
     responses(
-        (status = 200, body = DoneBody, description = "It is over."),
+        (status = 200, body = DoneBody, description = "It is over, or only looked at."),
         (status = 400, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "Not in the form of this request."),
         (status = 404, body = ProblemBody<'static>, content_type = "application/problem+json",
@@ -272,16 +286,18 @@ pub(crate) async fn withdraw(
     let caller = operator(&edge, &request)?;
     let bytes = body::read(request.headers(), payload, edge.body).await?;
     let withdrawal: ToggleWithdrawal = json::decode(&bytes)?;
+    let dry_run = withdrawal.dry_run;
     let withdrawal = Withdrawal {
+        dry_run,
         target: withdrawal.target,
-        by: Withdrawn {
+        by: By {
             organization: caller.organization.0,
             author: withdrawal.author,
             reason: withdrawal.reason,
         },
     };
     let done = decided(&edge, edge.gateway.policies.withdraw(withdrawal)).await?;
-    Ok(DoneBody::of(done, false))
+    Ok(DoneBody::of(done, dry_run))
 }
 
 fn lasts(text: &str) -> Result<Duration, Problem> {
@@ -298,24 +314,26 @@ async fn decided(
 ) -> Result<Done, Problem> {
     match timeout(edge.answer_within, deciding).await {
         Ok(decided) => decided.map_err(refused),
-        Err(_) => Err(unknown()),
+        Err(_) => Err(Problem::from(&codes::TOGGLE_UNCERTAIN)),
     }
 }
+
+/// The most of a rule that is told, short of the 512 characters of a problem's detail.
+const RULE_CHARS_MAX: usize = 500;
 
 const NOT_ON_DISK: Text = Text {
     en: "Nothing was changed. Try again after Retry-After.",
     it: "Nulla è cambiato. Riprovare dopo Retry-After.",
 };
-const MAY_BE_IN_FORCE: Text = Text {
-    en: "It may be in force, now or after a restart. Look at the toggles before anything else.",
-    it: "Può essere in vigore, ora o dopo un riavvio. Guardare prima di tutto l'elenco dei toggle.",
-};
 
-fn unknown() -> Problem {
-    Problem {
-        detail: Some(&MAY_BE_IN_FORCE),
-        ..Problem::from(&codes::OUTCOME_UNKNOWN)
+/// A rule within what a problem may say of it: it may quote a value, and of a long one the end is left
+/// out.
+fn shortened(mut rule: String) -> String {
+    if let Some((at, _)) = rule.char_indices().nth(RULE_CHARS_MAX) {
+        rule.truncate(at);
+        rule.push('…');
     }
+    rule
 }
 
 fn refused(refusal: Refusal) -> Problem {
@@ -325,14 +343,14 @@ fn refused(refusal: Refusal) -> Problem {
     };
     match refusal {
         Refusal::Unsound(unsound) => {
-            let errors = unsound
-                .into_iter()
-                .map(|(field, rule)| FieldError::at(format!("/{field}"), "policy", rule));
+            let errors = unsound.into_iter().map(|(field, rule)| {
+                FieldError::at(format!("/{field}"), "policy", shortened(rule))
+            });
             Problem::with_errors(&codes::CONTENT_REFUSED, errors.collect())
         }
         Refusal::NoSuchToggle => Problem::from(&codes::NO_SUCH_TOGGLE),
         Refusal::Store(WriteError::Refused) => nothing(&codes::STORE_REFUSED),
-        Refusal::Store(WriteError::Unknown) => unknown(),
+        Refusal::Store(WriteError::Unknown) => Problem::from(&codes::TOGGLE_UNCERTAIN),
         Refusal::Busy => nothing(&codes::BUSY),
         Refusal::Stopping => nothing(&codes::STOPPING),
     }

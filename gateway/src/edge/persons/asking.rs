@@ -16,9 +16,7 @@ use crate::edge::codes::{self, Text};
 use crate::edge::prescriptions::too_old;
 use crate::edge::respond::Problem;
 use crate::edge::trace::Trace;
-
-/// Where look-ups under a broken glass are found in the log.
-const BREAK_GLASS: &str = "argine::break_glass";
+use crate::telemetry::BREAK_GLASS;
 
 const WHO_LOOKS_UP: Text = Text {
     en: "Persons and cards are looked up with the profiles practice, pharmacy and booking.",

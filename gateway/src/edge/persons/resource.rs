@@ -16,6 +16,10 @@ pub(crate) struct Freshness {
     /// When.
     #[schema(format = DateTime, max_length = 40)]
     as_of: String,
+    /// Only where it may have been earlier: the machine was restarted, and its clock does not tell for
+    /// how long it was off.
+    #[schema(nullable = false)]
+    or_earlier: Option<bool>,
     /// It is past the time for which it is shown without asking again, and asking failed.
     stale: bool,
 }

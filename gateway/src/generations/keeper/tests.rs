@@ -1,13 +1,17 @@
 //! Who keeps the generations, over a store that remembers or refuses, and a clock that is moved.
 
+mod ends;
 mod kit;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use engine::ports::WriteError;
 use policies::gate::Mode;
 
 use self::kit::{Memory, World, wish, withdrawal};
 use super::*;
+use crate::generations::kept::{Kept, write_last_good};
 use crate::rules::{Composer, Files};
 
 const MODE: &str = "sac.prescriptions.mode";
@@ -54,6 +58,59 @@ async fn a_dry_run_changes_nothing() {
     assert_eq!((done.number, done.changes.len()), (1, 1));
     assert_eq!((world.mode(), world.adopted()), (Mode::Auto, 0));
     assert_eq!(world.store.writes.load(Ordering::Relaxed), 0);
+    world.set(wish(MODE, "disabled")).await.unwrap();
+    let only_asked = Withdrawal {
+        dry_run: true,
+        ..withdrawal(MODE)
+    };
+    let done = world.keeper.withdraw(only_asked).await.unwrap();
+    assert_eq!((done.number, done.changes.len()), (2, 1));
+    assert_eq!(world.mode(), Mode::Disabled);
+}
+
+/// Files that were refused come into force with a toggle that makes them good: who sets it is told.
+#[tokio::test]
+async fn files_that_a_toggle_makes_good_are_announced() {
+    let mut world = World::new();
+    world
+        .set(wish("sac.lots.low_water", "10000"))
+        .await
+        .unwrap();
+    let files = Files::whole("[lots]\nblock = 20000\n[prescriptions]\nmode = \"disabled\"\n");
+    world.keeper.found(Ok(files));
+    let wish = Wish {
+        dry_run: true,
+        ..wish("sac.lots.low_water", "30000")
+    };
+    let would = world.set(wish.clone()).await.unwrap();
+    assert_eq!(would.changes.len(), 3, "{:?}", would.changes);
+    assert_eq!(world.mode(), Mode::Auto);
+    let wish = Wish {
+        dry_run: false,
+        ..wish
+    };
+    let done = world.set(wish).await.unwrap();
+    assert_eq!(done.changes, would.changes);
+    assert_eq!(world.mode(), Mode::Disabled);
+    assert_eq!(world.desk.view().problems, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_holds_up_nothing() {
+    let mut world = World::new();
+    world.set(wish(MODE, "forced-open")).await.unwrap();
+    world.store.hangs.store(true, Ordering::Relaxed);
+    let unknown = world.set(wish(BLOCK, "7")).await;
+    assert_eq!(unknown, Err(Refusal::Store(WriteError::Unknown)));
+    assert_eq!(world.keeper.generations.rules().lots.block, 1000);
+    world.pass(Duration::from_secs(3600));
+    world.keeper.look();
+    assert_eq!(world.mode(), Mode::Auto);
+    world.keeper.pay().await;
+    assert_eq!(world.keeper.generations.owed.toggles.len(), 2);
+    world.store.hangs.store(false, Ordering::Relaxed);
+    world.keeper.pay().await;
+    assert!(world.keeper.generations.owed.toggles.is_empty());
 }
 
 #[tokio::test]
@@ -151,7 +208,7 @@ async fn setting_again_replaces_and_withdrawing_ends() {
     world.set(wish(BLOCK, "8")).await.unwrap();
     assert_eq!(world.desk.view().toggles.len(), 1);
     let nameless = Withdrawal {
-        by: Withdrawn {
+        by: By {
             author: String::new(),
             ..withdrawal(BLOCK).by
         },
@@ -166,7 +223,15 @@ async fn setting_again_replaces_and_withdrawing_ends() {
     );
     let again = world.keeper.withdraw(withdrawal(BLOCK)).await;
     assert_eq!(again, Err(Refusal::NoSuchToggle));
-    assert_eq!(world.desk.view().ended.len(), 1);
+    // Who set the first one, and why, is not lost with it.
+    let restarted = world.restarted(&Files::default());
+    let ended = &restarted.desk.view().ended;
+    let told: Vec<_> = ended
+        .iter()
+        .map(|ended| (ended.held.toggle.value.as_str(), ended.end.as_str()))
+        .collect();
+    assert_eq!(told, [("8", "withdrawn"), ("7", "replaced")]);
+    assert_eq!(ended[1].end.by().unwrap().reason, "announced maintenance");
 }
 
 #[tokio::test]
@@ -179,8 +244,98 @@ async fn toggles_that_do_not_fit_the_files_any_more_are_let_go_of() {
     let longer = Files::whole("[prescriptions]\nanswer_within = \"20s\"\n");
     let world = world.restarted(&longer);
     assert!(world.desk.view().toggles.is_empty());
+    assert_eq!(world.desk.view().ended[0].end, End::Unfit);
     let rules = world.keeper.generations.rules();
     assert_eq!(rules.prescriptions.answer_within, Duration::from_secs(20));
+}
+
+/// While a gateway runs, a file that a toggle does not fit is refused and the toggle stays: a restart
+/// makes no difference.
+#[tokio::test]
+async fn a_restart_drops_no_toggle_that_the_last_good_files_fit() {
+    let mut world = World::new();
+    let deadline = "sac.prescriptions.entry_deadline";
+    world.set(wish(deadline, "10s")).await.unwrap();
+    world.set(wish(MODE, "forced-open")).await.unwrap();
+    let longer = Files::whole("[prescriptions]\nanswer_within = \"20s\"\n");
+    let mut world = world.paid().await.restarted(&longer);
+    assert_eq!(world.desk.view().toggles.len(), 2);
+    let problems = &world.desk.view().problems;
+    assert!(problems[0].starts_with("toggles: "), "{problems:?}");
+    let done = world.keeper.withdraw(withdrawal(deadline)).await.unwrap();
+    assert_eq!(done.changes.len(), 2, "the file too: {:?}", done.changes);
+    assert_eq!(world.desk.view().problems, [""; 0]);
+}
+
+#[tokio::test]
+async fn only_what_does_not_fit_is_let_go_of() {
+    let mut world = World::new();
+    world
+        .set(wish("sac.prescriptions.entry_deadline", "10s"))
+        .await
+        .unwrap();
+    world.set(wish(MODE, "forced-open")).await.unwrap();
+    world.set(wish(BLOCK, "7")).await.unwrap();
+    let longer = Files::whole("[prescriptions]\nanswer_within = \"20s\"\n");
+    let world = world.restarted(&longer);
+    assert_eq!(world.desk.view().toggles.len(), 2);
+    assert_eq!(world.mode(), Mode::ForcedOpen);
+    let ended = &world.desk.view().ended;
+    assert_eq!((ended.len(), &ended[0].end), (1, &End::Unfit));
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_refused_live_and_at_start() {
+    let good = Files::whole("[prescriptions]\nmode = \"forced-open\"\n");
+    let mut world = World::over(Arc::default(), Arc::default(), &good);
+    world.keeper.found(Ok(Files::default()));
+    assert_eq!(world.mode(), Mode::ForcedOpen);
+    let said = world.desk.view().problems.concat();
+    assert!(said.contains("only the line"), "{said}");
+    let mut world = world.paid().await;
+    assert_eq!(
+        world.store.writes.load(Ordering::Relaxed),
+        0,
+        "a bad policy is not kept"
+    );
+    world.keeper.found(Ok(good));
+    let mut world = world.paid().await.restarted(&Files::default());
+    assert_eq!(world.mode(), Mode::ForcedOpen);
+    assert!(world.desk.view().problems[0].contains("only the line"));
+    world.keeper.found(Ok(Files::whole("")));
+    assert_eq!(world.mode(), Mode::Auto);
+    assert_eq!(world.desk.view().problems, [""; 0]);
+}
+
+/// NOW is in September 2026.
+#[tokio::test]
+async fn a_law_that_ended_takes_nothing_out_of_force_and_is_not_taken_up() {
+    let leaning = |until: &str, block: u32| {
+        let law = format!("{{ act = \"DL 1\", article = \"1\", valid_until = \"{until}\" }}");
+        Files::whole(&format!(
+            "[lots]\nblock = {block}\n[prescriptions.fallback]\nlegal_basis = {law}\n"
+        ))
+    };
+    let mut world = World::over(Arc::default(), Arc::default(), &leaning("2026-10-01", 17));
+    world.set(wish(MODE, "forced-open")).await.unwrap();
+    world.pass(Duration::from_secs(40 * 86_400));
+    world.keeper.look();
+    assert_eq!(world.mode(), Mode::Auto, "a toggle ends all the same");
+    assert!(world.keeper.alarmed.is_some());
+    world.set(wish(MODE, "disabled")).await.unwrap();
+    world.keeper.withdraw(withdrawal(MODE)).await.unwrap();
+    world.keeper.found(Ok(leaning("2026-10-02", 18)));
+    let said = world.desk.view().problems.concat();
+    assert!(said.contains("has passed"), "{said}");
+    assert_eq!(world.keeper.generations.rules().lots.block, 17);
+    let until = "sac.prescriptions.fallback.legal_basis.valid_until";
+    let refused = world.set(wish(until, "\"2026-10-03\"")).await;
+    assert!(matches!(refused, Err(Refusal::Unsound(_))), "{refused:?}");
+    world.set(wish(until, "\"2999-10-03\"")).await.unwrap();
+    world.keeper.look();
+    assert_eq!(world.keeper.alarmed, None);
+    let world = world.restarted(&leaning("2026-10-01", 17));
+    assert_eq!(world.keeper.generations.rules().lots.block, 17);
 }
 
 #[tokio::test]
@@ -277,7 +432,7 @@ fn ten_thousand_reloads_are_each_whole() {
         // What makes a candidate was read and checked before: this is about putting it in force.
         let keeper = &mut world.keeper;
         let mut candidates = files.iter().map(|files| {
-            let candidate = keeper.generations.consider(Ok(files.clone()));
+            let candidate = keeper.generations.consider(Ok(files.clone()), NOW);
             candidate.unwrap_or_else(|_| panic!("{files:?}"))
         });
         let pair = [candidates.next().unwrap(), candidates.next().unwrap()];

@@ -29,6 +29,17 @@ pub(super) enum Change {
     },
 }
 
+/// Until when what was deleted may lie in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Erasure {
+    /// For as long as it likes.
+    Never,
+    /// Until the sweep is over that has deleted it.
+    Later,
+    /// Until who asked for it is answered.
+    Now,
+}
+
 impl Change {
     /// Whether it takes room.
     pub(super) fn is_put(&self) -> bool {
@@ -40,13 +51,14 @@ impl Change {
         matches!(self, Change::Purge(_))
     }
 
-    /// Whether, having concerned so many `answers`, it is answered only when they are gone from the
-    /// disk. What a purge does not find may have been removed a moment ago, and be in the log.
-    pub(super) fn erases(&self, answers: usize) -> bool {
-        match self {
-            Change::Purge(_) => true,
-            Change::Sweep { .. } => answers > 0,
-            Change::Put(_) | Change::Remove(_) => false,
+    /// What it asks for, having concerned so many `answers`, where as much is `owed` already.
+    pub(super) fn erases(&self, answers: usize, owed: Erasure) -> Erasure {
+        match *self {
+            // What it does not find may have been removed a moment ago, and be in the log.
+            Change::Purge(_) => Erasure::Now,
+            Change::Sweep { answers_max, .. } if answers >= answers_max => Erasure::Later,
+            Change::Sweep { .. } if answers > 0 || owed > Erasure::Never => Erasure::Now,
+            Change::Put(_) | Change::Remove(_) | Change::Sweep { .. } => Erasure::Never,
         }
     }
 

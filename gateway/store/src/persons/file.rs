@@ -2,10 +2,12 @@
 //!
 //! # Invariants
 //!
-//! 1. A file that is damaged, sealed under another key, or not of this release is deleted and begun
-//!    anew, and that is said. It is not kept aside: it would hold what a later purge cannot reach.
-//! 2. What was deleted is overwritten in the database (`secure_delete`) and, after [`fold`], in the
-//!    log.
+//! 1. A file that is damaged, sealed under another key, not of this release, or left by a machine that
+//!    was off for too long, is deleted and begun anew, and that is said. It is not kept aside: it would
+//!    hold what a later purge cannot reach.
+//! 2. What was deleted is overwritten in the database (`secure_delete`) and, after [`fold`], no longer
+//!    in the log. The log is cut short, not overwritten: its blocks go back to the file system as they
+//!    are, and so do those of a file that is deleted or made shorter. What they hold is sealed.
 //! 3. Any other failure (no space, no permission) changes nothing; whoever opens tries again later.
 
 use std::fs;
@@ -15,7 +17,7 @@ use std::path::Path;
 use rusqlite::ffi::{self, ErrorCode};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::scale::{Mark, Scale};
+use super::scale::{Lapsed, Mark, Scale};
 use crate::sealing::{Place, Sealer};
 use crate::sqlite::{OpenError, schema, start};
 
@@ -142,7 +144,9 @@ fn open_once(
     } else {
         Some(known(&conn, sealer)?)
     };
-    scale.settle(last);
+    scale.settle(last).map_err(|Lapsed| {
+        Unopened::Useless("the machine was off for more than 30 days, it seems")
+    })?;
     let tx = conn.transaction()?;
     if is_new {
         tx.execute_batch(SCHEMA)?;

@@ -4,15 +4,18 @@
 //!
 //! 1. Everything that decides about an answer is sealed with it, its time included: the columns in
 //!    clear are for finding rows, and one that does not agree with what was sealed is damaged.
+//! 2. What is in clear on its way is overwritten when it is let go: the body that is read shares the
+//!    one buffer in which it was unsealed.
 //!
 //! # Format
 //!
 //! `fetched_at (8) ‖ age is a floor (1) ‖ tags (2 + 16 each) ‖ seen by (2 + 24 each) ‖ body`, numbers
 //! big-endian, then sealed ([`crate::sealing`]).
 
-use bytes::Bytes;
+use engine::lookup;
 use engine::ports::{LookupKey, Shelved, Tag};
 use policies::failure::Opaque;
+use zeroize::Zeroizing;
 
 use super::scale::{Moment, ShelfTime};
 use crate::sealing::{Damaged, Place, Purpose, Sealer, Unsealable};
@@ -32,7 +35,10 @@ impl Row {
         answer: &Shelved,
     ) -> Result<Row, Unsealable> {
         let fetched_at = moment.stamp(answer.fetched_at);
-        let mut plain = Vec::with_capacity(64 + answer.body.len());
+        let relations = 2 * 2 + answer.tags.len() * 16 + answer.seen_by.len() * 24;
+        // All of it at once: what outgrows its place leaves a copy there.
+        let capacity = 8 + 1 + relations + answer.body.len();
+        let mut plain = Zeroizing::new(Vec::with_capacity(capacity));
         plain.extend_from_slice(&fetched_at.0.to_be_bytes());
         plain.push(u8::from(answer.age_is_floor));
         plain.extend_from_slice(&count(answer.tags.len())?);
@@ -62,7 +68,8 @@ pub(super) fn open(
     sealed: &[u8],
 ) -> Result<Shelved, Damaged> {
     let Opaque(plain) = sealer.unseal(place(sealer, key), sealed)?;
-    let mut rest = plain.as_slice();
+    let plain = lookup::body(plain);
+    let mut rest = &plain[..];
     let stamp = ShelfTime(i64::from_be_bytes(take(&mut rest)?));
     if stamp.0 != fetched_at {
         return Err(Damaged);
@@ -85,7 +92,7 @@ pub(super) fn open(
         fetched_at: shown.unwrap_or_default(),
         tags,
         seen_by,
-        body: Bytes::copy_from_slice(rest),
+        body: plain.slice_ref(rest),
         age_is_floor: age_is_floor != 0 || shown.is_none() || moment.is_floor(stamp),
     })
 }

@@ -6,18 +6,17 @@
 //!
 //! # Invariants
 //!
-//! 1. On the same start of the machine shelf time goes on by exactly what its uptime did, whatever
-//!    the wall clock says by now.
+//! 1. On the same start of the machine shelf time goes on by exactly what its uptime did, suspensions
+//!    included, whatever the wall clock says by now.
 //! 2. On another start the wall clock is believed if it stands after the last reading by no less than
-//!    the machine has been up, and by no more than [`JUMP_MAX`]. Else nobody knows: shelf time goes
-//!    on by the uptime alone, and what was stamped before carries an age that is a floor.
-//! 3. A suspension, in which the gateway's clock stands still and the uptime does not, ages what was
-//!    stamped before it.
-//! 4. An instant before 1970 on the gateway's clock cannot be shown: its age is a floor, too.
-//!
-//! # Limits
-//!
-//! Ages are exact to [`LAG_MAX`] for each process they have lived through.
+//!    the machine has been up, and by no more than [`OFF_MAX`].
+//! 3. If it stands later than that, nothing is gone on with ([`Lapsed`]): the machine was off for long,
+//!    or its clock is wrong, and who knows.
+//! 4. If it stands earlier (the clock was put back, or its battery is dead) nobody knows how long the
+//!    machine was off: shelf time goes on by the uptime alone, and what was stamped before carries an age
+//!    that is a floor. It is the one case in which the end of an answer's time is counted from what can
+//!    be known: by how old it was at the last reading, and from the restart on.
+//! 5. An instant before 1970 on the gateway's clock cannot be shown: its age is a floor, too.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,15 +27,10 @@ use uuid::Uuid;
 
 use super::machine::{Machine, Reading};
 
-/// A machine that was off for longer says so, right or wrong.
-const JUMP_MAX: Duration = Duration::from_secs(30 * 86_400);
+/// What a machine that was off for longer has kept is past any use.
+const OFF_MAX: Duration = Duration::from_secs(30 * 86_400);
 /// The wall clock is set while a machine starts; by less than this it has not been put back.
 const BACK_MAX: Duration = Duration::from_secs(5);
-/// A clock that lags behind the uptime by less was not suspended: the uptime has two decimals, and
-/// both are not read at once.
-const LAG_MAX: Duration = Duration::from_secs(1);
-/// Suspensions that are told apart; of more, the first ones are taken for one.
-const SUSPENSIONS_MAX: usize = 64;
 /// The bytes of a kept [`Mark`].
 const MARK_LEN: usize = 16 + 4 * 8;
 
@@ -88,51 +82,16 @@ impl Mark {
     }
 }
 
-/// From one instant of the gateway's clock on, how far shelf time is ahead of it.
-#[derive(Debug, Clone, Copy)]
-struct Step {
-    from_ms: i64,
-    shift_ms: i64,
-}
+/// What was kept must not be gone on with: the machine was off for too long, or seems to have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lapsed;
 
 /// Shelf time of this process.
+#[derive(Debug, Clone, Copy)]
 struct State {
-    /// The first one holds for all before it, too; never empty.
-    steps: Vec<Step>,
+    /// How far it is ahead of the gateway's clock.
+    shift_ms: i64,
     floor: ShelfTime,
-    /// Clock and uptime, read together when they were last found to agree.
-    agreed: (i64, i64),
-}
-
-impl State {
-    fn shift_ms(&self) -> i64 {
-        self.steps.last().map_or(0, |step| step.shift_ms)
-    }
-
-    /// Invariant 3.
-    fn notice_suspension(&mut self, clock_ms: i64, uptime_ms: i64) {
-        let (clock, uptime) = self.agreed;
-        let lag = (uptime_ms - uptime) - (clock_ms - clock);
-        if lag.unsigned_abs() < LAG_MAX.as_millis() as u64 {
-            return;
-        }
-        self.agreed = (clock_ms, uptime_ms);
-        if lag < 0 {
-            return;
-        }
-        tracing::warn!(
-            seconds = lag / 1_000,
-            "the machine was suspended: what is kept about persons has aged by as much"
-        );
-        if self.steps.len() == SUSPENSIONS_MAX {
-            // Times between are taken for older than they are, never for younger.
-            self.steps.remove(1);
-        }
-        self.steps.push(Step {
-            from_ms: clock_ms,
-            shift_ms: self.shift_ms() + lag,
-        });
-    }
 }
 
 /// The scale of shelf time.
@@ -147,7 +106,6 @@ pub(super) struct Moment {
     /// Now.
     pub(super) mark: Mark,
     shift_ms: i64,
-    steps: Vec<Step>,
 }
 
 impl Scale {
@@ -161,47 +119,42 @@ impl Scale {
 
     /// Goes on from `last`, which a file of an earlier process holds; from the clock where there is
     /// none. Once settled it stays, whichever file is opened later in this process.
-    pub(super) fn settle(&self, last: Option<Mark>) {
+    ///
+    /// # Errors
+    ///
+    /// Invariant 3; nothing is settled.
+    pub(super) fn settle(&self, last: Option<Mark>) -> Result<(), Lapsed> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.is_some() {
-            return;
+            return Ok(());
         }
         let reading = self.machine.read();
         let clock_ms = self.clock_ms();
-        let uptime_ms = millis(reading.uptime);
         let (now, floor) = match last {
             None => (ShelfTime(clock_ms), ShelfTime(i64::MIN)),
-            Some(last) => go_on(&last, &reading),
+            Some(last) => go_on(&last, &reading)?,
         };
         *state = Some(State {
-            steps: vec![Step {
-                from_ms: i64::MIN,
-                shift_ms: now.0.saturating_sub(clock_ms),
-            }],
+            shift_ms: now.0.saturating_sub(clock_ms),
             floor,
-            agreed: (clock_ms, uptime_ms),
         });
+        Ok(())
     }
 
     /// Shelf time now; `None` before it is settled.
     pub(super) fn moment(&self) -> Option<Moment> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = state.as_mut()?;
+        let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { shift_ms, floor } = state?;
         let reading = self.machine.read();
-        let clock_ms = self.clock_ms();
-        let uptime_ms = millis(reading.uptime);
-        state.notice_suspension(clock_ms, uptime_ms);
-        let shift_ms = state.shift_ms();
         Some(Moment {
             mark: Mark {
                 boot: reading.boot,
-                uptime_ms,
+                uptime_ms: millis(reading.uptime),
                 wall_ms: signed(reading.wall),
-                now: ShelfTime(clock_ms.saturating_add(shift_ms)),
-                floor: state.floor,
+                now: ShelfTime(self.clock_ms().saturating_add(shift_ms)),
+                floor,
             },
             shift_ms,
-            steps: state.steps.clone(),
         })
     }
 
@@ -211,16 +164,8 @@ impl Scale {
 }
 
 impl Moment {
-    /// When something was stamped that the gateway's clock says was at `at`.
+    /// Where `at` on the gateway's clock lies in shelf time.
     pub(super) fn stamp(&self, at: Timestamp) -> ShelfTime {
-        let at_ms = signed(at);
-        let step = self.steps.iter().rev().find(|step| step.from_ms <= at_ms);
-        let shift_ms = step.map_or(self.shift_ms, |step| step.shift_ms);
-        ShelfTime(at_ms.saturating_add(shift_ms))
-    }
-
-    /// The bound in shelf time that is as far from now as `at` is on the gateway's clock.
-    pub(super) fn bound(&self, at: Timestamp) -> ShelfTime {
         ShelfTime(signed(at).saturating_add(self.shift_ms))
     }
 
@@ -237,26 +182,27 @@ impl Moment {
 }
 
 /// Shelf time now, and up to where ages are floors, given what the last process left.
-fn go_on(last: &Mark, now: &Reading) -> (ShelfTime, ShelfTime) {
+fn go_on(last: &Mark, now: &Reading) -> Result<(ShelfTime, ShelfTime), Lapsed> {
+    let after = |off: i64| ShelfTime(last.now.0.saturating_add(off));
     let uptime_ms = millis(now.uptime);
     if last.boot.is_some() && last.boot == now.boot && uptime_ms >= last.uptime_ms {
-        let off = uptime_ms - last.uptime_ms;
-        return (ShelfTime(last.now.0.saturating_add(off)), last.floor);
+        return Ok((after(uptime_ms - last.uptime_ms), last.floor));
     }
     let off = signed(now.wall) - last.wall_ms;
-    if off >= uptime_ms.saturating_sub(millis(BACK_MAX)).max(0) && off <= millis(JUMP_MAX) {
-        let off = off.max(uptime_ms);
-        return (ShelfTime(last.now.0.saturating_add(off)), last.floor);
+    if off > millis(OFF_MAX) {
+        return Err(Lapsed);
+    }
+    if off >= uptime_ms.saturating_sub(millis(BACK_MAX)).max(0) {
+        return Ok((after(off.max(uptime_ms)), last.floor));
     }
     tracing::error!(
         last_ms = last.wall_ms,
         now_ms = now.wall.0,
-        "the clock does not follow on what the shelf of persons has seen, and the machine was \
-         restarted: what is kept is not shown as fresh, and is kept on from its last known age"
+        "the clock stands before what the shelf of persons has seen, and the machine was restarted: \
+         what is kept is not shown as fresh, and is kept on from its last known age"
     );
     // One more, so that what is stamped from now on lies after the floor.
-    let off = uptime_ms.max(1);
-    (ShelfTime(last.now.0.saturating_add(off)), last.now)
+    Ok((after(uptime_ms.max(1)), last.now))
 }
 
 fn millis(span: Duration) -> i64 {

@@ -3,7 +3,9 @@
 //! # Invariants
 //!
 //! 1. Nobody is answered before the `COMMIT` of their group has returned, and nobody who erases
-//!    before the log was emptied, unless a reader stood in the way; then that is done next.
+//!    before the log was emptied, unless a reader stood in the way; then that is done next. Of a sweep
+//!    that is its last step, the one that finds fewer answers than it may: emptying the log after each
+//!    would keep puts waiting.
 //! 2. A file that turns out damaged is begun anew, and the group is written to the new one.
 //! 3. Where there is no space, be it for the reserve, nothing is put. The reserve, the log and a few of
 //!    the oldest answers are given back to the disk, and only what deletes is tried again.
@@ -27,7 +29,7 @@ use engine::ports::WriteError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::change::{self, Change};
+use super::change::{self, Change, Erasure};
 use super::file;
 use super::reserve::Reserve;
 use super::scale::{Scale, ShelfTime};
@@ -86,7 +88,7 @@ impl Writer {
             reserve: Reserve::of(&shared.directory),
             shared,
             conn: None,
-            owes_fold: false,
+            owes: Erasure::Never,
             made_room: None,
         };
         if let Err(error) = engine.open() {
@@ -154,8 +156,8 @@ struct Engine {
     /// `None` while the file cannot be opened.
     conn: Option<Connection>,
     reserve: Reserve,
-    /// Something was erased that still lies in the log.
-    owes_fold: bool,
+    /// What was deleted and may still lie in the log.
+    owes: Erasure,
     /// When answers were last given up for want of space.
     made_room: Option<ShelfTime>,
 }
@@ -225,10 +227,22 @@ impl Engine {
             }
         });
         if ended.is_ok() {
-            self.owes_fold |= group.iter().any(|job| job.change.erases(job.outcome));
+            let rest = self.owe(group);
             self.tidy();
+            group = rest;
         }
         answer(group, ended);
+    }
+
+    /// Answers whoever of `group`, which is written, waits for nothing to be erased; the others.
+    fn owe(&mut self, group: Vec<Job>) -> Vec<Job> {
+        let (waiting, rest): (Vec<Job>, _) = group.into_iter().partition(|job| {
+            let erasure = job.change.erases(job.outcome, self.owes);
+            self.owes = self.owes.max(erasure);
+            erasure == Erasure::Now
+        });
+        answer(rest, Ok(()));
+        waiting
     }
 
     /// One transaction; an error comes with whether it was met in `COMMIT`.
@@ -343,7 +357,7 @@ impl Engine {
     /// Empties the log of what was erased, and gives much free space back.
     fn tidy(&mut self) {
         let Some(conn) = &self.conn else { return };
-        let folded = if self.owes_fold {
+        let folded = if self.owes == Erasure::Now {
             file::pages(conn)
                 .and_then(|(used, free)| match free > used / 4 {
                     true => file::shrink(conn),
@@ -351,10 +365,12 @@ impl Engine {
                 })
                 .and_then(|()| file::fold(conn))
         } else {
-            file::fold_if_long(conn).map(|()| true)
+            // A sweep that goes on still ends with giving space back.
+            file::fold_if_long(conn).map(|()| false)
         };
         match folded {
-            Ok(folded) => self.owes_fold &= !folded,
+            Ok(true) => self.owes = Erasure::Never,
+            Ok(false) => {}
             Err(error) => {
                 tracing::error!(error = %error, "the log of the shelf could not be folded");
             }

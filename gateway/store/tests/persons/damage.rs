@@ -54,7 +54,7 @@ async fn under_a_wrong_key_it_is_begun_anew() {
 async fn a_row_that_does_not_open_is_gone_and_the_others_stay() {
     let flips = [
         // Any byte of what was sealed.
-        "UPDATE answers SET sealed = CAST(substr(sealed, 1, 40) || x'00' || substr(sealed, 42) \
+        "UPDATE answers SET sealed = CAST(substr(sealed, 1, 40) || zeroblob(8) || substr(sealed, 49) \
          AS BLOB) WHERE id = 1",
         // Its age in clear.
         "UPDATE answers SET fetched_at = fetched_at + 3600000 WHERE id = 1",

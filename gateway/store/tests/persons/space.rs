@@ -21,29 +21,38 @@ fn limited(directory: &Path, size_bytes_max: u64) -> Persons {
     Persons::open(&settings).unwrap()
 }
 
+/// Which of the first `persons` are kept.
+async fn kept(shelf: &Persons, persons: u32) -> Vec<bool> {
+    let mut kept = Vec::new();
+    for person in 0..persons {
+        kept.push(get(shelf, key(person, 0)).await.is_some());
+    }
+    kept
+}
+
+/// The limits are some times what a group takes at most: for one group more than that never goes.
 #[tokio::test]
 async fn at_the_size_limit_the_oldest_answers_go_first() {
     let directory = world::scratch();
-    let shelf = limited(directory.path(), 2 * MEGABYTE);
+    let shelf = limited(directory.path(), 4 * MEGABYTE);
     let text = "x".repeat(BODY_LEN);
     for hundred in 0..20 {
         fill(&shelf, hundred * 100..(hundred + 1) * 100, &text).await;
     }
-    let mut kept = Vec::new();
-    for person in 0..2_000 {
-        kept.push(get(&shelf, key(person, 0)).await.is_some());
-    }
-    assert!(kept.is_sorted(), "the youngest stay");
-    let count = kept.iter().filter(|kept| **kept).count();
-    assert!((200..600).contains(&count), "{count}");
+    let all = kept(&shelf, 2_000).await;
+    assert!(all.is_sorted(), "the youngest stay");
+    let count = all.iter().filter(|kept| **kept).count();
+    assert!((450..1_100).contains(&count), "{count}");
     shelf.close().await;
-    assert!(size(directory.path()) <= 2 * MEGABYTE);
+    assert!(size(directory.path()) <= 4 * MEGABYTE);
 
     // Under a lower limit it comes down bit by bit.
-    let shelf = limited(directory.path(), MEGABYTE);
+    let shelf = limited(directory.path(), 2 * MEGABYTE);
     fill(&shelf, 2_000..2_100, &text).await;
-    assert!(get(&shelf, key(2_099, 0)).await.is_some());
-    assert!(get(&shelf, key(1_700, 0)).await.is_none());
+    let all = kept(&shelf, 2_100).await;
+    assert!(all[2_099]);
+    let less = all.iter().filter(|kept| **kept).count();
+    assert!((50..550).contains(&less) && less < count, "{less}");
     shelf.close().await;
 }
 
@@ -55,7 +64,8 @@ async fn free_space_is_used_again_and_given_back() {
     let mut sizes = Vec::new();
     for round in 0..5 {
         fill(&shelf, round * 500..(round + 1) * 500, &text).await;
-        assert_eq!(shelf.sweep(START + HOUR, 400).await, Ok(400));
+        let before = START + Duration::from_millis(u64::from(round * 500 + 400));
+        assert_eq!(shelf.sweep(before, 500).await, Ok(400));
         sizes.push(size(directory.path()));
         assert_eq!(shelf.sweep(START + HOUR, 400).await, Ok(100));
     }

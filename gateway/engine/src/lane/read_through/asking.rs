@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policies::allowance;
-use policies::failure::{Code, Failure, Outcome, Retry, Stops};
+use policies::failure::{Code, Failure};
 use policies::gate::Mode;
 use policies::rules::RegistryRules;
 use policies::time::Timestamp;
@@ -12,11 +12,29 @@ use policies::time::Timestamp;
 use super::flights::{Leader, Seat, Waiter};
 use super::inside::{Held, Inside, Route, load_died};
 use super::loading::{Landed, Leave, NoLeave, Said};
+use super::refusals::Refusal;
 use super::{Job, Reply, showing};
 use crate::lookup::{Known, Looked, Lookup, LookupRefusal, Shelved, Way};
 
+/// However little time a caller gives, the source has this long to answer: else whoever will not wait
+/// would be shown what is stale while the source is well.
+const WAIT_MIN: Duration = Duration::from_millis(500);
+/// How often those who have waited for a load that was of no use to them wait for the next together,
+/// before each asks for itself.
+const SHARED_MAX: usize = 2;
+
 /// The outcome of a look-up.
 type Outcomes = Result<Looked, LookupRefusal>;
+
+/// How waiting for another's load has ended.
+enum Waited {
+    /// With the outcome.
+    Over(Outcomes),
+    /// It brought an answer that this caller is not related to.
+    NotTheirs,
+    /// The source said no to the other, which tells nothing to this caller.
+    OfNoUse,
+}
 
 /// A look-up that is being served.
 pub(super) struct Asking {
@@ -31,16 +49,17 @@ pub(super) struct Asking {
 
 impl Asking {
     pub(super) fn new(inside: Arc<Inside>, job: Job) -> Asking {
-        let longest = job.rules.answer_within;
+        let rules = Arc::clone(&job.lookup.rules);
+        let longest = rules.answer_within;
         let within = job
             .lookup
             .wait_max
-            .map_or(longest, |wait| wait.min(longest));
+            .map_or(longest, |wait| wait.max(WAIT_MIN).min(longest));
         Asking {
             inside,
             until: job.asked_at + within,
             lookup: job.lookup,
-            rules: job.rules,
+            rules,
             asked_at: job.asked_at,
             reply: job.reply,
         }
@@ -48,42 +67,48 @@ impl Asking {
 
     /// Answers the caller; a load that it leads goes on to its end.
     pub(super) async fn serve(self) {
-        if self.inside.core.calls.mode() == Mode::Disabled {
+        // The gates hear of a mode before the look-ups that are begun under it.
+        let modes = [self.rules.mode, self.inside.core.calls.mode()];
+        if modes.contains(&Mode::Disabled) {
             return self.answer(Err(LookupRefusal::Disabled));
         }
         let Lookup { key, asker, .. } = &self.lookup;
         let held = self.inside.look(*key, asker, &self.rules).await;
         let mut route = (*key, None);
+        let mut shared = 0;
         loop {
-            if let Some(looked) = self.without_asking(held.as_ref()) {
+            if let Some(looked) = self.without_asking(&held) {
                 return self.answer(Ok(looked));
             }
             if self.now() >= self.until {
                 let busy = LookupRefusal::Busy(self.rules.answer_within);
-                let outcome = self.stale_or(held.as_ref(), Code::LaneBusy, busy);
+                let outcome = self.stale_or(&held, Code::LaneBusy, busy);
                 return self.answer(outcome);
             }
-            let leave = || self.inside.try_leave(&self.lookup, &self.rules);
+            // Looked at again: nothing lands between this look and the load.
+            let leave = || match self.without_asking(&held) {
+                Some(looked) => Err(NoLeave::Known(looked)),
+                None => self.inside.try_leave(&self.lookup, &self.rules),
+            };
             let waiter = match self.inside.loads.join_or_lead(route, leave) {
                 Err(no_leave) => {
-                    let outcome = self.refused(no_leave, held.as_ref());
+                    let outcome = self.refused(no_leave, &held);
                     return self.answer(outcome);
                 }
                 Ok(Seat::Lead(leader, leave)) => return self.lead(leader, leave, held).await,
                 Ok(Seat::Wait(waiter)) => waiter,
             };
-            if let Some(outcome) = self.wait(waiter, held.as_ref()).await {
-                return self.answer(outcome);
+            match self.wait(waiter, &held).await {
+                Waited::Over(outcome) => return self.answer(outcome),
+                Waited::OfNoUse if shared < SHARED_MAX => shared += 1,
+                Waited::OfNoUse | Waited::NotTheirs => route = (*key, Some(asker.caller)),
             }
-            // What it brought was not for this caller, who now asks in its own name.
-            route = (*key, Some(asker.caller));
         }
     }
 
     /// What needs no load: what is fresh, and that there was nothing a moment ago.
-    fn without_asking(&self, held: Option<&Held>) -> Option<Looked> {
-        let known = self.known_now(held);
-        if let Some(known) = known.and_then(|answer| self.show(&answer, None)) {
+    fn without_asking(&self, held: &Held) -> Option<Looked> {
+        if let Some(known) = self.known(held, None) {
             return Some(Looked::Known(known));
         }
         let Lookup { key, asker, .. } = &self.lookup;
@@ -93,79 +118,92 @@ impl Asking {
     }
 
     /// Asks the source for everybody. Its caller waits no longer than promised; the load goes on.
-    async fn lead(self, leader: Leader<Route, Landed>, leave: Leave, held: Option<Held>) {
+    async fn lead(self, leader: Leader<Route, Landed>, leave: Leave, held: Held) {
         let inside = Arc::clone(&self.inside);
         let (lookup, rules) = (self.lookup.clone(), Arc::clone(&self.rules));
-        let load = inside.load(&lookup, &rules, leave, leader, held.as_ref());
+        let known = self.known(&held, Some(Way::Renewed));
+        let stale = known.filter(|known| known.way == Way::Renewed);
+        let way = stale.map_or(Way::Loaded, |stale| stale.way);
+        let load = inside.load(&lookup, &rules, leave, leader, &held);
         tokio::pin!(load);
         tokio::select! {
             biased;
             landed = &mut load => {
                 let outcome = match landed.said {
-                    Said::Answer(answer) => Ok(self.known(&answer, Way::Loaded)),
-                    other => self.told(other, held.as_ref()),
+                    Said::Answer(answer) => Ok(self.shown(&answer, way)),
+                    Said::Absent(at) => Ok(self.absent(at)),
+                    Said::Denied(failure) => Err(LookupRefusal::Denied(failure)),
+                    Said::Failed(failure) => self.failed(&failure, &held),
                 };
                 self.answer(outcome);
             }
             () = self.deadline() => {
-                let outcome = self.out_of_time(held.as_ref());
+                let outcome = self.out_of_time(&held);
                 self.answer(outcome);
                 load.await;
             }
         }
     }
 
-    /// Waits for another's load; `None` if what it brought is not for this caller.
-    async fn wait(&self, waiter: Waiter<Landed>, held: Option<&Held>) -> Option<Outcomes> {
+    /// Waits for another's load.
+    async fn wait(&self, waiter: Waiter<Landed>, held: &Held) -> Waited {
         let landed = tokio::select! {
             biased;
             landed = waiter.landed() => landed,
-            () = self.deadline() => return Some(self.out_of_time(held)),
+            () = self.deadline() => return Waited::Over(self.out_of_time(held)),
         };
         let asker = &self.lookup.asker;
         let landed = landed.unwrap_or_else(|| Landed {
             caller: asker.caller,
             said: Said::Failed(load_died()),
         });
-        let (freshness, now) = (&self.rules.freshness, self.now());
         let is_ours = landed.caller == asker.caller;
         match landed.said {
-            Said::Answer(answer) => {
-                let may_see = is_ours
-                    || asker.breaks_glass
-                    || showing::is_related(&answer, asker, freshness, now);
-                may_see.then(|| Ok(self.known(&answer, Way::Collapsed)))
+            Said::Answer(answer) if is_ours => {
+                Waited::Over(Ok(self.shown(&answer, Way::Collapsed)))
             }
-            Said::Failed(failure) => Some(self.told(Said::Failed(failure), held)),
-            said @ (Said::Absent(_) | Said::Denied(_)) => is_ours.then(|| self.told(said, held)),
+            Said::Answer(answer) => self.shared(answer, held),
+            Said::Failed(failure) => Waited::Over(self.failed(&failure, held)),
+            Said::Absent(at) if is_ours => Waited::Over(Ok(self.absent(at))),
+            Said::Denied(failure) if is_ours => Waited::Over(Err(LookupRefusal::Denied(failure))),
+            Said::Absent(_) | Said::Denied(_) => Waited::OfNoUse,
         }
     }
 
-    /// What the source said when it brought no answer, as this caller hears it.
-    fn told(&self, said: Said, held: Option<&Held>) -> Outcomes {
-        match said {
-            Said::Answer(answer) => Ok(self.known(&answer, Way::Loaded)),
-            Said::Absent(at) => Ok(Looked::Absent(self.now().since(at))),
-            Said::Denied(failure) => Err(LookupRefusal::Denied(failure)),
-            Said::Failed(failure) => {
-                let refusal = match failure.code {
-                    Code::ShuttingDown => LookupRefusal::Stopping,
-                    code => LookupRefusal::Failed(code, self.wait_after(&failure)),
-                };
-                self.stale_or(held, failure.code, refusal)
-            }
+    /// Another's answer, if this caller is related to it; what was asked for later and has landed
+    /// before is the source's last word.
+    fn shared(&self, answer: Arc<Shelved>, held: &Held) -> Waited {
+        let Lookup { key, asker, .. } = &self.lookup;
+        let known = self.inside.known_now(*key, held);
+        let younger = known.filter(|known| known.fetched_at > answer.fetched_at);
+        let answer = younger.unwrap_or(answer);
+        let (freshness, now) = (&self.rules.freshness, self.now());
+        let may_see = showing::is_related(&answer, asker, freshness, now);
+        if may_see && !self.inside.is_denied(&answer, asker) {
+            Waited::Over(Ok(self.shown(&answer, Way::Collapsed)))
+        } else {
+            Waited::NotTheirs
         }
+    }
+
+    /// The source has failed: what is known, else that it has.
+    fn failed(&self, failure: &Failure, held: &Held) -> Outcomes {
+        let refusal = match failure.code {
+            Code::ShuttingDown => LookupRefusal::Stopping,
+            code => LookupRefusal::Failed(code, self.wait_after(failure)),
+        };
+        self.stale_or(held, failure.code, refusal)
     }
 
     /// No load may begin: what is known, else why.
-    fn refused(&self, no_leave: NoLeave, held: Option<&Held>) -> Outcomes {
+    fn refused(&self, no_leave: NoLeave, held: &Held) -> Outcomes {
         let read_within = self.rules.calls.read_within;
         match no_leave {
-            NoLeave::Authority => Err(LookupRefusal::Denied(Failure {
-                stops: Stops::Identity,
-                retry: Retry::No,
-                ..Failure::upstream(Code::AuthorityRefused, Outcome::NotDone)
-            })),
+            NoLeave::Known(looked) => Ok(looked),
+            NoLeave::Refused(Refusal::Authority) => {
+                Err(LookupRefusal::Denied(Refusal::Authority.failure()))
+            }
+            NoLeave::Refused(Refusal::Source) => self.failed(&Refusal::Source.failure(), held),
             NoLeave::Gate(wait) => {
                 // Until a call is likely to pass, the time of a probe included.
                 let wait = self
@@ -190,32 +228,39 @@ impl Asking {
     }
 
     /// The load goes on: by its end at the latest there is something to come back for.
-    fn out_of_time(&self, held: Option<&Held>) -> Outcomes {
+    fn out_of_time(&self, held: &Held) -> Outcomes {
         let code = Code::UpstreamTimeout;
         let asked_for = self.now().since(self.asked_at);
         let wait = self.rules.calls.read_within.saturating_sub(asked_for);
         self.stale_or(held, code, LookupRefusal::Failed(code, wait))
     }
 
-    /// What is known and may be shown, because the source failed with `code`; else `refusal`.
-    fn stale_or(&self, held: Option<&Held>, code: Code, refusal: LookupRefusal) -> Outcomes {
-        let known = self.known_now(held);
-        let shown = known.and_then(|answer| self.show(&answer, Some(Way::Stale(code))));
-        shown.map(Looked::Known).ok_or(refusal)
+    /// What is known and may be shown, because the source failed with `code`; else `refusal`. Not under
+    /// an authority that the source refuses, while it accepts others.
+    fn stale_or(&self, held: &Held, code: Code, refusal: LookupRefusal) -> Outcomes {
+        if let Some(refused) = self.inside.refused(&self.lookup.authority) {
+            return Err(refused);
+        }
+        let known = self.known(held, Some(Way::Stale(code)));
+        known.map(Looked::Known).ok_or(refusal)
     }
 
-    fn known_now(&self, held: Option<&Held>) -> Option<Arc<Shelved>> {
-        self.inside.known_now(self.lookup.key, held)
+    /// What is known and may be shown to this caller now.
+    fn known(&self, held: &Held, stale: Option<Way>) -> Option<Known> {
+        let Lookup { key, asker, .. } = &self.lookup;
+        let answer = self.inside.known_now(*key, held)?;
+        let freshness = &self.rules.freshness;
+        self.inside.show(&answer, asker, freshness, stale)
     }
 
-    fn show(&self, answer: &Shelved, stale: Option<Way>) -> Option<Known> {
-        let (asker, freshness) = (&self.lookup.asker, &self.rules.freshness);
-        showing::show(answer, asker, freshness, self.now(), stale)
-    }
-
-    fn known(&self, answer: &Shelved, way: Way) -> Looked {
+    /// `answer`, which the source has given this caller, or one that is related to it.
+    fn shown(&self, answer: &Shelved, way: Way) -> Looked {
         let freshness = &self.rules.freshness;
         Looked::Known(showing::known(answer, freshness, self.now(), way))
+    }
+
+    fn absent(&self, at: Timestamp) -> Looked {
+        Looked::Absent(self.now().since(at))
     }
 
     fn wait_after(&self, failure: &Failure) -> Duration {

@@ -4,22 +4,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use policies::failure::{Code, Failure, Outcome};
+use policies::failure::{Code, Failure, Opaque, Outcome};
 use policies::operation::OpName;
-use policies::rules::RegistryRules;
+use policies::rules::{FreshnessRules, RegistryRules};
+use policies::time::Timestamp;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use super::flights::Flights;
+use super::leaving::Forgotten;
 use super::loading::Landed;
-use super::shelving::{Op, Shelving};
-use super::{ReadCore, Reply, showing};
-use crate::authority::RefusedAuthorities;
+use super::refusals::Refusal;
+use super::refusals::Refusals;
+use super::shelving::{Op, Shelving, Unread};
+use super::{Asked, Purge, ReadCore, Reply, showing};
 use crate::cache::{Callers, Memory};
-use crate::lookup::{Asker, Digest, Looked, LookupKey, LookupRefusal, Shelved, Tag, Way};
+use crate::lookup::{Asker, Digest, Known, Looked, LookupKey, LookupRefusal, Shelved, Tag, Way};
 use crate::ports::WriteError;
 
 /// Which flight: the one of a key that everybody joins first, or a caller's own.
 pub(super) type Route = (LookupKey, Option<Tag>);
+
+/// What is held is compared with what was forgotten since by this many groups of persons: one that
+/// shares its group with a person who was forgotten is merely looked up again.
+const GROUPS: usize = 1_024;
 
 /// What the door and the tasks share.
 #[derive(Debug)]
@@ -29,16 +37,18 @@ pub(super) struct Inside {
     pub(super) callers: Callers,
     pub(super) loads: Flights<Route, Landed>,
     pub(super) shelving: Shelving,
-    /// Authorities that the source refused: none is presented a second time.
-    pub(super) refused: RefusedAuthorities,
-    /// How often something was forgotten before its time.
-    forgotten: AtomicU64,
+    /// Authorities that the source refused of late.
+    pub(super) refusals: Refusals,
+    /// How often something was forgotten before its time, by groups of persons.
+    forgotten: Box<[AtomicU64]>,
 }
 
-/// An answer in the hands of one look-up, and until when it may be used.
+/// What one look-up has found, and until when it may be used.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
-    answer: Arc<Shelved>,
+    answer: Option<Arc<Shelved>>,
+    /// The shelf did not say whether it has something.
+    is_unread: bool,
     forgotten: u64,
 }
 
@@ -52,8 +62,8 @@ impl Inside {
             callers: Callers::new(&rules.callers),
             loads: Flights::new(),
             shelving,
-            refused: RefusedAuthorities::default(),
-            forgotten: AtomicU64::new(0),
+            refusals: Refusals::default(),
+            forgotten: (0..GROUPS).map(|_| AtomicU64::new(0)).collect(),
             core,
         };
         (inside, ops)
@@ -61,33 +71,35 @@ impl Inside {
 
     /// What is known under `key`: in memory, else on the shelf. From there it comes back into memory
     /// only for who may see it, so that nobody fills memory with what others use.
-    pub(super) async fn look(
-        &self,
-        key: LookupKey,
-        asker: &Asker,
-        rules: &RegistryRules,
-    ) -> Option<Held> {
-        let forgotten = self.forgotten.load(Ordering::SeqCst);
+    pub(super) async fn look(&self, key: LookupKey, asker: &Asker, rules: &RegistryRules) -> Held {
+        let forgotten = self.forgotten(key.person).load(Ordering::SeqCst);
+        let held = |answer, is_unread| Held {
+            answer,
+            is_unread,
+            forgotten,
+        };
         if let Some(answer) = self.memory.look_again(&key) {
-            return Some(Held { answer, forgotten });
+            return held(Some(answer), false);
         }
         let keep = |answer: &Arc<Shelved>| {
-            let now = self.core.clock.now();
             let stale = Some(Way::Hit);
-            if showing::show(answer, asker, &rules.freshness, now, stale).is_some() {
-                self.memory.put(answer);
+            if self.show(answer, asker, &rules.freshness, stale).is_some() {
+                self.memory.put_back(answer);
             }
         };
-        let answer = self.shelving.read(key, keep).await?;
-        Some(Held { answer, forgotten })
+        match self.shelving.read(key, keep).await {
+            Ok(answer) => held(answer, false),
+            Err(Unread) => held(None, true),
+        }
     }
 
     /// What is known under `key` at this instant: the younger of memory's and what is held, which is
-    /// let go of once anything was forgotten meanwhile.
-    pub(super) fn known_now(&self, key: LookupKey, held: Option<&Held>) -> Option<Arc<Shelved>> {
-        let forgotten = self.forgotten.load(Ordering::SeqCst);
-        let held = held.filter(|held| held.forgotten == forgotten);
-        let held = held.map(|held| Arc::clone(&held.answer));
+    /// let go of once anything about the person was forgotten meanwhile.
+    pub(super) fn known_now(&self, key: LookupKey, held: &Held) -> Option<Arc<Shelved>> {
+        let held = match self.is_valid(key, held) {
+            true => held.answer.clone(),
+            false => None,
+        };
         let known = self.memory.look_again(&key);
         known
             .into_iter()
@@ -95,21 +107,94 @@ impl Inside {
             .max_by_key(|answer| answer.fetched_at)
     }
 
+    /// Whether the shelf may have an answer under `key` that could not be read.
+    pub(super) fn may_be_unread(&self, key: LookupKey, held: &Held) -> bool {
+        held.is_unread && self.is_valid(key, held)
+    }
+
+    fn is_valid(&self, key: LookupKey, held: &Held) -> bool {
+        held.forgotten == self.forgotten(key.person).load(Ordering::SeqCst)
+    }
+
+    fn forgotten(&self, person: Digest) -> &AtomicU64 {
+        let group = usize::from(u16::from_be_bytes([person[14], person[15]]));
+        &self.forgotten[group % GROUPS]
+    }
+
+    /// As [`showing::show`], now; nothing that the source has said no about to `asker` since.
+    pub(super) fn show(
+        &self,
+        answer: &Shelved,
+        asker: &Asker,
+        rules: &FreshnessRules,
+        stale: Option<Way>,
+    ) -> Option<Known> {
+        let now = self.core.clock.now();
+        let shown = showing::show(answer, asker, rules, now, stale)?;
+        (!self.is_denied(answer, asker)).then_some(shown)
+    }
+
+    /// Whether the source's last word to `asker` was a no that it said after it gave `answer`. Who breaks
+    /// the glass is one whom it would refuse, and is denied only by what it says now.
+    pub(super) fn is_denied(&self, answer: &Shelved, asker: &Asker) -> bool {
+        let no = self.memory.no_since(answer.key, asker.caller);
+        !asker.breaks_glass && no.is_some_and(|at| answer.fetched_at <= at)
+    }
+
+    /// Whom of `seen` the source's answers still show to be related at `now`: each once, the latest
+    /// first, up to the limit.
+    pub(super) fn related(
+        &self,
+        key: LookupKey,
+        seen: impl Iterator<Item = (Tag, Timestamp)>,
+        rules: &RegistryRules,
+        now: Timestamp,
+    ) -> Vec<(Tag, Timestamp)> {
+        let mut related: Vec<(Tag, Timestamp)> = Vec::new();
+        for (caller, at) in seen {
+            match related.iter_mut().find(|(known, _)| *known == caller) {
+                Some((_, known_at)) => *known_at = at.max(*known_at),
+                None => related.push((caller, at)),
+            }
+        }
+        related.retain(|&(caller, at)| {
+            let no = self.memory.no_since(key, caller);
+            now.since(at) < rules.freshness.relation_for && no.is_none_or(|no| no < at)
+        });
+        related.sort_by_key(|&(_, at)| std::cmp::Reverse(at));
+        related.truncate(rules.cache.seen_by_max);
+        related
+    }
+
+    /// Why no answer may be shown under `authority`, whatever is known: the source refused it a moment
+    /// ago, and not everybody's.
+    pub(super) fn refused(&self, authority: &Opaque) -> Option<LookupRefusal> {
+        match self.refusals.of(authority, self.core.clock.now())? {
+            Refusal::Authority => Some(LookupRefusal::Denied(Refusal::Authority.failure())),
+            Refusal::Source => None,
+        }
+    }
+
     /// Forgets one answer: its source said no to somebody who was related to it.
     pub(super) fn forget(&self, key: LookupKey) {
-        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.forgotten(key.person).fetch_add(1, Ordering::SeqCst);
         self.shelving.forget(key, || self.memory.forget(&key));
     }
 
-    /// Forgets everything about a person.
-    pub(super) async fn purge(&self, person: Digest) -> Result<usize, WriteError> {
-        self.forgotten.fetch_add(1, Ordering::SeqCst);
-        let purging = self.shelving.purge(person, || {
-            // First the loads: what has landed by then is in memory.
-            self.loads.void(|(key, _)| key.person == person);
-            self.memory.forget_person(person);
-        });
-        purging.await
+    /// Forgets everything about a person, and tells who ordered it. Memory is gone through where it
+    /// holds up nobody's look-ups.
+    pub(super) async fn purge(self: Arc<Self>, purge: Purge) {
+        let person = purge.person;
+        self.forgotten(person).fetch_add(1, Ordering::SeqCst);
+        let order = self.shelving.expel(Forgotten::Person(person));
+        // First the loads: what has landed by then is in memory.
+        self.loads.void(|(key, _)| key.person == person);
+        let inside = Arc::clone(&self);
+        let forgotten = spawn_blocking(move || inside.memory.forget_person(person)).await;
+        let purged = self.shelving.purge(person, order).await;
+        let result = forgotten.map_err(|_| WriteError::Unknown).and(purged);
+        // Who has given up waiting has been told that nobody knows.
+        purge.reply.send(result).ok();
     }
 
     /// Tells who asked, and who watches.
@@ -128,24 +213,35 @@ impl Inside {
     /// The outcome of a look-up that was not served: what memory holds for who asks, else `refusal`.
     pub(super) fn unserved(
         &self,
-        op: OpName,
-        key: LookupKey,
-        asker: &Asker,
-        rules: &RegistryRules,
+        asked: &Asked,
         refusal: LookupRefusal,
     ) -> Result<Looked, LookupRefusal> {
+        let Asked {
+            op,
+            key,
+            asker,
+            authority,
+            rules,
+        } = asked;
         let code = match &refusal {
             LookupRefusal::Failed(code, _) => Some(*code),
             LookupRefusal::Busy(_) => Some(Code::LaneBusy),
             _ => None,
         };
-        let answer = code.and_then(|code| Some((self.memory.look_again(&key)?, Way::Stale(code))));
-        let known = answer.and_then(|(answer, way)| {
-            let now = self.core.clock.now();
-            showing::show(&answer, asker, &rules.freshness, now, Some(way))
+        let stale = code.map(|code| {
+            if let Some(refused) = self.refused(authority) {
+                return Err(refused);
+            }
+            let answer = self.memory.look_again(key);
+            let way = Some(Way::Stale(code));
+            Ok(answer.and_then(|answer| self.show(&answer, asker, &rules.freshness, way)))
         });
-        let result = known.map(Looked::Known).ok_or(refusal);
-        self.tell(op, word(&result));
+        let result = match stale {
+            Some(Ok(Some(known))) => Ok(Looked::Known(known)),
+            Some(Err(refused)) => Err(refused),
+            Some(Ok(None)) | None => Err(refusal),
+        };
+        self.tell(*op, word(&result));
         result
     }
 

@@ -11,11 +11,13 @@ use tracing::Instrument;
 
 use super::flights::Leader;
 use super::inside::{Held, Inside, Route};
+use super::refusals::Refusal;
+use super::shelving::Before;
 use super::showing;
 use crate::cache::UnderWay;
 use crate::entry::Request;
 use crate::gate::Permit;
-use crate::lookup::{self, Lookup, Shelved, Tag};
+use crate::lookup::{self, Looked, Lookup, Shelved, Tag};
 use crate::ports::{Answer, Fact};
 use crate::slots::Slot;
 
@@ -56,8 +58,10 @@ pub(super) enum NoLeave {
     Room,
     /// Its caller asks too much.
     Caller(allowance::Refused),
-    /// The source has refused this very authority.
-    Authority,
+    /// The source has refused this very authority a moment ago.
+    Refused(Refusal),
+    /// What is asked for has come meanwhile.
+    Known(Looked),
 }
 
 impl Inside {
@@ -67,8 +71,9 @@ impl Inside {
         lookup: &Lookup,
         rules: &RegistryRules,
     ) -> Result<Leave, NoLeave> {
-        if self.refused.contains(&lookup.authority) {
-            return Err(NoLeave::Authority);
+        let now = self.core.clock.now();
+        if let Some(refusal) = self.refusals.of(&lookup.authority, now) {
+            return Err(NoLeave::Refused(refusal));
         }
         let calls = &self.core.calls;
         let permit = calls.try_enter(lookup.op).map_err(NoLeave::Gate)?;
@@ -76,7 +81,7 @@ impl Inside {
             permit.unused();
             return Err(NoLeave::Room);
         };
-        let (caller, now) = (lookup.asker.caller, self.core.clock.now());
+        let caller = lookup.asker.caller;
         match self.callers.try_begin(caller, &rules.callers, now) {
             Ok(under_way) => Ok(Leave {
                 permit,
@@ -97,7 +102,7 @@ impl Inside {
         rules: &RegistryRules,
         leave: Leave,
         leader: Leader<Route, Landed>,
-        held: Option<&Held>,
+        held: &Held,
     ) -> Landed {
         let calls = &self.core.calls;
         let request = Request {
@@ -132,77 +137,130 @@ struct Loaded<'a> {
     inside: &'a Inside,
     lookup: &'a Lookup,
     rules: &'a RegistryRules,
-    held: Option<&'a Held>,
+    held: &'a Held,
     asked_at: Timestamp,
 }
 
 impl Loaded<'_> {
     fn said(&self, result: Result<Answer, Failure>, may_keep: bool) -> Said {
+        if self.is_accepted(&result) {
+            self.inside.refusals.accepted();
+        }
         match result {
             Ok(answer) if answer.fact == Fact::Absent => {
-                self.forget_if_related();
-                let Lookup { key, asker, .. } = self.lookup;
-                if may_keep {
-                    let memory = &self.inside.memory;
-                    memory.note_absent(*key, asker.caller, self.asked_at);
-                }
+                self.note_no(true, may_keep);
                 Said::Absent(self.asked_at)
             }
             Ok(answer) => Said::Answer(self.answered(answer, may_keep)),
-            Err(failure) => self.failed(failure),
+            Err(failure) => self.failed(failure, may_keep),
         }
     }
 
+    /// Whether the source has looked at what was asked, and so has let the authority in.
+    fn is_accepted(&self, result: &Result<Answer, Failure>) -> bool {
+        let has_looked = match result {
+            Ok(_) => true,
+            Err(failure) => failure.outcome == Outcome::Rejected,
+        };
+        has_looked && !self.lookup.authority.0.is_empty()
+    }
+
+    /// Keeps the answer; what those are told who asked.
     fn answered(&self, answer: Answer, may_keep: bool) -> Arc<Shelved> {
         let Lookup { key, asker, .. } = self.lookup;
-        let earlier = self.inside.known_now(*key, self.held);
-        let earlier = earlier.as_deref().filter(|_| may_keep);
-        let answer = Arc::new(Shelved {
+        let own = Shelved {
             key: *key,
             fetched_at: self.asked_at,
             tags: answer.tags,
-            seen_by: self.seen_by(earlier),
+            seen_by: vec![(asker.caller, self.asked_at)],
             body: lookup::body(answer.body.0),
             age_is_floor: false,
-        });
-        if may_keep {
-            self.inside.memory.put(&answer);
-            self.inside.memory.forget_absent(*key, asker.caller);
-            self.inside.shelving.keep(&answer);
+        };
+        if !may_keep {
+            return Arc::new(own);
         }
-        answer
+        let memory = &self.inside.memory;
+        memory.forget_no(*key, asker.caller, self.asked_at);
+        let earlier = self.inside.known_now(*key, self.held);
+        match earlier.filter(|earlier| earlier.fetched_at > self.asked_at) {
+            Some(younger) => {
+                if showing::has_same_tags(&younger.tags, &own.tags) {
+                    self.keep(&Arc::new(self.merged(&younger, &own)), Before::Same);
+                }
+                Arc::new(own)
+            }
+            None => self.kept(own),
+        }
     }
 
-    /// This caller, and whom the source has answered before it, the latest first.
-    fn seen_by(&self, earlier: Option<&Shelved>) -> Vec<(Tag, Timestamp)> {
-        let (caller, now) = (self.lookup.asker.caller, self.asked_at);
-        let relation_for = self.rules.freshness.relation_for;
-        let before = earlier.map_or(&[][..], |earlier| &earlier.seen_by);
-        let before = before.iter().copied();
-        let others = before.filter(|&(other, at)| other != caller && now.since(at) < relation_for);
-        let mut seen_by: Vec<_> = std::iter::once((caller, now)).chain(others).collect();
-        seen_by[1..].sort_by_key(|&(_, at)| std::cmp::Reverse(at));
-        seen_by.truncate(self.rules.cache.seen_by_max);
-        seen_by
+    /// Keeps `own`, than which nothing younger is known.
+    fn kept(&self, own: Shelved) -> Arc<Shelved> {
+        let key = own.key;
+        let (own, before) = match self.inside.known_now(key, self.held) {
+            None if self.inside.may_be_unread(key, self.held) => (own, Before::Unread),
+            None => (own, Before::Same),
+            Some(earlier) if showing::has_same_tags(&earlier.tags, &own.tags) => {
+                (self.merged(&own, &earlier), Before::Same)
+            }
+            // The person has another doctor, say: whom the source has answered till then it may
+            // refuse by now.
+            Some(_) => (own, Before::Other),
+        };
+        let own = Arc::new(own);
+        self.keep(&own, before);
+        own
     }
 
-    fn failed(&self, failure: Failure) -> Said {
-        let is_denied = is_denial(&failure);
+    /// `answer`, seen by those who have seen `other`, too.
+    fn merged(&self, answer: &Shelved, other: &Shelved) -> Shelved {
+        let seen = answer.seen_by.iter().chain(&other.seen_by).copied();
+        let now = self.inside.core.clock.now();
+        Shelved {
+            seen_by: self.inside.related(answer.key, seen, self.rules, now),
+            ..answer.clone()
+        }
+    }
+
+    fn keep(&self, answer: &Arc<Shelved>, before: Before) {
+        self.inside.memory.put(answer);
+        self.inside.shelving.keep(answer, before);
+    }
+
+    fn failed(&self, failure: Failure, may_keep: bool) -> Said {
         tracing::debug!(
             lane = self.inside.core.lane.0,
             code = failure.code.as_str(),
             "a load failed"
         );
-        if failure.code == Code::AuthorityRefused && !self.lookup.authority.0.is_empty() {
-            self.inside.refused.insert(&self.lookup.authority);
+        let Lookup {
+            asker, authority, ..
+        } = self.lookup;
+        if failure.code == Code::AuthorityRefused
+            && failure.stops == Stops::Identity
+            && !authority.0.is_empty()
+        {
+            let now = self.inside.core.clock.now();
+            let refusal = self.inside.refusals.note(authority, asker.caller, now);
+            if refusal == Refusal::Source {
+                return Said::Failed(refusal.failure());
+            }
         }
-        if failure.outcome == Outcome::Rejected && is_denied {
-            self.forget_if_related();
+        if !is_denial(&failure) {
+            return Said::Failed(failure);
         }
-        if is_denied {
-            Said::Denied(failure)
-        } else {
-            Said::Failed(failure)
+        if failure.outcome == Outcome::Rejected {
+            self.note_no(false, may_keep);
+        }
+        Said::Denied(failure)
+    }
+
+    /// The source has not told its caller anything: neither does the lane, of what it has heard before.
+    fn note_no(&self, is_absence: bool, may_keep: bool) {
+        self.forget_if_related();
+        let Lookup { key, asker, .. } = self.lookup;
+        if may_keep {
+            let memory = &self.inside.memory;
+            memory.note_no(*key, asker.caller, self.asked_at, is_absence);
         }
     }
 

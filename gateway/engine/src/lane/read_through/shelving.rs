@@ -1,29 +1,27 @@
-//! The lane's use of its shelf: read within a limit, written in order, in the background.
+//! The lane's use of its shelf: read within a limit, and told what to write ([`super::writing`]).
 //!
 //! # Invariants
 //!
-//! 1. One task writes, in the order in which things happened: nothing that was forgotten is put back
-//!    by a write that was begun before.
-//! 2. What was forgotten is not read from the shelf any more, even while the shelf still has it.
+//! 1. What was forgotten is not read from the shelf any more, even while the shelf still has it.
+//! 2. An answer that is not put in the place of one with other relations leaves none there.
 //!
 //! # Limits
 //!
-//! [`OPS_MAX`] writes wait; an answer that finds no place is not kept on disk, and is counted. An order to forget that finds
-//! none is given again at the next sweep. A read takes at most [`READ_WITHIN`], then it counts as failed.
+//! [`OPS_MAX`] writes wait; an answer that finds no place is not kept on disk, and is counted. An order
+//! to forget that finds none is given again at the next sweep, and when the lane ends. A read takes at
+//! most [`READ_WITHIN`], then it counts as failed.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use policies::time::Timestamp;
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ReadCore;
 use super::flights::{Flights, Seat};
-use super::inside::Inside;
 use super::leaving::{Forgotten, Leaving};
 use crate::lookup::{Digest, LookupKey, Shelved};
 use crate::ports::{Clock, Shelf, WriteError};
@@ -36,18 +34,18 @@ const OPS_MAX: usize = 4_096;
 const READ_WITHIN: Duration = Duration::from_millis(250);
 /// How long who purges waits for the shelf before being told that nobody knows.
 const PURGE_WITHIN: Duration = Duration::from_secs(10);
-/// Answers put at the same time: the shelf writes them to disk together.
-const PUTS_AT_ONCE: usize = 64;
 /// Answers swept in one step: others may write in between.
 const SWEPT_AT_ONCE: usize = 500;
 /// How long one step of a sweep is waited for.
 const SWEEP_WITHIN: Duration = Duration::from_secs(10);
+/// Between two steps of a sweep, for puts to get their turn.
+const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
 /// A write to the shelf.
 #[derive(Debug)]
 pub(super) enum Op {
     /// Keeps an answer.
-    Put(Arc<Shelved>),
+    Put(Arc<Shelved>, Before),
     /// Forgets; the number of the order, and who wants to know.
     Forget(
         Forgotten,
@@ -58,24 +56,42 @@ pub(super) enum Op {
     End,
 }
 
+/// What the shelf has under the key of an answer that it shall keep, as far as the lane knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing, or an answer with the same relations.
+    Same,
+    /// An answer with other relations: it must not outlive the new one.
+    Other,
+    /// It could not be read.
+    Unread,
+}
+
 /// What went wrong since it was last reported.
 #[derive(Debug, Default)]
-struct Troubles {
+pub(super) struct Troubles {
     reads: AtomicU64,
-    writes: AtomicU64,
+    pub(super) writes: AtomicU64,
     dropped: AtomicU64,
 }
 
 /// The shelf, as the lane uses it.
 pub(super) struct Shelving {
-    shelf: Arc<dyn Shelf>,
+    pub(super) shelf: Arc<dyn Shelf>,
     clock: Arc<dyn Clock>,
     stop: Stop,
     ops: mpsc::Sender<Op>,
-    readings: Flights<LookupKey, Option<Arc<Shelved>>>,
+    readings: Flights<LookupKey, Read>,
     leaving: Mutex<Leaving>,
-    troubles: Troubles,
+    pub(super) troubles: Troubles,
 }
+
+/// The shelf did not say whether it has something.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unread;
+
+/// What the shelf has.
+type Read = Result<Option<Arc<Shelved>>, Unread>;
 
 /// It is to be forgotten.
 struct Barred;
@@ -97,29 +113,26 @@ impl Shelving {
 
     /// What the shelf has under `key`, read once for all who want it now. `keep` is given what comes
     /// to this reader first, and is not overtaken by an order to forget.
-    pub(super) async fn read(
-        &self,
-        key: LookupKey,
-        keep: impl FnOnce(&Arc<Shelved>),
-    ) -> Option<Arc<Shelved>> {
+    pub(super) async fn read(&self, key: LookupKey, keep: impl FnOnce(&Arc<Shelved>)) -> Read {
         let may_read = || {
             let is_barred = self.leaving().bars(&key);
             (!is_barred).then_some(()).ok_or(Barred)
         };
         match self.readings.join_or_lead(key, may_read) {
-            Err(Barred) => None,
-            Ok(Seat::Wait(waiter)) => waiter.landed().await.flatten(),
+            Err(Barred) => Ok(None),
+            Ok(Seat::Wait(waiter)) => waiter.landed().await.unwrap_or(Err(Unread)),
             Ok(Seat::Lead(leader, ())) => {
                 let read = self.get(key).await;
                 leader.land(|is_valid| {
-                    let read = read.filter(|_| is_valid);
-                    read.inspect(keep)
+                    let read = read?.filter(|_| is_valid);
+                    Ok(read.inspect(keep))
                 })
             }
         }
     }
 
-    async fn get(&self, key: LookupKey) -> Option<Arc<Shelved>> {
+    /// What the shelf has under `key`, forgotten or not.
+    pub(super) async fn get(&self, key: LookupKey) -> Read {
         let read = tokio::select! {
             biased;
             read = self.shelf.get(key) => read.ok(),
@@ -128,13 +141,17 @@ impl Shelving {
         if read.is_none() {
             count(&self.troubles.reads);
         }
-        read.flatten().map(Arc::new)
+        Ok(read.ok_or(Unread)?.map(Arc::new))
     }
 
     /// Keeps `answer` in the background, if there is room for it to wait.
-    pub(super) fn keep(&self, answer: &Arc<Shelved>) {
-        if self.ops.try_send(Op::Put(Arc::clone(answer))).is_err() {
+    pub(super) fn keep(&self, answer: &Arc<Shelved>, before: Before) {
+        let put = Op::Put(Arc::clone(answer), before);
+        if self.ops.try_send(put).is_err() {
             count(&self.troubles.dropped);
+            if before != Before::Same {
+                self.forget(answer.key, || {});
+            }
         }
     }
 
@@ -146,16 +163,10 @@ impl Shelving {
         self.order(what, number);
     }
 
-    /// Forgets everything about a person: `elsewhere` while it cannot be read from here, then on the
-    /// shelf; how many answers it held.
-    pub(super) async fn purge(
-        &self,
-        person: Digest,
-        elsewhere: impl FnOnce(),
-    ) -> Result<usize, WriteError> {
+    /// Forgets everything about a person on the shelf, by the order that has expelled it; how many
+    /// answers it held.
+    pub(super) async fn purge(&self, person: Digest, number: u64) -> Result<usize, WriteError> {
         let what = Forgotten::Person(person);
-        let number = self.expel(what);
-        elsewhere();
         let (reply, answer) = oneshot::channel();
         let purged = async {
             let place = self.ops.reserve().await;
@@ -172,7 +183,7 @@ impl Shelving {
     }
 
     /// From now on it is not read; whoever is reading it finds nothing.
-    fn expel(&self, what: Forgotten) -> u64 {
+    pub(super) fn expel(&self, what: Forgotten) -> u64 {
         let number = self.leaving().begin(what);
         self.readings.void(|key| what.covers(key));
         number
@@ -193,76 +204,23 @@ impl Shelving {
         }
     }
 
-    /// Tells the writer that nothing comes after.
+    /// Gives again what has come to nothing, and tells the writer that nothing comes after.
     pub(super) async fn end(&self) {
+        let told = async {
+            let undone = self.leaving().undone();
+            for (what, number) in undone {
+                let place = self.ops.reserve().await?;
+                self.leaving().queued(what, number, true);
+                place.send(Op::Forget(what, number, None));
+            }
+            self.ops.send(Op::End).await.map_err(|_| SendError(()))
+        };
         tokio::select! {
             biased;
-            _ = self.ops.send(Op::End) => {}
+            // A writer that is gone has nothing to be told.
+            _ = told => {}
             () = self.stop.forced() => {}
         }
-    }
-
-    /// Writes what it is told to, in order, as long as the shelf takes for it.
-    async fn write(&self, mut ops: mpsc::Receiver<Op>) {
-        let mut next = None;
-        loop {
-            let op = match next.take() {
-                Some(op) => Some(op),
-                None => ops.recv().await,
-            };
-            match op {
-                None | Some(Op::End) => break,
-                Some(Op::Put(answer)) => next = self.put_together(answer, &mut ops).await,
-                Some(Op::Forget(what, number, reply)) => {
-                    let result = self.tell_to_forget(what, number).await;
-                    if let Some(reply) = reply {
-                        // Who has given up waiting has been told that nobody knows.
-                        reply.send(result).ok();
-                    }
-                }
-            }
-        }
-    }
-
-    /// Puts `first` and what waits behind it, as long as no two are about one person; what is to be
-    /// done next.
-    async fn put_together(&self, first: Arc<Shelved>, ops: &mut mpsc::Receiver<Op>) -> Option<Op> {
-        let mut persons = BTreeSet::from([first.key.person]);
-        let mut answers = vec![first];
-        let mut next = None;
-        while answers.len() < PUTS_AT_ONCE {
-            match ops.try_recv() {
-                Ok(Op::Put(answer)) if persons.insert(answer.key.person) => answers.push(answer),
-                other => {
-                    next = other.ok();
-                    break;
-                }
-            }
-        }
-        let puts = answers
-            .iter()
-            .map(|answer| self.shelf.put(Shelved::clone(answer)));
-        for put in join_all(puts).await {
-            if put.is_err() {
-                count(&self.troubles.writes);
-            }
-        }
-        next
-    }
-
-    async fn tell_to_forget(&self, what: Forgotten, number: u64) -> Result<usize, WriteError> {
-        let result = match what {
-            Forgotten::Answer(key) => self.shelf.remove(key).await.map(|()| 1),
-            Forgotten::Person(person) => self.shelf.purge(person).await,
-        };
-        match result {
-            Ok(_) => self.leaving().done(what, number),
-            Err(_) => {
-                count(&self.troubles.writes);
-                self.leaving().queued(what, number, false);
-            }
-        }
-        result
     }
 
     /// Forgets every answer that was given before `before`.
@@ -275,7 +233,7 @@ impl Shelving {
                 () = self.stop.draining() => return,
             };
             match swept {
-                Some(SWEPT_AT_ONCE..) => {}
+                Some(SWEPT_AT_ONCE..) => self.clock.sleep(SWEEP_PAUSE).await,
                 Some(_) => return,
                 None => return count(&self.troubles.writes),
             }
@@ -299,24 +257,13 @@ impl Shelving {
     }
 
     /// A panic under this lock leaves plain values: they are used on.
-    fn leaving(&self) -> MutexGuard<'_, Leaving> {
+    pub(super) fn leaving(&self) -> MutexGuard<'_, Leaving> {
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn count(count: &AtomicU64) {
+pub(super) fn count(count: &AtomicU64) {
     count.fetch_add(1, Ordering::Relaxed);
-}
-
-impl Inside {
-    /// Writes to the shelf until the lane has ended, or is cut short.
-    pub(super) async fn write_shelf(self: Arc<Self>, ops: mpsc::Receiver<Op>) {
-        tokio::select! {
-            biased;
-            () = self.shelving.write(ops) => {}
-            () = self.core.stop.forced() => {}
-        }
-    }
 }
 
 impl fmt::Debug for Shelving {

@@ -4,7 +4,7 @@ use policies::freshness::{Standing, standing};
 use policies::rules::FreshnessRules;
 use policies::time::Timestamp;
 
-use crate::lookup::{Asker, Known, Shelved, Way};
+use crate::lookup::{Asker, Known, Shelved, Tag, Way};
 
 /// Whether the source has shown that `asker` may see `answer`: by a relation that it knows of, or
 /// because it has answered the same caller not too long ago.
@@ -20,6 +20,12 @@ pub(super) fn is_related(
         || answer.seen_by.iter().any(is_remembered)
 }
 
+/// Whether the source knows of the same relations in both.
+pub(super) fn has_same_tags(one: &[Tag], other: &[Tag]) -> bool {
+    let all_in = |few: &[Tag], many: &[Tag]| few.iter().all(|tag| many.contains(tag));
+    all_in(one, other) && all_in(other, one)
+}
+
 /// What `answer` is good for now. Nobody knows how old one is whose age is at least what it seems:
 /// it is never fresh.
 pub(super) fn stands(answer: &Shelved, rules: &FreshnessRules, now: Timestamp) -> Standing {
@@ -29,8 +35,9 @@ pub(super) fn stands(answer: &Shelved, rules: &FreshnessRules, now: Timestamp) -
     }
 }
 
-/// `answer` as it may be shown to `asker` without its source: as fresh, or as stale in the way that is
-/// given; `None` where that is not allowed.
+/// `answer` as it may be shown to `asker` without its source: as fresh, and if the source has failed as
+/// stale in the way that is given; `None` where that is not allowed. Who breaks the glass must have
+/// asked the source first, in their own name.
 pub(super) fn show(
     answer: &Shelved,
     asker: &Asker,
@@ -43,7 +50,8 @@ pub(super) fn show(
         Standing::Stale => stale?,
         Standing::Expired => return None,
     };
-    let may_see = asker.breaks_glass || is_related(answer, asker, rules, now);
+    let has_asked = stale.is_some();
+    let may_see = is_related(answer, asker, rules, now) || (asker.breaks_glass && has_asked);
     may_see.then(|| known(answer, rules, now, way))
 }
 
@@ -55,6 +63,7 @@ pub(super) fn known(answer: &Shelved, rules: &FreshnessRules, now: Timestamp, wa
         body: answer.body.clone(),
         fetched_at: answer.fetched_at,
         age,
+        age_is_floor: answer.age_is_floor,
         fresh_for: is_fresh.then(|| rules.fresh_for.saturating_sub(age)),
         way,
     }

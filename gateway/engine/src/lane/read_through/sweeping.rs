@@ -1,4 +1,6 @@
-//! The lane's timer: what has expired leaves memory and disk, whether or not anybody asks.
+//! The lane's timers: what has expired leaves memory and disk, whether or not anybody asks.
+//!
+//! Memory does not wait for the disk: an hour's backlog there holds up nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,25 +11,36 @@ use super::inside::Inside;
 const INSTANT: Duration = Duration::from_millis(1);
 
 impl Inside {
-    /// Sweeps now, for the shelf may be an old one, and every `sweep_every`, until told to stop.
-    pub(super) async fn sweep_at_times(self: Arc<Self>) {
+    /// Sweeps memory and gives again the orders to forget that have come to nothing, every
+    /// `sweep_every`, until told to stop.
+    pub(super) async fn sweep_memory_at_times(self: Arc<Self>) {
+        while self.is_time_to_sweep().await {
+            let rules = self.core.rules.load().freshness;
+            self.memory.sweep(self.core.clock.now(), &rules);
+            self.shelving.order_again();
+            self.shelving.report();
+        }
+    }
+
+    /// Sweeps the shelf now, for it may be an old one, and every `sweep_every`, until told to stop.
+    pub(super) async fn sweep_shelf_at_times(self: Arc<Self>) {
         loop {
-            self.sweep().await;
-            let every = self.core.rules.load().cache.sweep_every;
-            tokio::select! {
-                biased;
-                () = self.core.stop.draining() => return,
-                () = self.core.clock.sleep(every) => {}
+            let rules = self.core.rules.load().freshness;
+            let now = self.core.clock.now();
+            self.shelving.sweep(now - rules.stale_for + INSTANT).await;
+            if !self.is_time_to_sweep().await {
+                return;
             }
         }
     }
 
-    async fn sweep(&self) {
-        let rules = self.core.rules.load().freshness;
-        let now = self.core.clock.now();
-        self.memory.sweep(now, &rules);
-        self.shelving.order_again();
-        self.shelving.sweep(now - rules.stale_for + INSTANT).await;
-        self.shelving.report();
+    /// Waits for the next sweep; false if the lane is told to stop before.
+    async fn is_time_to_sweep(&self) -> bool {
+        let every = self.core.rules.load().cache.sweep_every;
+        tokio::select! {
+            biased;
+            () = self.core.stop.draining() => false,
+            () = self.core.clock.sleep(every) => true,
+        }
     }
 }

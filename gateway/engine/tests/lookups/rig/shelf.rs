@@ -23,6 +23,12 @@ pub(crate) enum Mood {
     WritesFail,
     /// Reads, and does not end a write.
     WritesHang,
+    /// Reads, and ends no write before an hour is over.
+    WritesWait,
+    /// Writes, and does not tell what it has.
+    ReadsFail,
+    /// Panics over every write.
+    Panics,
 }
 
 #[derive(Default)]
@@ -31,6 +37,8 @@ pub(crate) struct Rows {
     pub(crate) mood: Mood,
     pub(crate) reads: usize,
     pub(crate) sweeps: usize,
+    /// Always more is swept, each step as slowly as this.
+    pub(crate) backlog: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -54,7 +62,12 @@ impl ModelShelf {
             match mood {
                 Mood::Fails | Mood::WritesFail => Err(WriteError::Refused),
                 Mood::Hangs | Mood::WritesHang => std::future::pending().await,
-                Mood::Fine | Mood::SlowToRead(_) => Ok(write(&mut self.rows())),
+                Mood::WritesWait => {
+                    tokio::time::sleep(Duration::from_secs(3_600)).await;
+                    Ok(write(&mut self.rows()))
+                }
+                Mood::Panics => panic!("a defect of the store"),
+                Mood::Fine | Mood::SlowToRead(_) | Mood::ReadsFail => Ok(write(&mut self.rows())),
             }
         }
         .boxed()
@@ -70,10 +83,14 @@ impl Shelf for ModelShelf {
                 (rows.mood, rows.kept.get(&key).cloned())
             };
             match mood {
-                Mood::Fails => return Err(ReadError::Unavailable),
+                Mood::Fails | Mood::ReadsFail => return Err(ReadError::Unavailable),
                 Mood::Hangs => std::future::pending().await,
                 Mood::SlowToRead(span) => tokio::time::sleep(span).await,
-                Mood::Fine | Mood::WritesFail | Mood::WritesHang => {}
+                Mood::Fine
+                | Mood::WritesFail
+                | Mood::WritesHang
+                | Mood::WritesWait
+                | Mood::Panics => {}
             }
             Ok(read)
         }
@@ -101,6 +118,14 @@ impl Shelf for ModelShelf {
         before: Timestamp,
         answers_max: usize,
     ) -> BoxFuture<'_, Result<usize, WriteError>> {
+        let backlog = self.rows().backlog;
+        if let Some(span) = backlog {
+            return async move {
+                tokio::time::sleep(span).await;
+                Ok(answers_max)
+            }
+            .boxed();
+        }
         self.write(move |rows| {
             rows.sweeps += 1;
             let old = rows.kept.iter().filter(|(_, row)| row.fetched_at < before);

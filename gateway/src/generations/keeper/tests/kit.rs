@@ -2,8 +2,9 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use engine::ports::{OperatorState, ReadError};
+use engine::ports::{OperatorState, ReadError, WriteError};
 use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -12,6 +13,7 @@ use policies::gate::Mode;
 
 use super::super::*;
 use super::NOW;
+use crate::generations::kept::Kept;
 use crate::rules::{Composer, Files};
 
 /// A store in memory, which can be told to refuse.
@@ -20,6 +22,7 @@ pub(super) struct Memory {
     pub(super) states: Mutex<BTreeMap<String, Opaque>>,
     pub(super) writes: AtomicUsize,
     pub(super) refuses: AtomicBool,
+    pub(super) hangs: AtomicBool,
 }
 
 impl OperatorStates for Memory {
@@ -31,6 +34,9 @@ impl OperatorStates for Memory {
         async move {
             if self.refuses.load(Ordering::Relaxed) {
                 return Err(WriteError::Refused);
+            }
+            if self.hangs.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
             }
             self.writes.fetch_add(1, Ordering::Relaxed);
             let mut states = self.states.lock().unwrap();
@@ -119,6 +125,12 @@ impl World {
         World::over(self.store, self.lanes, files)
     }
 
+    /// The same process, killed after its debts to the disk were paid.
+    pub(super) async fn paid(mut self) -> World {
+        self.keeper.pay().await;
+        self
+    }
+
     pub(super) async fn set(&mut self, wish: Wish) -> Answer {
         self.keeper.set(wish).await
     }
@@ -151,7 +163,8 @@ pub(super) fn wish(target: &str, value: &str) -> Wish {
 pub(super) fn withdrawal(target: &str) -> Withdrawal {
     Withdrawal {
         target: target.to_owned(),
-        by: Withdrawn {
+        dry_run: false,
+        by: By {
             organization: "operator-a".to_owned(),
             author: "shift leader".to_owned(),
             reason: "over".to_owned(),
