@@ -31,7 +31,7 @@ use crate::problem::Problem;
 
 pub use self::layers::{Effective, Origin};
 pub use self::limits::Limits;
-pub use self::listen::{BodyLimits, Listen};
+pub use self::listen::{BodyLimits, Listen, Transport};
 pub use self::process::{Log, Shutdown};
 pub use self::sac::SacFiles;
 pub use self::signals::{Signals, Traces};

@@ -55,7 +55,7 @@ use self::caller::Caller;
 use self::limiter::Limiter;
 use self::respond::Problem;
 use crate::callers::Callers;
-use crate::config::{BodyLimits, Limits, Listen};
+use crate::config::{BodyLimits, Limits, Listen, Transport};
 use crate::generations::desk::Desk;
 use crate::policy::Policy;
 use crate::telemetry::Watcher;
@@ -154,7 +154,7 @@ pub fn server(gateway: Gateway, listen: &Listen) -> Result<(Server, Vec<SocketAd
             .wrap(from_fn(frame::frame))
             .configure(routes)
     })
-    .on_connect(remember_peer)
+    .on_connect(peers(&listen.transport))
     .workers(listen.workers)
     .max_connections(listen.connections_max)
     .max_connection_rate(listen.handshakes_max)
@@ -163,8 +163,13 @@ pub fn server(gateway: Gateway, listen: &Listen) -> Result<(Server, Vec<SocketAd
     .client_disconnect_timeout(LINGER)
     .keep_alive(listen.keep_alive)
     .shutdown_timeout(u64::try_from(drain_seconds).unwrap_or(u64::MAX))
-    .disable_signals()
-    .bind_rustls_0_23(listen.address, rustls::ServerConfig::clone(&listen.tls))
+    .disable_signals();
+    let server = match &listen.transport {
+        Transport::Tls(tls) => {
+            server.bind_rustls_0_23(listen.address, rustls::ServerConfig::clone(tls))
+        }
+        Transport::Plain(_) => server.bind(listen.address),
+    }
     .map_err(|source| BindError {
         address: listen.address,
         source,
@@ -184,11 +189,17 @@ pub struct BindError {
 }
 
 /// Keeps the certificate of the peer with its connection.
-fn remember_peer(io: &dyn Any, connection: &mut Extensions) {
-    let stream = io.downcast_ref::<TlsStream<TcpStream>>();
-    let certificate = stream.and_then(|stream| stream.get_ref().1.peer_certificates()?.first());
-    if let Some(certificate) = certificate {
-        connection.insert(CertificateDigest::of(certificate));
+fn peers(transport: &Transport) -> impl Fn(&dyn Any, &mut Extensions) + Clone + Send + use<> {
+    let everybody = match transport {
+        Transport::Tls(_) => None,
+        Transport::Plain(certificate) => Some(*certificate),
+    };
+    move |io, connection| {
+        let stream = io.downcast_ref::<TlsStream<TcpStream>>();
+        let presented = stream.and_then(|stream| stream.get_ref().1.peer_certificates()?.first());
+        if let Some(certificate) = presented.map(CertificateDigest::of).or(everybody) {
+            connection.insert(certificate);
+        }
     }
 }
 

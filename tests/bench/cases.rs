@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::alone::Alone;
+use crate::bare::Bare;
 use crate::cores::Cores;
+use crate::lookups::Lookups;
 use crate::ours::Ours;
 use crate::phase::{Sample, interleaved};
 use crate::postgres::Postgres;
@@ -52,6 +54,19 @@ const CPU_STORE: Case = Case {
     name: "CPU per append of the store",
     ..CPU_SQLITE
 };
+const LOOKUP: Case = Case {
+    name: "cached lookup, plain",
+    unit: Unit::Cpu,
+    peer: "bare actix + moka handler",
+    gate: Some(1.3),
+    goal: None,
+};
+const LOOKUP_TLS: Case = Case {
+    name: "cached lookup, TLS keep-alive",
+    peer: "the bare handler over TLS",
+    gate: Some(1.2),
+    ..LOOKUP
+};
 const SETTLE: Case = Case {
     name: "accept and settle, sustained",
     unit: Unit::PerSecond,
@@ -59,6 +74,10 @@ const SETTLE: Case = Case {
     gate: None,
     goal: Some(0.5),
 };
+
+/// Who looks up at a time. What an operation costs is measured, not how many there can be: more would
+/// only wear out the generator.
+const LOOKUP_CLIENTS: usize = 8;
 
 /// How long, how often, with how many.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +90,8 @@ pub(crate) struct Plan {
     pub(crate) warm_up: Duration,
     /// Clients of a server, and appenders of a store.
     pub(crate) clients: usize,
+    /// Whether look-ups are all that is measured.
+    pub(crate) lookups_only: bool,
 }
 
 /// One run over every case.
@@ -85,7 +106,7 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     /// Measures every row, and how many bytes each stored.
-    pub(crate) async fn rows(&self) -> io::Result<(Vec<Row>, usize)> {
+    pub(crate) async fn rows(&self) -> io::Result<(Vec<Row>, Option<usize>)> {
         let mut ours =
             Ours::accepting(&self.fresh("accepting")?, self.plan.clients, self.cores).await?;
         ours.served.phase(self.plan.warm_up).await?;
@@ -124,7 +145,42 @@ impl Run<'_> {
         rows.push(CPU_STORE.row(&store, &sqlite));
         tell(SETTLE.name);
         rows.push(self.settle(&mut ours).await?);
-        Ok((rows, row_bytes))
+        drop(ours);
+        rows.extend(self.lookups().await?);
+        Ok((rows, Some(row_bytes)))
+    }
+
+    /// What a lookup costs that is answered from memory, with all that the gateway does for it.
+    pub(crate) async fn lookups(&self) -> io::Result<[Row; 2]> {
+        tell(LOOKUP.peer);
+        let mut lookups = Lookups::start(&self.fresh("lookups")?, self.cores).await?;
+        let over_tls = self.lookups_beside(&lookups, true).await?;
+        lookups.serve_plain().await?;
+        let plain = self.lookups_beside(&lookups, false).await?;
+        Ok([
+            LOOKUP.row(&plain.0, &plain.1),
+            LOOKUP_TLS.row(&over_tls.0, &over_tls.1),
+        ])
+    }
+
+    async fn lookups_beside(
+        &self,
+        lookups: &Lookups,
+        is_tls: bool,
+    ) -> io::Result<(Vec<Sample>, Vec<Sample>)> {
+        let plan = self.plan;
+        let certs = is_tls.then(|| lookups.certs());
+        let bare = Bare::start(self.directory, &lookups.known, certs, self.cores).await?;
+        let clients = plan.clients.min(LOOKUP_CLIENTS);
+        let mut ours = lookups.ours(clients).await?;
+        let mut peer = lookups.beside(&bare, is_tls, clients).await?;
+        ours.phase(plan.warm_up).await?;
+        peer.phase(plan.warm_up).await?;
+        let look_up = async |span| ours.phase(span).await;
+        let answer = async |span| peer.phase(span).await;
+        let samples = interleaved(plan.rounds, plan.phase, look_up, answer).await?;
+        bare.stop().await?;
+        Ok(samples)
     }
 
     async fn beside_postgres(

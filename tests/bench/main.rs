@@ -1,24 +1,28 @@
 //! Side-by-side benchmarks: the gateway and its peers on one core in turn, the load on another.
 //!
-//! `bench [--quick] [--report FILE]` writes the report (`target/bench/report.json`), prints its rows
-//! and ends with 0, with 1 if a gate was measured and missed, with 2 if it could not measure.
-//! `--quick` only shows that everything can be measured: its rounds are too few and too short to
-//! judge by, so that it ends with 0 whatever they say.
+//! `bench [--quick] [--lookups] [--report FILE]` writes the report (`target/bench/report.json`), prints
+//! its rows and ends with 0, with 1 if a gate was measured and missed, with 2 if it could not measure.
+//! `--lookups` measures look-ups alone. `--quick` only shows that everything can be measured: its rounds
+//! are too few and too short to judge by, so that it ends with 0 whatever they say.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod alone;
 mod answer;
+mod bare;
 mod cases;
 mod cores;
+mod lookups;
 mod machine;
 mod ours;
 mod phase;
+mod plain;
 mod postgres;
 mod redis;
 mod report;
 mod server;
 mod statistics;
+mod wire;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,7 +35,7 @@ use serde_json::json;
 use cases::{Plan, Run};
 use cores::Cores;
 
-const USAGE: &str = "usage: bench [--quick] [--report FILE]";
+const USAGE: &str = "usage: bench [--quick] [--lookups] [--report FILE]";
 /// What a wrong command line ends with (`EX_USAGE`).
 const USAGE_CODE: u8 = 64;
 const MEASURED_NOTHING: u8 = 2;
@@ -42,17 +46,32 @@ const FULL: Plan = Plan {
     phase: Duration::from_secs(3),
     warm_up: Duration::from_secs(2),
     clients: 64,
+    lookups_only: false,
 };
 const QUICK: Plan = Plan {
     rounds: 1,
     phase: Duration::from_millis(200),
     warm_up: Duration::from_millis(100),
     clients: 8,
+    lookups_only: false,
 };
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // Servers of this program, which bring runtimes of their own.
+    if let Some(served) = bare::run(&arguments).or_else(|| plain::run(&arguments)) {
+        return served.map_or_else(|error| failed(&error), |_| ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(command(arguments)),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn command(arguments: Vec<String>) -> ExitCode {
     match alone::run(&arguments).await {
         None => {}
         Some(Ok(measured)) => {
@@ -82,7 +101,13 @@ fn parse(arguments: &[String]) -> Option<(Plan, PathBuf)> {
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
-            "--quick" => plan = QUICK,
+            "--quick" => {
+                plan = Plan {
+                    lookups_only: plan.lookups_only,
+                    ..QUICK
+                }
+            }
+            "--lookups" => plan.lookups_only = true,
             "--report" => report = rest.next()?.into(),
             _ => return None,
         }
@@ -114,7 +139,11 @@ async fn measure(plan: Plan, report: &Path) -> io::Result<Vec<String>> {
         cores,
         directory: scratch.path(),
     };
-    let (rows, row_bytes) = run.rows().await?;
+    let (rows, row_bytes) = if plan.lookups_only {
+        (run.lookups().await?.into(), None)
+    } else {
+        run.rows().await?
+    };
     let about = json!({
         "rounds": plan.rounds,
         "phase_ms": plan.phase.as_millis() as u64,

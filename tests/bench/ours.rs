@@ -2,26 +2,19 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use policies::operation::OpName;
 use rusqlite::{Connection as Database, OpenFlags};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::Value;
 use tests::upstreams::sac::faults::{Fault, Rule};
 use tests::upstreams::sac::operation::Operation;
 use tests::world::wait::until;
 use tests::world::{Setup, World, prescription};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
-use crate::answer;
 use crate::cores::{self, Cores, Processes};
 use crate::phase::{Connection, Served};
+use crate::wire::{Identity, Wire};
 
 const PRACTICE: &str = "practice-a";
 /// Durable, and delivered later.
@@ -113,40 +106,23 @@ fn row_bytes(database: &Path) -> rusqlite::Result<usize> {
 
 /// One connection of a practice.
 pub(crate) struct Client {
-    stream: TlsStream<TcpStream>,
+    wire: Wire,
     token: String,
     /// The status that counts; another success does not.
     counts: u16,
-    buffer: Vec<u8>,
 }
 
 impl Client {
     async fn connect(world: &World, counts: u16) -> io::Result<Client> {
-        let tcp = TcpStream::connect(world.address()).await?;
-        tcp.set_nodelay(true)?;
-        let connector = TlsConnector::from(Arc::new(tls(world.certs_dir())?));
-        let name = ServerName::from(world.address().ip());
+        let identity = Identity {
+            certs: world.certs_dir(),
+            organization: PRACTICE,
+        };
         Ok(Client {
-            stream: connector.connect(name, tcp).await?,
+            wire: Wire::connect(world.address(), Some(&identity)).await?,
             token: world.caller(PRACTICE).signed(),
             counts,
-            buffer: Vec::new(),
         })
-    }
-
-    /// Reads one whole answer and returns its status.
-    async fn answer(&mut self) -> io::Result<u16> {
-        self.buffer.clear();
-        loop {
-            if let Some((status, whole)) = answer::head(&self.buffer)?
-                && self.buffer.len() >= whole
-            {
-                return Ok(status);
-            }
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
     }
 }
 
@@ -160,44 +136,15 @@ impl Connection for Client {
             prescription::key(),
             body.len(),
         );
-        self.stream.write_all(request.as_bytes()).await?;
-        self.stream.flush().await?;
-        match self.answer().await? {
+        match self.wire.exchange(request.as_bytes()).await? {
             status if status == self.counts => Ok(true),
             ACCEPTED | REGISTERED => Ok(false),
             status => {
-                let said = String::from_utf8_lossy(&self.buffer);
+                let said = self.wire.said();
                 Err(io::Error::other(format!(
                     "the gateway answered {status}: {said}"
                 )))
             }
         }
     }
-}
-
-fn tls(certs: &Path) -> io::Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    for root in certificates(&certs.join("gateway-ca.pem"))? {
-        roots.add(root).map_err(io::Error::other)?;
-    }
-    let callers = certs.join("callers");
-    let chain = certificates(&callers.join(format!("{PRACTICE}.pem")))?;
-    let key = PrivateKeyDer::from_pem_file(callers.join(format!("{PRACTICE}.key")))
-        .map_err(io::Error::other)?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder
-                .with_root_certificates(roots)
-                .with_client_auth_cert(chain, key)
-        })
-        .map_err(io::Error::other)
-}
-
-fn certificates(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
-    let certificates = CertificateDer::pem_file_iter(file).map_err(io::Error::other)?;
-    certificates
-        .collect::<Result<_, _>>()
-        .map_err(io::Error::other)
 }

@@ -17,7 +17,7 @@ pub(crate) struct Case {
     pub(crate) unit: Unit,
     /// Who is measured beside us.
     pub(crate) peer: &'static str,
-    /// The least ratio that is not a defect.
+    /// The ratio that is not a defect: at least this of what should be much, at most this of cost.
     pub(crate) gate: Option<f64>,
     /// The ratio that is worked for.
     pub(crate) goal: Option<f64>,
@@ -72,12 +72,12 @@ impl Case {
             .filter_map(|sample| sample.generator_idle);
         let idle = idle.min_by(f64::total_cmp);
         let void = statistics::void(idle);
-        let met = |least: Option<f64>| {
+        let met = |bound: Option<f64>| {
             let decides = void.is_none();
             ratio
-                .zip(least)
+                .zip(bound)
                 .filter(|_| decides)
-                .map(|(ratio, least)| ratio >= least)
+                .map(|(ratio, bound)| self.unit.is_met(ratio, bound))
         };
         Row {
             ours: ours_spread,
@@ -129,6 +129,13 @@ impl Unit {
         match self {
             Unit::PerSecond => sample.per_second(),
             Unit::Cpu => sample.cpu_us(),
+        }
+    }
+
+    fn is_met(self, ratio: f64, bound: f64) -> bool {
+        match self {
+            Unit::PerSecond => ratio >= bound,
+            Unit::Cpu => ratio <= bound,
         }
     }
 }
@@ -248,13 +255,19 @@ mod tests {
     }
 
     #[test]
-    fn cpu_is_per_operation() {
+    fn cpu_is_per_operation_and_its_gate_an_upper_one() {
         let cpu = Case {
             unit: Unit::Cpu,
+            goal: Some(1.0),
             ..CASE
         };
         let row = cpu.row(&[sample(1_000, 0.5)], &[sample(500, 0.5)]);
         assert_eq!(row.ours.map(|ours| ours.median), Some(500.0));
         assert_eq!(row.ratio, Some(0.5));
+        assert_eq!((row.gate_met, row.goal_met), (Some(true), Some(true)));
+        let row = cpu.row(&[sample(100, 0.5)], &[sample(119, 0.5)]);
+        assert_eq!((row.gate_met, row.goal_met), (Some(true), Some(false)));
+        let row = cpu.row(&[sample(100, 0.5)], &[sample(121, 0.5)]);
+        assert_eq!(row.gate_met, Some(false));
     }
 }

@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 
 use super::pem;
 use super::section::Section;
-use crate::tls;
+use crate::tls::{self, CertificateDigest};
 
 /// The server's own timer, which waits for heads, looks at the time twice a second.
 const HEADER_WITHIN_MIN: Duration = Duration::from_secs(1);
@@ -18,8 +18,8 @@ const HEADER_WITHIN_MIN: Duration = Duration::from_secs(1);
 pub struct Listen {
     /// Where.
     pub address: SocketAddr,
-    /// With which certificate, and for whom.
-    pub tls: Arc<ServerConfig>,
+    /// How callers are told apart.
+    pub transport: Transport,
     /// Worker threads.
     pub workers: usize,
     /// Connections per worker.
@@ -36,6 +36,16 @@ pub struct Listen {
     pub keep_alive: Duration,
     /// Limit of a whole request.
     pub answer_within: Duration,
+}
+
+/// How callers are told apart.
+#[derive(Clone)]
+pub enum Transport {
+    /// By the certificates that they present; ours is in here, and whom we trust.
+    Tls(Arc<ServerConfig>),
+    /// Not at all: everybody is taken for the holder of this certificate. No configuration leads here;
+    /// it is for measuring what TLS costs.
+    Plain(CertificateDigest),
 }
 
 /// How a body may arrive.
@@ -82,7 +92,7 @@ impl Listen {
         }
         Some(Listen {
             address: address?,
-            tls: tls?,
+            transport: Transport::Tls(tls?),
             workers,
             connections_max,
             handshakes_max,

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use super::super::server;
 use super::DRUG;
 use super::kit::Kit;
+use crate::config::Transport;
 use crate::config::{BodyLimits, Listen};
 use crate::tls::{CertificateDigest, callers_verifier, server_config};
 
@@ -67,7 +68,10 @@ fn serve_at_most(requests_max: u32) -> Served {
     let verifier = callers_verifier(vec![authority.1.clone()]).unwrap();
     let listen = Listen {
         address: "127.0.0.1:0".parse().unwrap(),
-        tls: server_config(verifier, CertifiedKey::new(vec![certificate], key)),
+        transport: Transport::Tls(server_config(
+            verifier,
+            CertifiedKey::new(vec![certificate], key),
+        )),
         workers: 1,
         connections_max: 100,
         handshakes_max: 10,
