@@ -11,7 +11,7 @@
 //!
 //! # Limits
 //!
-//! [`COMMANDS_MAX`] that wait; beyond it an operator hears that the gateway is busy. [`WRITE_WITHIN`](disk)
+//! `COMMANDS_MAX` that wait; beyond it an operator hears that the gateway is busy. `WRITE_WITHIN`
 //! for the disk; what takes longer is uncertain, and put right later.
 
 mod disk;

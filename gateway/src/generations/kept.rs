@@ -7,7 +7,7 @@
 //!
 //! # Limits
 //!
-//! Of toggles that ended, the last [`ENDED_MAX`], and [`ENDED_OF_TARGET_MAX`] of one target.
+//! Of toggles that ended, the last `ENDED_MAX`, and `ENDED_OF_TARGET_MAX` of one target.
 //!
 //! # Failure
 //!

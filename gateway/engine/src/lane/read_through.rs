@@ -21,9 +21,9 @@
 //!
 //! # Limits
 //!
-//! [`PURGES_MAX`] purges at a time; `queue_max` requests that are served and as many that wait, as it was when the lane was opened;
-//! `calls_max` loads; what one caller may load (`policies::allowance`); memory (`crate::cache`); what
-//! waits for the shelf ([`shelving`]).
+//! A few purges at a time; `queue_max` requests that are served and as many that wait, as it was when
+//! the lane was opened; `calls_max` loads; what one caller may load (`policies::allowance`); memory (`crate::cache`); what
+//! waits for the shelf.
 //!
 //! # Failure
 //!
