@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer};
@@ -21,6 +22,9 @@ use crate::cores::{Cores, Processes};
 use crate::lookups::PATH;
 use crate::server::{Server, free_address};
 use crate::wire;
+
+/// As long as the gateway keeps idle connections: the other side's turns take seconds.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// What the peer is told, as a file.
 #[derive(Serialize, Deserialize)]
@@ -101,7 +105,8 @@ fn serve(file: &Path) -> io::Result<Value> {
             .app_data(Data::new(cache.clone()))
             .route(PATH, web::post().to(answer))
     })
-    .workers(1);
+    .workers(1)
+    .keep_alive(KEEP_ALIVE);
     let server = match &told.certs {
         None => server.bind(told.address)?,
         Some(certs) => server.bind_rustls_0_23(told.address, tls(certs)?)?,
