@@ -31,6 +31,9 @@ use tracing_subscriber::fmt::MakeWriter;
 const LINES_MAX: usize = 8_192;
 /// Bytes that one write gathers, so that a burst costs few of them.
 const WRITE_BYTES: usize = 64 << 10;
+/// How long lines are gathered after a write. To wake a thread costs whoever logs more than all else that
+/// a line costs; while nobody waits, nobody is woken.
+const GATHER_FOR: Duration = Duration::from_millis(10);
 
 /// Where log lines go in.
 #[derive(Debug, Clone)]
@@ -115,6 +118,9 @@ fn write(
         }
         *progress.done() += count;
         progress.moved.notify_all();
+        if text.len() < WRITE_BYTES {
+            thread::sleep(GATHER_FOR);
+        }
     }
 }
 
