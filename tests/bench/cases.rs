@@ -90,6 +90,8 @@ pub(crate) struct Plan {
     pub(crate) warm_up: Duration,
     /// Clients of a server, and appenders of a store.
     pub(crate) clients: usize,
+    /// Persons who are looked up, in turn.
+    pub(crate) persons: usize,
     /// Whether look-ups are all that is measured.
     pub(crate) lookups_only: bool,
 }
@@ -153,7 +155,8 @@ impl Run<'_> {
     /// What a lookup costs that is answered from memory, with all that the gateway does for it.
     pub(crate) async fn lookups(&self) -> io::Result<[Row; 2]> {
         tell(LOOKUP.peer);
-        let mut lookups = Lookups::start(&self.fresh("lookups")?, self.cores).await?;
+        let mut lookups =
+            Lookups::start(&self.fresh("lookups")?, self.plan.persons, self.cores).await?;
         let over_tls = self.lookups_beside(&lookups, true).await?;
         lookups.serve_plain().await?;
         let plain = self.lookups_beside(&lookups, false).await?;

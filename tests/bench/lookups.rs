@@ -18,8 +18,6 @@ use crate::wire::{Identity, Wire};
 
 /// What is asked.
 pub(crate) const PATH: &str = "/v1/assisted-persons/search";
-/// How many persons are looked up, in turn: all of them are in memory.
-const PERSONS: usize = 1_000;
 const PRACTICE: &str = "practice-a";
 /// Longer than any run: what is known stays fresh.
 const FRESH_FOR: &str = "1h";
@@ -37,19 +35,19 @@ pub(crate) struct Lookups {
 }
 
 impl Lookups {
-    /// Starts it, and looks everybody up once.
-    pub(crate) async fn start(store: &Path, cores: Cores) -> io::Result<Lookups> {
+    /// Starts it, and looks so many persons up once: all of them are in memory from then on.
+    pub(crate) async fn start(store: &Path, persons: usize, cores: Cores) -> io::Result<Lookups> {
         let setup = Setup::default()
             .store(store)
-            .population(PERSONS, 1)
+            .population(persons, 1)
             .config("listen.workers", 1)
             .policy("registry.freshness.fresh_for", FRESH_FOR)
-            .policy("registry.callers.misses_burst", PERSONS)
-            .policy("registry.callers.misses_per_minute", PERSONS);
+            .policy("registry.callers.misses_burst", persons)
+            .policy("registry.callers.misses_per_minute", persons);
         let world = World::with(setup).await;
         let caller = world.caller(PRACTICE).with_doctor(&population::doctor(0));
-        let mut known = Vec::with_capacity(PERSONS);
-        for code in (0..PERSONS).map(population::person) {
+        let mut known = Vec::with_capacity(persons);
+        for code in (0..persons).map(population::person) {
             let reply = caller.search_person(&code).await.expect(FOUND);
             let body = String::from_utf8(reply.bytes).map_err(io::Error::other)?;
             known.push((code, body));
@@ -128,7 +126,7 @@ impl Lookups {
                 wire: Wire::connect(address, identity).await?,
                 requests: Arc::clone(&self.requests),
                 // Each begins elsewhere.
-                next: number * PERSONS / clients,
+                next: number * self.known.len() / clients,
             });
         }
         Ok(Served {

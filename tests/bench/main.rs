@@ -46,6 +46,7 @@ const FULL: Plan = Plan {
     phase: Duration::from_secs(3),
     warm_up: Duration::from_secs(2),
     clients: 64,
+    persons: 1_000,
     lookups_only: false,
 };
 const QUICK: Plan = Plan {
@@ -53,6 +54,7 @@ const QUICK: Plan = Plan {
     phase: Duration::from_millis(200),
     warm_up: Duration::from_millis(100),
     clients: 8,
+    persons: 50,
     lookups_only: false,
 };
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Case and peer of every row.
-const ROWS: [(&str, &str); 7] = [
+const ROWS: [(&str, &str); 9] = [
     ("durable accept over HTTP", "PostgreSQL single-row commits"),
     ("durable accept over HTTP", "Redis XADD, appendfsync always"),
     ("store alone", "raw SQLite group commit"),
@@ -13,6 +13,8 @@ const ROWS: [(&str, &str); 7] = [
     ("CPU per durable accept", "raw SQLite group commit"),
     ("CPU per append of the store", "raw SQLite group commit"),
     ("accept and settle, sustained", "durable accept over HTTP"),
+    ("cached lookup, plain", "bare actix + moka handler"),
+    ("cached lookup, TLS keep-alive", "the bare handler over TLS"),
 ];
 
 #[test]

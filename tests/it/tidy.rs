@@ -288,6 +288,7 @@ fn a_library_is_named_in_its_one_module() {
                 "gateway/src/edge",
                 "gateway/src/app.rs",
                 "gateway/src/telemetry/page.rs",
+                "tests/bench/bare.rs",
             ],
         ),
     ];
