@@ -16,6 +16,7 @@ pub mod disk;
 pub mod gateway;
 pub mod load;
 mod operating;
+mod output;
 pub mod power;
 pub mod prescription;
 pub mod record;
@@ -318,11 +319,6 @@ impl World {
     /// The gateway's configuration file.
     pub fn config_file(&self) -> &Path {
         &self.config
-    }
-
-    /// Everything the gateway has printed so far.
-    pub fn output(&self) -> String {
-        gateway::printed(&self.output_file())
     }
 
     fn output_file(&self) -> PathBuf {

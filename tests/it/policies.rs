@@ -152,7 +152,7 @@ async fn the_last_good_policy_survives_a_restart() {
     assert_eq!(policies.at("/is_last_good"), true);
     assert!(policies.text("/problems/0").contains("lots.kind = 0"));
     assert_eq!(operator.policy_value(WAIT).await, "\"1500ms\"");
-    assert!(world.output().contains("serving with the last good one"));
+    world.logged(&["serving with the last good one"]).await;
     let output = world.directory().join("check.log");
     let checked = gateway::run(&["check", "--config"], world.config_file(), &output).await;
     assert_eq!(checked.code, Some(WRONG));

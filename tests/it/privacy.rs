@@ -275,7 +275,7 @@ async fn nothing_personal_is_printed_or_stored_in_clear() {
     let token = caller.signed();
     let reply = answer(caller.bare(Method::GET, "/v1/events").bearer_auth(&token)).await;
     assert_eq!(reply.expect("the token is good").status, 200);
-    let metrics = page::get(page::address(&world), "/metrics").await;
+    let metrics = page::get(page::address(&world).await, "/metrics").await;
     until("every kind of span is exported", SOON, async || {
         let spans = collector.spans();
         let kinds = ["GET /v1/events", "attempt", "call"];

@@ -87,10 +87,7 @@ async fn a_delivery_after_an_outage_and_a_restart_links_to_its_request() {
     assert_eq!(hex(&cause.trace_id), TRACE);
     assert_eq!(hex(&cause.span_id), hex(&request.span_id));
     assert_ne!(delivered.trace_id, request.trace_id);
-    let output = world.output();
-    let mut lines = output.lines();
-    let settled = lines.find(|line| line.contains(&id) && line.contains("registered"));
-    let settled = settled.expect("a delivery is logged");
+    let settled = world.logged(&[&id, "registered"]).await;
     assert!(settled.contains(TRACE), "{settled}");
     until("the call of the delivery is exported", SOON, async || {
         collector.spans().into_iter().find(|span| {
@@ -137,7 +134,7 @@ async fn nobody_waits_for(manner: Manner) {
         .config("signals.spans_max", 512)
         .config("signals.export_within", "40s");
     let mut world = World::with(all).await;
-    let address = page::address(&world);
+    let address = page::address(&world).await;
     let caller = world.caller("practice-a");
     let before = page::value(&page::get(address, "/metrics").await, STATUS_REQUESTS);
     let began = Instant::now();
@@ -265,7 +262,7 @@ async fn a_log_that_nobody_reads_stops_nobody() {
     let setup = Setup::default().config("signals.metrics_address", "127.0.0.1:0");
     let mut world = World::prepare(setup);
     world.restart_unread().await;
-    let address = page::address(&world);
+    let address = page::address(&world).await;
     let caller = world.caller("practice-a");
     // Each is a line; a pipe holds less than a thousand, the queue eight thousand.
     let lost = until("lines are lost", Duration::from_secs(90), async || {
@@ -288,7 +285,7 @@ async fn a_log_that_nobody_reads_stops_nobody() {
 async fn the_page_shows_an_outage_and_its_end() {
     let shown = Setup::default().config("signals.metrics_address", "127.0.0.1:0");
     let world = World::with(shown).await;
-    let address = page::address(&world);
+    let address = page::address(&world).await;
     let caller = world.caller("practice-a");
     caller.prescribe(&key(), &drug()).await.expect(201);
     let lane = "lane=\"sac.prescriptions\",operation=\"invio\"";

@@ -8,14 +8,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Where the gateway that runs now says that it shows its metrics.
-pub(crate) fn address(world: &World) -> SocketAddr {
-    let output = world.output();
-    let mut lines = output.lines().rev();
-    let said = lines.find_map(|line| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        line.get("metrics.address")?.as_str()?.parse().ok()
-    });
-    said.expect("the gateway says where its metrics are")
+pub(crate) async fn address(world: &World) -> SocketAddr {
+    let line = world.logged(&["metrics.address"]).await;
+    let line: Value = serde_json::from_str(&line).expect("a line is JSON");
+    let address = line["metrics.address"].as_str().expect("text");
+    address.parse().expect("an address")
 }
 
 /// The answer to `GET` of this path, head and body.
