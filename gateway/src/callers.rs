@@ -14,48 +14,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use engine::entry::Organization;
-use jsonwebtoken::crypto::verify;
 use jsonwebtoken::{Algorithm, DecodingKey};
+use policies::access::Profile;
 use serde::Deserialize;
 
 use crate::files::read_bounded;
 use crate::problem::{HIDDEN, Problem, without_value};
 use crate::tls::CertificateDigest;
+use crate::tokens::jose::{Jws, parse_algorithm};
 use known::Known;
 
 /// Longest name of an organisation or a key.
 const NAME_CHARS_MAX: usize = 128;
 /// Largest key file that is read.
 const KEY_BYTES_MAX: u64 = 64 << 10;
-
-/// What a caller does in health care; decides which operations it may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Profile {
-    /// A general practice or a prescribing structure.
-    Practice,
-    /// A pharmacy or another dispenser.
-    Pharmacy,
-    /// A booking centre.
-    Booking,
-    /// The citizens' portal.
-    Portal,
-    /// Whoever runs the gateway: policies, toggles, purges; never what is in a prescription.
-    Operator,
-}
-
-impl Profile {
-    /// The profile of this word, as it stands in callers' files and tokens.
-    pub fn parse(word: &str) -> Option<Profile> {
-        match word {
-            "practice" => Some(Profile::Practice),
-            "pharmacy" => Some(Profile::Pharmacy),
-            "booking" => Some(Profile::Booking),
-            "portal" => Some(Profile::Portal),
-            "operator" => Some(Profile::Operator),
-            _ => None,
-        }
-    }
-}
 
 /// What a token must look like, whoever signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,15 +122,10 @@ impl Callers {
         self.keys.get(id)
     }
 
-    /// Whether `key` has signed `token`, whose last part is the signature; checked once a token.
-    pub(crate) fn is_signed(&self, token: &str, key: &SigningKey) -> bool {
-        self.known.is_signed(token, || {
-            let Some((message, signature)) = token.rsplit_once('.') else {
-                return false;
-            };
-            let signed = verify(signature, message.as_bytes(), &key.key, key.algorithm);
-            matches!(signed, Ok(true))
-        })
+    /// Whether `key` has signed `token`; its signature is checked once a token.
+    pub(crate) fn is_signed(&self, token: &Jws<'_>, key: &SigningKey) -> bool {
+        let check = || token.is_signed(&key.key, key.algorithm);
+        self.known.is_signed(token.text(), check)
     }
 
     /// The organisation that presents this certificate.
@@ -220,7 +187,7 @@ impl Reading<'_> {
             self.refuse(
                 at("algorithm"),
                 HIDDEN,
-                "must be ES256, ES384, PS256 or RS256",
+                "must be ES256, ES384, PS256, RS256, RS384 or RS512",
             );
             return;
         };
@@ -250,8 +217,8 @@ impl Reading<'_> {
             match Profile::parse(word) {
                 Some(profile) => profiles.push(profile),
                 None => {
-                    let rule = "must be practice, pharmacy, booking, portal or operator";
-                    self.refuse(at.to_owned(), HIDDEN, rule);
+                    let words = Profile::ALL.map(Profile::as_str).join(", ");
+                    self.refuse(at.to_owned(), HIDDEN, &format!("must be one of {words}"));
                 }
             }
         }
@@ -298,17 +265,6 @@ fn is_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"._:-@/".contains(&b))
-}
-
-/// Asymmetric algorithms only: who can check a token must not be able to make one.
-pub(crate) fn parse_algorithm(word: &str) -> Option<Algorithm> {
-    match word {
-        "ES256" => Some(Algorithm::ES256),
-        "ES384" => Some(Algorithm::ES384),
-        "PS256" => Some(Algorithm::PS256),
-        "RS256" => Some(Algorithm::RS256),
-        _ => None,
-    }
 }
 
 fn read_key(path: &Path, algorithm: Algorithm) -> Result<DecodingKey, String> {

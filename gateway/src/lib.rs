@@ -19,6 +19,8 @@ pub mod callers;
 pub mod telemetry;
 pub mod tls;
 
+mod tokens;
+
 pub mod edge;
 
 pub mod app;

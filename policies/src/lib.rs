@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, draws a random number or touches a socket: the instant and the
 //! jitter are arguments, so every rule can be tried as a table of cases and replayed from a seed.
 
+pub mod access;
 pub mod admission;
 pub mod allowance;
 pub mod budget;

@@ -198,6 +198,8 @@ fn entry(payload: &[u8], authority: &[u8]) -> NewEntry {
         },
         start: Start::Due,
         trace: None,
+        audit: Opaque::default(),
+        reply_to: None,
     }
 }
 

@@ -34,6 +34,10 @@ pub struct Write {
     pub wait_max: Option<Duration>,
     /// The trace it belongs to (W3C `traceparent`).
     pub trace: Option<String>,
+    /// Who writes, as the audit will say.
+    pub audit: Opaque,
+    /// Where the events of what is written are pushed to, if anywhere.
+    pub reply_to: Option<Opaque>,
     /// The policy that was in force when it came: all of it goes by this one, whatever is put in force
     /// meanwhile.
     pub rules: Arc<WriteBehindRules>,

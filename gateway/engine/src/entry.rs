@@ -67,6 +67,11 @@ pub struct NewEntry {
     pub start: Start,
     /// The trace of the request that wrote it (W3C `traceparent`).
     pub trace: Option<String>,
+    /// Who wrote it, as the audit will say. Stored sealed, in the entry's own row: a write that is on
+    /// disk can always be accounted for.
+    pub audit: Opaque,
+    /// Where its events are pushed to. Stored sealed.
+    pub reply_to: Option<Opaque>,
 }
 
 /// How a new entry begins. A dependent begins where its parent lets it

@@ -297,6 +297,8 @@ impl Rig {
             matter,
             wait_max: None,
             trace: None,
+            audit: Opaque::default(),
+            reply_to: None,
             rules: Arc::new(rules().0),
         }
     }

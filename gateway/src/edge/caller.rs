@@ -11,7 +11,7 @@
 //!
 //! # Limits
 //!
-//! [`TOKEN_BYTES_MAX`]; its times may be off by the configured skew, its life is bounded.
+//! Those of [`crate::tokens::jose`]; its times may be off by the configured skew, its life is bounded.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,20 +19,18 @@ use std::time::Duration;
 use actix_web::http::header;
 use actix_web::{HttpMessage, HttpRequest};
 use adapters::model::{Authority, Invalid};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use engine::entry::Organization;
+use policies::access::Profile;
 use policies::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::codes::{self, Code};
 use super::frame::peer;
 use super::respond::{FieldError, Problem};
-use crate::callers::{Callers, Profile, SigningKey, parse_algorithm};
+use crate::callers::{Callers, SigningKey};
 use crate::tls::CertificateDigest;
+use crate::tokens::jose::Jws;
 
-/// Longest token.
-const TOKEN_BYTES_MAX: usize = 8 << 10;
 /// Longest `jti`.
 const JTI_BYTES_MAX: usize = 128;
 
@@ -119,15 +117,6 @@ fn bearer(request: &HttpRequest) -> Result<&str, &'static Code> {
     }
 }
 
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    kid: String,
-    typ: Option<String>,
-    /// Extensions a reader must understand; we understand none.
-    crit: Option<serde_json::Value>,
-}
-
 /// `aud` may be one name or several.
 #[derive(Deserialize, Serialize)]
 #[serde(untagged)]
@@ -186,36 +175,18 @@ fn verify(
 
 /// Checks the signature, and only then reads the claims.
 fn open<'a>(callers: &'a Callers, token: &str) -> Result<(&'a SigningKey, Claims), &'static Code> {
-    if token.len() > TOKEN_BYTES_MAX {
-        return Err(&codes::TOKEN_MALFORMED);
-    }
-    let (message, _) = token.rsplit_once('.').ok_or(&codes::TOKEN_MALFORMED)?;
-    let (head, payload) = message.split_once('.').ok_or(&codes::TOKEN_MALFORMED)?;
-    if payload.contains('.') {
-        return Err(&codes::TOKEN_MALFORMED);
-    }
-    let head: Header = decode(head).ok_or(&codes::TOKEN_MALFORMED)?;
-    let is_jwt = head.typ.is_none_or(|typ| typ.eq_ignore_ascii_case("jwt"));
-    if !is_jwt || head.crit.is_some() {
-        return Err(&codes::TOKEN_MALFORMED);
-    }
-    let key = callers.key(&head.kid).ok_or(&codes::TOKEN_SIGNATURE)?;
-    if parse_algorithm(&head.alg) != Some(key.algorithm) {
+    let token = Jws::parse(token).ok_or(&codes::TOKEN_MALFORMED)?;
+    let kid = token.header.kid.as_deref();
+    let kid = kid.ok_or(&codes::TOKEN_MALFORMED)?;
+    let key = callers.key(kid).ok_or(&codes::TOKEN_SIGNATURE)?;
+    if !callers.is_signed(&token, key) {
         return Err(&codes::TOKEN_SIGNATURE);
     }
-    if !callers.is_signed(token, key) {
-        return Err(&codes::TOKEN_SIGNATURE);
-    }
-    let claims: Claims = decode(payload).ok_or(&codes::TOKEN_CLAIMS)?;
+    let claims: Claims = token.claims().ok_or(&codes::TOKEN_CLAIMS)?;
     if !(1..=JTI_BYTES_MAX).contains(&claims.jti.len()) {
         return Err(&codes::TOKEN_CLAIMS);
     }
     Ok((key, claims))
-}
-
-fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Option<T> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
-    serde_json::from_slice(&bytes).ok()
 }
 
 fn check_times(callers: &Callers, claims: &Claims, wall: Timestamp) -> Result<(), &'static Code> {

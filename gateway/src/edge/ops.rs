@@ -17,7 +17,7 @@ use super::Edge;
 use super::caller::Caller;
 use super::codes::{self, Text};
 use super::respond::Problem;
-use crate::callers::Profile;
+use ::policies::access::Profile;
 
 /// The resources of operators.
 pub(crate) fn routes(config: &mut ServiceConfig) {

@@ -24,7 +24,7 @@ use super::caller::Caller;
 use super::codes::Text;
 use super::respond::{FieldError, Problem, ProblemBody};
 use super::{Edge, body, codes, json};
-use crate::callers::Profile;
+use policies::access::Profile;
 
 /// The resources of prescriptions.
 pub(crate) fn routes(config: &mut ServiceConfig) {

@@ -13,9 +13,9 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::callers::parse_algorithm;
 use crate::files::{read_bounded, read_table};
 use crate::problem::without_value;
+use crate::tokens::jose::parse_algorithm;
 use crate::told::chain;
 
 /// Largest file that is read.

@@ -117,6 +117,8 @@ pub(crate) fn entry(key: &str) -> NewEntry {
         },
         start: Start::Due,
         trace: Some("00-trace".to_owned()),
+        audit: Opaque::default(),
+        reply_to: None,
     }
 }
 

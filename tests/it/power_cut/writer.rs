@@ -86,6 +86,8 @@ pub(super) fn entry(id: Uuid, number: NumberUse, clock: &dyn Clock) -> NewEntry 
         },
         start: Start::Leased(LEASE),
         trace: None,
+        audit: Opaque::default(),
+        reply_to: None,
     }
 }
 

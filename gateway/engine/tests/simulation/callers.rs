@@ -220,6 +220,8 @@ impl Caller {
             matter: self.matter(&payload, about, instance),
             wait_max,
             trace: None,
+            audit: Opaque::default(),
+            reply_to: None,
             rules: Arc::new(world.options.policy(instance).clone()),
         };
         let asking = door.submit(write);

@@ -161,7 +161,7 @@ fn forged_tokens_all_look_alike() {
         "x.y".to_owned(),
         "x.y.z".to_owned(),
         format!("{good}.more"),
-        "a".repeat(TOKEN_BYTES_MAX + 1),
+        "a".repeat(crate::tokens::jose::TOKEN_BYTES_MAX + 1),
         raw(&with_crit, &claims, signature),
         raw(&json!({"alg": "ES256"}), &claims, signature),
     ];

@@ -9,7 +9,6 @@ use engine::lookup::Asker;
 use policies::rules::RegistryRules;
 
 use super::request::Reason;
-use crate::callers::Profile;
 use crate::edge::Edge;
 use crate::edge::caller::Caller;
 use crate::edge::codes::{self, Text};
@@ -17,6 +16,7 @@ use crate::edge::prescriptions::too_old;
 use crate::edge::respond::Problem;
 use crate::edge::trace::Trace;
 use crate::telemetry::BREAK_GLASS;
+use policies::access::Profile;
 
 const WHO_LOOKS_UP: Text = Text {
     en: "Persons and cards are looked up with the profiles practice, pharmacy and booking.",
@@ -43,7 +43,11 @@ impl Desk {
             Profile::Practice => View::Practice,
             Profile::Pharmacy => View::Pharmacy,
             Profile::Booking => View::Booking,
-            Profile::Portal | Profile::Operator => {
+            Profile::Substitute
+            | Profile::Portal
+            | Profile::CallCentre
+            | Profile::Operator
+            | Profile::Viewer => {
                 return Err(Problem {
                     detail: Some(&WHO_LOOKS_UP),
                     ..Problem::from(&codes::PROFILE_NOT_ALLOWED)

@@ -313,6 +313,8 @@ impl About<'_> {
             },
             wait_max: headers.wait_max,
             trace: headers.trace,
+            audit: Opaque::default(),
+            reply_to: None,
             rules: Arc::clone(&self.rules),
         }
     }

@@ -87,6 +87,8 @@ pub(super) fn prepare(
         },
         wait_max: headers.wait_max,
         trace: headers.trace,
+        audit: Opaque::default(),
+        reply_to: None,
         rules: Arc::clone(rules),
     };
     Ok((write, reading.warnings))

@@ -65,6 +65,8 @@ fn entry(key: &str) -> NewEntry {
         },
         start: Start::Due,
         trace: None,
+        audit: Opaque::default(),
+        reply_to: None,
     }
 }
 

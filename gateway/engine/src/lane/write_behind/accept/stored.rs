@@ -67,6 +67,8 @@ impl NewEntry {
             terms,
             start,
             trace: write.trace,
+            audit: write.audit,
+            reply_to: write.reply_to,
         }
     }
 }
