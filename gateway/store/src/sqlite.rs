@@ -40,6 +40,7 @@ use policies::failure::Opaque;
 use policies::operation::{LaneName, OpName};
 use policies::state::Tally;
 use policies::time::Timestamp;
+use tokio::sync::Notify;
 
 use crate::sealing::{Key, Purpose, Sealer};
 use append::Row;
@@ -57,6 +58,8 @@ mod lease;
 mod log;
 mod numbers;
 mod operator;
+mod outbox;
+mod pushing;
 mod query;
 mod ranges;
 pub(crate) mod reader;
@@ -129,6 +132,8 @@ pub struct Sqlite {
     readers: Readers,
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
+    /// Rung when something was put into the outbox.
+    pushable: Arc<Notify>,
 }
 
 impl Sqlite {

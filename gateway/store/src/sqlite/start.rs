@@ -18,6 +18,7 @@ use std::sync::Arc;
 use policies::state::State;
 use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use tokio::sync::Notify;
 
 use super::drift::Drift;
 use super::guard::{Guard, Left};
@@ -28,7 +29,7 @@ use super::retire::retire;
 use super::row::{at, uint};
 use super::tx::{Counts, Fixed, Tx};
 use super::writer::{Alarm, Commit, Engine, Writer};
-use super::{OpenError, Settings, Sqlite, lease, restore, schema, watch};
+use super::{OpenError, Settings, Sqlite, lease, outbox, restore, schema, watch};
 use crate::sealing::Sealer;
 
 /// Opens the store of `settings`.
@@ -62,6 +63,7 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
     };
     let readers =
         Readers::start("store", connections, settings.queue_max).map_err(thread_failed)?;
+    let pushable = Arc::new(Notify::new());
     let engine = Engine {
         conn,
         guard,
@@ -70,12 +72,14 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
         numbers: began.numbers,
         alarm: Alarm::new(settings.on_poison.clone()),
         commit,
+        pushable: Arc::clone(&pushable),
     };
     Ok(Sqlite {
         writer: Writer::start(engine, settings.queue_max).map_err(thread_failed)?,
         readers,
         sealer,
         clock: Arc::clone(&settings.clock),
+        pushable,
     })
 }
 
@@ -105,6 +109,7 @@ fn begin(
         fixed.drift = Drift::find(&tx, now)?;
         watch::rename(&tx, fixed.undo_op)?;
         fixed.drift.wake(&tx, now)?;
+        outbox::wake(&tx, now)?;
         fixed.instance = tx.query_row(
             "INSERT INTO meta (one, key_check, instance, clock) VALUES (1, ?1, 1, ?2) \
              ON CONFLICT (one) DO UPDATE SET instance = instance + 1, clock = ?2 \
@@ -121,6 +126,7 @@ fn begin(
             numbers: &numbers,
             marks: BTreeMap::new(),
             changes: Vec::new(),
+            has_callbacks: false,
         };
         lease::end_leases(&mut started, i64::MAX, usize::MAX)?;
         if left == Left::New && known.is_some() {

@@ -49,6 +49,8 @@ pub(super) struct Tx<'w> {
     pub(super) marks: BTreeMap<BlockId, u64>,
     /// Takes effect in memory if the group is committed.
     pub(super) changes: Vec<Change>,
+    /// Whether the group puts something into the outbox.
+    pub(super) has_callbacks: bool,
 }
 
 impl Tx<'_> {
