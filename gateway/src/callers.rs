@@ -6,6 +6,7 @@
 //!    about its algorithm is compared, never followed.
 //! 2. A certificate belongs to one organisation.
 
+mod callbacks;
 mod known;
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,6 +23,7 @@ use crate::files::read_bounded;
 use crate::problem::{HIDDEN, Problem, without_value};
 use crate::tls::CertificateDigest;
 use crate::tokens::jose::{Jws, parse_algorithm};
+use callbacks::Registered;
 use known::Known;
 
 /// Longest name of an organisation or a key.
@@ -46,6 +48,7 @@ pub struct Callers {
     keys: BTreeMap<String, SigningKey>,
     certificates: HashMap<CertificateDigest, Organization>,
     known: Known,
+    callbacks: Registered,
 }
 
 /// A key under which an organisation signs its tokens.
@@ -73,6 +76,8 @@ struct RawCaller {
     key_id: String,
     algorithm: String,
     key_file: String,
+    #[serde(default)]
+    callbacks: Vec<String>,
 }
 
 impl Callers {
@@ -97,6 +102,7 @@ impl Callers {
                 keys: BTreeMap::new(),
                 certificates: HashMap::new(),
                 known: Known::default(),
+                callbacks: Registered::default(),
             },
             problems: Vec::new(),
         };
@@ -126,6 +132,16 @@ impl Callers {
     pub(crate) fn is_signed(&self, token: &Jws<'_>, key: &SigningKey) -> bool {
         let check = || token.is_signed(&key.key, key.algorithm);
         self.known.is_signed(token.text(), check)
+    }
+
+    /// What tokens name as their audience: who we are.
+    pub(crate) fn audience(&self) -> &str {
+        &self.rules.audience
+    }
+
+    /// Whether events may be pushed to `host` (with its port) for `organization`.
+    pub(crate) fn may_receive(&self, organization: &Organization, host: &str) -> bool {
+        self.callbacks.has(organization, host)
     }
 
     /// The organisation that presents this certificate.
@@ -177,6 +193,10 @@ impl Reading<'_> {
             );
         }
         let organization = Organization(raw.organization);
+        let broken = self.callers.callbacks.add(&organization, &raw.callbacks);
+        for rule in broken {
+            self.refuse(at("callbacks"), HIDDEN, &rule);
+        }
         let profiles = self.profiles(&at("profiles"), &raw.profiles);
         let certificates = self.certificates(
             &at("certificate_sha256"),
