@@ -12,7 +12,7 @@ use crate::edge::prescriptions::resource::refusals;
 use crate::edge::respond::Problem;
 
 /// Of what was dispensed there is nothing to be seen any more but that.
-const DISPENSED: Text = Text {
+pub(super) const DISPENSED: Text = Text {
     en: "The prescription stands: it was dispensed or is being dispensed. The notices say more.",
     it: "La ricetta resta valida: è erogata o in erogazione. I messaggi dicono di più.",
 };
