@@ -1,7 +1,5 @@
 //! The outbox, as those see it who push from it.
 
-use std::sync::Arc;
-
 use engine::ports::{Outbox, ReadError, Waiting, WriteError};
 use futures_util::future::BoxFuture;
 use policies::time::Timestamp;
@@ -10,7 +8,7 @@ use super::{Sqlite, outbox};
 
 impl Outbox for Sqlite {
     fn due(&self, per_host_max: usize) -> BoxFuture<'_, Result<Waiting, ReadError>> {
-        let (sealer, now) = (Arc::clone(&self.sealer), self.clock.now());
+        let (sealer, now) = (self.keys.sealer(), self.clock.now());
         Box::pin(
             self.readers
                 .read(move |conn| outbox::due(conn, &sealer, per_host_max, now)),
