@@ -47,8 +47,10 @@ mod target;
 
 /// The database.
 const DATABASE: &str = "entries.db";
-/// Files that are replaced whole when they change. What is sealed in the database may need them.
-const REPLACED: &[&str] = &["keys"];
+/// The ring of keys, wrapped.
+const KEYS: &str = crate::keys::file::FILE;
+/// Files that are replaced whole when they change. What is sealed in the database needs them.
+const REPLACED: &[&str] = &[KEYS];
 /// Directories of files that only grow at their end.
 const GROWING: &[&str] = &["audit"];
 /// Whoever changes keys so often is at something else: the backup can wait.
@@ -131,8 +133,6 @@ fn copy_steady(
         files::remove(&copied)?;
         files::create(&copied, b"")?;
         copy_database((database, &copied), making.key, tell).map_err(failed)?;
-        tell(Progress::Checking { file: DATABASE });
-        let contents = copy::examine(&copied, making.key).map_err(failed)?;
         let after = replaced(making.store)?;
         if let Some(name) = differing(&before, &after) {
             changed = making.store.join(name);
@@ -145,6 +145,8 @@ fn copy_steady(
             let sum = files::create(&to.join(name), &bytes)?;
             lines.push(FileLine::new(name.to_owned(), sum));
         }
+        tell(Progress::Checking { file: DATABASE });
+        let contents = copy::examine(&copied, to, making.key).map_err(failed)?;
         return Ok((contents, lines));
     }
     Err(BackupError::Unsteady { path: changed })

@@ -6,6 +6,7 @@
 //! store that is in use, and puts such a copy back.
 
 pub mod backup;
+pub mod keys;
 pub mod persons;
 pub mod sealing;
 pub mod sqlite;

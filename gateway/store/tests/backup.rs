@@ -59,7 +59,6 @@ impl Site {
         fs::create_dir_all(audit.join("node-a")).unwrap();
         fs::write(audit.join("000001"), vec![7; 300_000]).unwrap();
         fs::write(audit.join("node-a/000002"), "an open segment").unwrap();
-        fs::write(self.store().join("keys"), "wrapped keys").unwrap();
         fs::write(self.store().join("persons.db"), "answers about persons").unwrap();
     }
 

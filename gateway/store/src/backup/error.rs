@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::keys::RingError;
 use crate::sqlite::OpenError;
 use crate::sqlite::copy::CopyError;
 
@@ -105,7 +106,7 @@ impl BackupError {
                 | BackupError::NotEmpty { .. }
                 | BackupError::Inside { .. }
                 | BackupError::Busy { .. }
-                | BackupError::Store(OpenError::WrongKey)
+                | BackupError::Store(OpenError::Ring(RingError::WrongKey))
         )
     }
 }
@@ -183,7 +184,7 @@ pub enum RestoreError {
 impl RestoreError {
     pub(super) fn examining(path: PathBuf, error: CopyError) -> RestoreError {
         match error {
-            CopyError::Open(OpenError::WrongKey) => RestoreError::OtherKey,
+            CopyError::Open(OpenError::Ring(RingError::WrongKey)) => RestoreError::OtherKey,
             CopyError::Open(error) => RestoreError::Store(error),
             CopyError::NoSpace => FileError::NoSpace { path }.into(),
             CopyError::Damaged(said) => RestoreError::Damaged { path, said },

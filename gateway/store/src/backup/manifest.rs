@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! 1. A manifest has one form: a file that differs from it by a byte is refused.
-//! 2. Its code (HMAC-SHA256, under a key derived for nothing else) covers everything else in it, so
+//! 2. Its code (HMAC-SHA256, under a subkey of the master key for nothing else) covers everything else in it, so
 //!    that nobody without the key can change a file and its digest together.
 //! 3. It names no person, and nothing that is in the store.
 
@@ -25,12 +25,6 @@ pub(super) const MANIFEST: &str = "manifest.json";
 const FORMAT: u32 = 1;
 /// A line a file: more than a century of audit segments.
 const SIZE_BYTES_MAX: u64 = 64 << 20;
-/// What the key of the code is derived for.
-const CODE: &str = "backup manifest";
-/// What the name of the key is derived for.
-const NAME: &str = "backup key name";
-/// Bytes of that name: enough to tell one's own keys apart.
-const NAME_LEN: usize = 8;
 
 /// The contents of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,9 +163,9 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn code_key(key: &Key) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, key.derive(CODE).as_slice())
+    hmac::Key::new(hmac::HMAC_SHA256, key.manifest().as_slice())
 }
 
 fn key_name(key: &Key) -> String {
-    hexadecimal(&key.derive(NAME)[..NAME_LEN])
+    hexadecimal(&key.name())
 }

@@ -17,7 +17,7 @@ use policies::time::Timestamp;
 
 use super::error::{FileError, RestoreError};
 use super::manifest::{FileLine, MANIFEST, Manifest};
-use super::{DATABASE, GROWING, Progress, REPLACED, files, make_parents, sync_all};
+use super::{DATABASE, GROWING, KEYS, Progress, REPLACED, files, make_parents, sync_all};
 use crate::sealing::Key;
 use crate::sqlite::copy;
 use crate::sqlite::guard::{self, Guard, Left};
@@ -161,14 +161,13 @@ fn gather(
             fetch(&from.join(&line.path), line, staging)?;
         }
     }
-    let database = [staging, store].map(|directory| directory.join(DATABASE));
-    let database = if files::is_there(&database[0])? {
-        &database[0]
-    } else {
-        &database[1]
-    };
+    // Of a restore that is repeated some may be in place already.
+    let [database, ring] = [DATABASE, KEYS].map(|name| {
+        let gathered = staging.join(name).exists();
+        if gathered { staging } else { store }
+    });
     tell(Progress::Checking { file: DATABASE });
-    let examined = copy::examine(database, key);
+    let examined = copy::examine(&database.join(DATABASE), ring, key);
     let contents = examined.map_err(|error| RestoreError::examining(from.join(DATABASE), error))?;
     sync_all(staging)?;
     Ok(contents)

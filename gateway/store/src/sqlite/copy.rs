@@ -14,7 +14,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::row::uint;
 use super::start::key_check;
 use super::{OpenError, schema};
-use crate::sealing::{Key, Sealer};
+use crate::keys::Keys;
+use crate::sealing::Key;
 
 /// Enough for a table to be read once from beginning to end.
 const CACHE_KIB: u32 = 8 * 1024;
@@ -51,12 +52,14 @@ impl From<OpenError> for CopyError {
     }
 }
 
-/// Copies the database `from`, sealed under `key`, to `to`, which must be there and be empty.
+/// Copies the database `from`, whose ring lies beside it under `key`, to `to`, which must be there and
+/// be empty.
 pub(crate) fn take(from: &Path, to: &Path, key: &Key) -> Result<(), CopyError> {
     let source = schema::open_reader(from)?;
     schema::own(&source, from)?;
     schema::version(&source)?;
-    refuse_other_key(&source, key)?;
+    let beside = from.parent().unwrap_or(from);
+    check_keys(&source, beside, key)?;
     let failed = |error| failure("copy the database", error);
     let path = to.to_str().ok_or(CopyError::Open(OpenError::Foreign {
         path: to.to_owned(),
@@ -73,9 +76,9 @@ pub(crate) fn take(from: &Path, to: &Path, key: &Key) -> Result<(), CopyError> {
     mark().map_err(failed)
 }
 
-/// Checks the copy `path`, sealed under `key`, from its first page to its last, and says what
-/// stands in it. Changes nothing.
-pub(crate) fn examine(path: &Path, key: &Key) -> Result<Contents, CopyError> {
+/// Checks the copy `path`, whose ring lies in `keys` under `key`, from its first page to its last, and
+/// says what stands in it. Changes nothing.
+pub(crate) fn examine(path: &Path, keys: &Path, key: &Key) -> Result<Contents, CopyError> {
     let conn = schema::open_reader(path)?;
     schema::own(&conn, path)?;
     let schema = schema::version(&conn)?;
@@ -89,7 +92,7 @@ pub(crate) fn examine(path: &Path, key: &Key) -> Result<Contents, CopyError> {
     if !schema::is_copy(&conn).map_err(failed)? {
         return Err(CopyError::Damaged("it is not marked as a copy".to_owned()));
     }
-    refuse_other_key(&conn, key)?;
+    check_keys(&conn, keys, key)?;
     let count = |sql: &str| -> rusqlite::Result<u64> {
         conn.query_row(sql, [], |row| row.get(0)).map(uint)
     };
@@ -108,12 +111,10 @@ pub(crate) fn examine(path: &Path, key: &Key) -> Result<Contents, CopyError> {
     read().map_err(failed)
 }
 
-fn refuse_other_key(conn: &Connection, key: &Key) -> Result<(), CopyError> {
+fn check_keys(conn: &Connection, keys: &Path, key: &Key) -> Result<(), CopyError> {
     let known = key_check(conn).map_err(|error| failure("read the store", error))?;
-    match known {
-        Some(known) if known != Sealer::new(key).check() => Err(OpenError::WrongKey.into()),
-        _ => Ok(()),
-    }
+    let checked = Keys::check(keys, key, known.as_deref());
+    checked.map_err(|error| CopyError::Open(OpenError::Ring(error)))
 }
 
 fn failure(attempt: &'static str, error: rusqlite::Error) -> CopyError {

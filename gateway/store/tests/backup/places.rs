@@ -63,7 +63,7 @@ async fn what_was_cut_off_is_cleared_away_by_the_next() {
         fs::write(to.join(part), "cut off").unwrap();
     }
     site.make();
-    assert_eq!(files(&to), [DATABASE, MANIFEST]);
+    assert_eq!(files(&to), [DATABASE, "keys", MANIFEST]);
     site.burn();
     assert_eq!(site.restore().prescriptions, 1);
 }

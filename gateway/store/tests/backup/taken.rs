@@ -105,7 +105,7 @@ async fn a_copy_under_load_is_the_store_at_one_moment() {
         drop(conn);
         assert_eq!(
             files(&to),
-            [DATABASE, MANIFEST],
+            [DATABASE, "keys", MANIFEST],
             "files of SQLite lie about"
         );
     }
@@ -127,7 +127,7 @@ async fn a_copy_of_a_store_nobody_closed_has_its_log() {
     }
     let crashed = Site::new();
     fs::create_dir(crashed.store()).unwrap();
-    for name in [DATABASE, "entries.db-wal", "entries.guard"] {
+    for name in [DATABASE, "entries.db-wal", "entries.guard", "keys"] {
         fs::copy(site.store().join(name), crashed.store().join(name)).unwrap();
     }
     store.close().await;
