@@ -105,7 +105,9 @@ fn asked_before_it_sent(lost: &Book, book: &Book) {
             Operation::Invio if of_before.iter().any(|lot| asked.nre.starts_with(lot)) => {
                 assert!(
                     read.contains(&asked.nre),
-                    "sent without having been asked for"
+                    "sent without having been asked for; held before: {}; calls for it: {:?}",
+                    lost.prescription(&asked.nre).is_some(),
+                    calls_for(book, &asked.nre)
                 );
                 let is_there = lost.prescription(&asked.nre).is_some();
                 assert!(!is_there, "sent again though the SAC held it");
@@ -122,6 +124,13 @@ fn asked_before_it_sent(lost: &Book, book: &Book) {
         read.len() > sent_again,
         "nothing was found: this run shows little"
     );
+}
+
+/// Every call about a number, by its place.
+fn calls_for(book: &Book, nre: &str) -> Vec<(usize, Operation)> {
+    let all = book.asked.iter().enumerate();
+    let its = all.filter(|(_, asked)| asked.nre == nre);
+    its.map(|(place, asked)| (place, asked.operation)).collect()
 }
 
 /// A lot was asked for before the first new number was sent, and no number carries two prescriptions.
