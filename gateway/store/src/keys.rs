@@ -212,6 +212,31 @@ impl Keys {
         }
     }
 
+    /// Whether `key` opens the ring in `directory`, and it is that of a database that records
+    /// `recorded`. Changes nothing, and needs nothing to itself.
+    pub(crate) fn check(
+        directory: &Path,
+        key: &Key,
+        recorded: Option<&[u8]>,
+    ) -> Result<(), RingError> {
+        let path = directory.join(file::FILE);
+        let (Some((_, ring, _)), Some(recorded)) = (file::read(directory, key)?, recorded) else {
+            return match recorded {
+                // A database that no process with rings has opened yet.
+                Some(old) if old == Ring::of_old(key, Timestamp::default()).id => Ok(()),
+                Some(ours) if ours.starts_with(RECORDED) => Err(RingError::Gone { path }),
+                Some(_) => Err(RingError::WrongKey),
+                None => Ok(()),
+            };
+        };
+        let check = Sealer::of(&ring).check();
+        if recorded == record(check) || recorded == check {
+            Ok(())
+        } else {
+            Err(RingError::Foreign { path })
+        }
+    }
+
     /// What a database records of this ring.
     pub(crate) fn record(&self) -> Vec<u8> {
         record(self.sealer().check())

@@ -53,10 +53,11 @@ use tx::Tx;
 use writer::Writer;
 
 mod append;
+pub(crate) mod copy;
 mod drift;
 mod error;
 mod family;
-mod guard;
+pub(crate) mod guard;
 mod lease;
 mod log;
 mod numbers;

@@ -103,6 +103,11 @@ impl Key {
         expand(&self.ring_root(), b"wrap")
     }
 
+    /// What the manifest of a backup is authenticated with: a restore has no ring before it believes it.
+    pub(crate) fn manifest(&self) -> Secret {
+        expand(&self.ring_root(), b"backup manifest")
+    }
+
     /// Tells this key from another; says nothing about it.
     pub(crate) fn name(&self) -> [u8; NAME_LEN] {
         let mut name = [0; NAME_LEN];

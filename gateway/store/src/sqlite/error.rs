@@ -14,6 +14,12 @@ pub enum OpenError {
         /// Its directory.
         directory: PathBuf,
     },
+    /// A restore was cut off before its end.
+    #[error("a restore into {directory} was not finished: repeat `argine restore`")]
+    HalfRestored {
+        /// Its directory.
+        directory: PathBuf,
+    },
     /// A file or the directory cannot be read, created or written.
     #[error("{path} cannot be used")]
     File {

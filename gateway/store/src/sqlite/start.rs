@@ -7,7 +7,9 @@
 //!    let near them: its recovery writes.
 //! 2. Database and log are on disk by name, not only by content, before a write is promised.
 //! 3. A clock that does not follow on that of the last process is said, see [`super::drift`].
-//! 4. A lease or a block of an earlier process is never mistaken for one of this process.
+//! 4. A copy is distrusted in the very transaction that makes it a store of its own, see
+//!    [`super::restore`]: a start that is cut off leaves it a copy.
+//! 5. A lease or a block of an earlier process is never mistaken for one of this process.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -33,10 +35,14 @@ use super::{OpenError, Settings, Sqlite, lease, outbox, restore, schema, watch};
 use crate::keys::{self, Keys};
 use crate::sealing::{Key, Sealer};
 
+/// Where a restore gathers its files, in the directory of the store; gone once it is finished.
+pub(crate) const STAGING: &str = "restore.unfinished";
+
 /// Opens the store of `settings`.
 pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenError> {
     create_directory(&settings.directory)?;
     let (mut guard, left) = Guard::take(&settings.directory)?;
+    refuse_half_restored(&settings.directory)?;
     let files = Files::of(&settings.directory);
     files.check(left)?;
     // One that cannot be used is refused before SQLite writes anything.
@@ -116,6 +122,8 @@ fn begin(
     (left, is_known): (Left, bool),
     mut fixed: Fixed,
 ) -> Result<Began, OpenError> {
+    let is_copy =
+        schema::is_copy(conn).map_err(|error| OpenError::sqlite("read the store", error))?;
     // The log of each process begins empty ([`super::log`] relies on it), unless someone reads it.
     retire(conn, guard, left)?;
     let mut take = || -> rusqlite::Result<(Counts, Numbers)> {
@@ -144,8 +152,11 @@ fn begin(
             has_callbacks: false,
         };
         lease::end_leases(&mut started, i64::MAX, usize::MAX)?;
-        if left == Left::New && is_known {
+        // A copy made by `argine backup` says so itself, whatever lies beside it; another one is
+        // known by the guard it lacks.
+        if is_known && (is_copy || left == Left::New) {
             restore::distrust(&mut started)?;
+            schema::unmark_copy(&tx)?;
         }
         let counts = started.counts;
         tx.commit()?;
@@ -159,7 +170,22 @@ fn begin(
     })
 }
 
-fn key_check(conn: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
+/// What a restore has not finished is no store, and no empty one either.
+fn refuse_half_restored(directory: &Path) -> Result<(), OpenError> {
+    let staging = directory.join(STAGING);
+    match staging.try_exists() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(OpenError::HalfRestored {
+            directory: directory.to_owned(),
+        }),
+        Err(source) => Err(OpenError::File {
+            path: staging,
+            source,
+        }),
+    }
+}
+
+pub(super) fn key_check(conn: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
     conn.query_row("SELECT key_check FROM meta", [], |row| row.get(0))
         .optional()
 }
@@ -216,7 +242,7 @@ pub(crate) fn create_private(database: &Path) -> Result<(), OpenError> {
 }
 
 /// Invariant 2. SQLite does this too when it creates a log, and ignores it if it fails.
-fn sync_directory(directory: &Path) -> Result<(), OpenError> {
+pub(crate) fn sync_directory(directory: &Path) -> Result<(), OpenError> {
     File::open(directory)
         .and_then(|opened| opened.sync_all())
         .map_err(|source| OpenError::File {
