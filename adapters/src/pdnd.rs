@@ -78,7 +78,9 @@ pub enum AskError {
     #[error("the voucher for PDND's API cannot be read from pdnd.token_file")]
     NoVoucher,
     /// It does not accept our voucher.
-    #[error("PDND does not let us in, with status {0}: pdnd.token_file must hold a voucher for its API")]
+    #[error(
+        "PDND does not let us in, with status {0}: pdnd.token_file must hold a voucher for its API"
+    )]
     NotLetIn(u16),
     /// It failed.
     #[error("PDND answered with status {0}")]

@@ -7,6 +7,7 @@
 //! 2. A certificate belongs to one organisation.
 
 mod known;
+mod obligations;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -23,6 +24,7 @@ use crate::problem::{HIDDEN, Problem, without_value};
 use crate::tls::CertificateDigest;
 use crate::tokens::jose::{Jws, parse_algorithm};
 use known::Known;
+pub(crate) use obligations::{Duties, PdndClient};
 
 /// Longest name of an organisation or a key.
 const NAME_CHARS_MAX: usize = 128;
@@ -45,6 +47,7 @@ pub struct Callers {
     pub(crate) rules: TokenRules,
     keys: BTreeMap<String, SigningKey>,
     certificates: HashMap<CertificateDigest, Organization>,
+    pdnd_clients: HashMap<String, PdndClient>,
     known: Known,
 }
 
@@ -55,6 +58,7 @@ pub(crate) struct SigningKey {
     pub(crate) certificates: Vec<CertificateDigest>,
     pub(crate) algorithm: Algorithm,
     pub(crate) key: DecodingKey,
+    pub(crate) duties: Duties,
 }
 
 #[derive(Deserialize)]
@@ -70,9 +74,14 @@ struct RawCaller {
     organization: String,
     profiles: Vec<String>,
     certificate_sha256: Vec<String>,
-    key_id: String,
-    algorithm: String,
-    key_file: String,
+    key_id: Option<String>,
+    algorithm: Option<String>,
+    key_file: Option<String>,
+    integrity: Option<String>,
+    tracking: Option<String>,
+    pdnd_client_id: Option<String>,
+    #[serde(default)]
+    purpose_ids: Vec<String>,
 }
 
 impl Callers {
@@ -96,6 +105,7 @@ impl Callers {
                 rules,
                 keys: BTreeMap::new(),
                 certificates: HashMap::new(),
+                pdnd_clients: HashMap::new(),
                 known: Known::default(),
             },
             problems: Vec::new(),
@@ -103,7 +113,7 @@ impl Callers {
         for (index, caller) in raw.caller.into_iter().enumerate() {
             reading.add(index + 1, caller);
         }
-        if reading.callers.keys.is_empty() && reading.problems.is_empty() {
+        if reading.callers.certificates.is_empty() && reading.problems.is_empty() {
             reading.refuse(
                 "caller".to_owned(),
                 "(none)",
@@ -126,6 +136,11 @@ impl Callers {
     pub(crate) fn is_signed(&self, token: &Jws<'_>, key: &SigningKey) -> bool {
         let check = || token.is_signed(&key.key, key.algorithm);
         self.known.is_signed(token.text(), check)
+    }
+
+    /// The registered client that PDND calls `id`.
+    pub(crate) fn pdnd_client(&self, id: &str) -> Option<&PdndClient> {
+        self.pdnd_clients.get(id)
     }
 
     /// The organisation that presents this certificate.
@@ -166,46 +181,78 @@ impl Reading<'_> {
         if !is_name(&raw.organization) {
             self.refuse(at("organization"), HIDDEN, NAME_RULE);
         }
-        if !is_name(&raw.key_id) {
-            self.refuse(at("key_id"), HIDDEN, NAME_RULE);
-        }
-        if self.callers.keys.contains_key(&raw.key_id) {
-            self.refuse(
-                at("key_id"),
-                &raw.key_id,
-                "must be another caller's nowhere",
-            );
-        }
-        let organization = Organization(raw.organization);
+        let organization = Organization(raw.organization.clone());
         let profiles = self.profiles(&at("profiles"), &raw.profiles);
         let certificates = self.certificates(
             &at("certificate_sha256"),
             &organization,
             &raw.certificate_sha256,
         );
-        let Some(algorithm) = parse_algorithm(&raw.algorithm) else {
+        let duties = self.duties(number, &raw);
+        let of_pdnd = self.pdnd(
+            number,
+            &raw,
+            PdndClient {
+                organization: organization.clone(),
+                profiles: profiles.clone(),
+                certificates: certificates.clone(),
+                purposes: Vec::new(),
+                duties,
+            },
+        );
+        match (raw.key_id, raw.algorithm, raw.key_file) {
+            (None, None, None) if of_pdnd => {}
+            (Some(id), Some(algorithm), Some(file)) => {
+                let Some((algorithm, key)) = self.key(number, &id, &algorithm, &file) else {
+                    return;
+                };
+                let signing = SigningKey {
+                    organization,
+                    profiles,
+                    certificates,
+                    algorithm,
+                    key,
+                    duties,
+                };
+                self.callers.keys.insert(id, signing);
+            }
+            _ => self.refuse(
+                at("key_id"),
+                HIDDEN,
+                "must stand with algorithm and key_file; all three may be absent with pdnd_client_id",
+            ),
+        }
+    }
+
+    fn key(
+        &mut self,
+        number: usize,
+        id: &str,
+        algorithm: &str,
+        file: &str,
+    ) -> Option<(Algorithm, DecodingKey)> {
+        let at = |field: &str| format!("caller {number}.{field}");
+        if !is_name(id) {
+            self.refuse(at("key_id"), HIDDEN, NAME_RULE);
+        }
+        if self.callers.keys.contains_key(id) {
+            self.refuse(at("key_id"), id, "must be another caller's nowhere");
+        }
+        let Some(algorithm) = parse_algorithm(algorithm) else {
             self.refuse(
                 at("algorithm"),
                 HIDDEN,
                 "must be ES256, ES384, PS256, RS256, RS384 or RS512",
             );
-            return;
+            return None;
         };
-        let key = match read_key(&self.directory.join(&raw.key_file), algorithm) {
-            Ok(key) => key,
+        match read_key(&self.directory.join(file), algorithm) {
+            Ok(key) => Some((algorithm, key)),
             Err(rule) => {
                 self.refuse(at("key_file"), HIDDEN, &rule);
-                return;
+                None
             }
-        };
-        let signing = SigningKey {
-            organization,
-            profiles,
-            certificates,
-            algorithm,
-            key,
-        };
-        self.callers.keys.insert(raw.key_id, signing);
+        }
     }
 
     fn profiles(&mut self, at: &str, words: &[String]) -> Vec<Profile> {

@@ -16,6 +16,7 @@ mod callers;
 mod layers;
 mod limits;
 mod listen;
+mod pdnd;
 pub(crate) mod pem;
 mod process;
 mod sac;
@@ -32,6 +33,7 @@ use crate::problem::Problem;
 pub use self::layers::{Effective, Origin};
 pub use self::limits::Limits;
 pub use self::listen::{BodyLimits, Listen, Transport};
+pub use self::pdnd::Pdnd;
 pub use self::process::{Log, Shutdown};
 pub use self::sac::SacFiles;
 pub use self::signals::{Signals, Traces};
@@ -51,6 +53,8 @@ pub struct Config {
     pub store: StoreFiles,
     /// Who may call.
     pub callers: Callers,
+    /// How PDND is reached; none if vouchers are not accepted.
+    pub pdnd: Option<Pdnd>,
     /// How the SAC is reached.
     pub sac: SacFiles,
     /// The directory of the operators' policy files, if there is one; who reads them checks them.
@@ -134,6 +138,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let mut limits = section("limits");
     let mut store = section("store");
     let mut callers = section("callers");
+    let mut pdnd = section("pdnd");
     let mut sac = section("sac");
     let mut policies = section("policies");
     let mut log = section("log");
@@ -152,6 +157,8 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let limits_read = Limits::read(&mut limits);
     let store_read = StoreFiles::read(&mut store);
     let callers_read = callers::read(&mut callers);
+    let clock_skew = callers_read.as_ref().map(|read| read.rules.clock_skew);
+    let pdnd_read = Pdnd::read(&mut pdnd, clock_skew.unwrap_or_default());
     let sac_read = SacFiles::read(&mut sac);
     if !sac.has_problems() {
         sound.sac.clone_from(&sac_read);
@@ -161,7 +168,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let log_read = Log::read(&mut log);
     let signals_read = Signals::read(&mut signals);
     for done in [
-        listen, limits, store, callers, sac, policies, log, signals, shutdown,
+        listen, limits, store, callers, pdnd, sac, policies, log, signals, shutdown,
     ] {
         problems.extend(done.into_problems());
     }
@@ -171,6 +178,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
             limits: limits_read,
             store: store_read?,
             callers: callers_read?,
+            pdnd: pdnd_read,
             sac: sac_read?,
             policies_directory,
             log: log_read,

@@ -5,4 +5,9 @@
 //!
 //! Who may do what is `policies::access`; which connection a token came over is `edge::caller`.
 
+pub(crate) mod integrity;
 pub(crate) mod jose;
+pub(crate) mod pdnd;
+pub(crate) mod registered;
+pub(crate) mod tracking;
+pub(crate) mod voucher;

@@ -197,7 +197,11 @@ mod tests {
         let of = |keys: Value| set(json!({ "keys": keys }).to_string().as_bytes(), 3);
         let unknown = json!({"kid": "o", "kty": "oct", "k": "AAAA"});
         assert_eq!(of(json!([unknown.clone(), p256()])).unwrap().len(), 1);
-        assert_eq!(of(json!([unknown])), None, "a set without a key is a mistake");
+        assert_eq!(
+            of(json!([unknown])),
+            None,
+            "a set without a key is a mistake"
+        );
         assert_eq!(of(json!([p256(), p256(), p256(), p256()])), None);
     }
 }

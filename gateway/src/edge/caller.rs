@@ -26,10 +26,14 @@ use serde::{Deserialize, Serialize};
 
 use super::codes::{self, Code};
 use super::frame::peer;
+use super::proofs::{self, Known, Proof};
 use super::respond::{FieldError, Problem};
-use crate::callers::{Callers, SigningKey};
+use super::vouching::{self, Statement};
+use crate::callers::{Callers, PdndClient, SigningKey};
 use crate::tls::CertificateDigest;
 use crate::tokens::jose::Jws;
+use crate::tokens::registered::Expected;
+use crate::tokens::tracking::Evidence;
 
 /// Longest `jti`.
 const JTI_BYTES_MAX: usize = 128;
@@ -39,6 +43,8 @@ pub(crate) struct Caller {
     pub(crate) organization: Organization,
     pub(crate) profile: Profile,
     prescriber_authn: Option<serde_json::Value>,
+    /// The person on the other side, as the organisation names them; for the audit record alone.
+    pub(crate) evidence: Option<Evidence>,
     checked_at: Timestamp,
     skew: Duration,
 }
@@ -54,6 +60,27 @@ impl fmt::Debug for Caller {
 }
 
 impl Caller {
+    /// A caller whom PDND vouches for, as its own `statement` has it, at `wall`.
+    pub(super) fn vouched(
+        client: &PdndClient,
+        statement: Statement,
+        evidence: Option<Evidence>,
+        wall: Timestamp,
+        skew: Duration,
+    ) -> Result<Caller, Problem> {
+        let profile = Profile::parse(&statement.profile)
+            .filter(|profile| client.profiles.contains(profile))
+            .ok_or(&codes::TOKEN_PROFILE)?;
+        Ok(Caller {
+            organization: client.organization.clone(),
+            profile,
+            prescriber_authn: statement.prescriber_authn,
+            evidence,
+            checked_at: wall,
+            skew,
+        })
+    }
+
     /// How long ago the prescriber authenticated; zero if their clock is ahead of ours.
     pub(crate) fn authn_age(&self, authority: &Authority) -> Duration {
         self.checked_at.since(authority.instant.as_timestamp())
@@ -94,10 +121,48 @@ pub(crate) fn authenticate(
     request: &HttpRequest,
     wall: Timestamp,
 ) -> Result<Caller, Problem> {
-    let token = bearer(request)?;
-    let caller = verify(callers, token, peer(request), wall)?;
-    request.extensions_mut().insert(caller.organization.clone());
+    let (caller, proof) = match vouching::taken(request) {
+        Some(vouched) => vouched?,
+        None => registered(callers, request, wall)?,
+    };
+    if request.method().is_safe() {
+        proof.check_bodiless(request.headers())?;
+    }
+    let mut extensions = request.extensions_mut();
+    extensions.insert(caller.organization.clone());
+    extensions.insert(proof);
     Ok(caller)
+}
+
+/// A caller whose key is registered, and what its request proves.
+fn registered(
+    callers: &Callers,
+    request: &HttpRequest,
+    wall: Timestamp,
+) -> Result<(Caller, Proof), Problem> {
+    let token = bearer(request)?;
+    let (mut caller, key) = verify(callers, token, peer(request), wall)?;
+    let has_signed = |token: &Jws<'_>| {
+        let signer = token.header.kid.as_deref().and_then(|kid| callers.key(kid));
+        signer.is_some_and(|signer| {
+            signer.organization == key.organization
+                && token.is_signed(&signer.key, signer.algorithm)
+        })
+    };
+    let known = Known {
+        has_signed: &has_signed,
+        expected: Expected {
+            issuer: &key.organization.0,
+            audience: &callers.rules.audience,
+            clock_skew: callers.rules.clock_skew,
+            lifetime_max: Some(callers.rules.lifetime_max),
+        },
+        duties: key.duties,
+        wall,
+    };
+    caller.evidence = proofs::evidence(request.headers(), &known)?;
+    let proof = Proof::read(request.headers(), &known)?;
+    Ok((caller, proof))
 }
 
 /// The wall clock: the times in a token are not ours.
@@ -105,7 +170,7 @@ pub(crate) fn wall() -> Timestamp {
     Timestamp(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0))
 }
 
-fn bearer(request: &HttpRequest) -> Result<&str, &'static Code> {
+pub(super) fn bearer(request: &HttpRequest) -> Result<&str, &'static Code> {
     let mut values = request.headers().get_all(header::AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(&codes::TOKEN_MISSING);
@@ -139,12 +204,12 @@ struct Claims {
 }
 
 /// Checks `token` as presented on a connection of `peer` at `wall`.
-fn verify(
-    callers: &Callers,
+fn verify<'a>(
+    callers: &'a Callers,
     token: &str,
     peer: Option<CertificateDigest>,
     wall: Timestamp,
-) -> Result<Caller, &'static Code> {
+) -> Result<(Caller, &'a SigningKey), &'static Code> {
     let (key, claims) = open(callers, token)?;
     if !peer.is_some_and(|peer| key.certificates.contains(&peer)) {
         return Err(&codes::TOKEN_CERTIFICATE);
@@ -164,13 +229,15 @@ fn verify(
     let profile = Profile::parse(&claims.profile)
         .filter(|profile| key.profiles.contains(profile))
         .ok_or(&codes::TOKEN_PROFILE)?;
-    Ok(Caller {
+    let caller = Caller {
         organization: key.organization.clone(),
         profile,
         prescriber_authn: claims.prescriber_authn,
+        evidence: None,
         checked_at: wall,
         skew: callers.rules.clock_skew,
-    })
+    };
+    Ok((caller, key))
 }
 
 /// Checks the signature, and only then reads the claims.

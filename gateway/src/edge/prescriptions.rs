@@ -101,7 +101,7 @@ pub(crate) async fn create(
     let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = body::read(&request, payload, edge.body).await?;
     let new: NewPrescription = json::decode(&bytes)?;
     let now = edge.gateway.clock.now();
     let (write, warnings) = prepare(

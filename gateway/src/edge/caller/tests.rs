@@ -35,7 +35,9 @@ fn bent(practices: &Practices, changes: Value) -> String {
 fn a_good_token_on_its_own_connection_is_believed() {
     let practices = practices();
     let token = bent(&practices, json!({}));
-    let caller = verify(&practices.callers, &token, Some(A), wall()).unwrap();
+    let caller = verify(&practices.callers, &token, Some(A), wall())
+        .unwrap()
+        .0;
     assert_eq!(caller.organization.0, "practice-a");
     assert_eq!(caller.profile, Profile::Practice);
     assert_eq!(
@@ -212,7 +214,9 @@ fn a_write_needs_an_authentication_that_the_sac_accepts() {
     ];
     for (changes, code) in cases {
         let token = bent(&practices, changes.clone());
-        let caller = verify(&practices.callers, &token, Some(A), wall()).unwrap();
+        let caller = verify(&practices.callers, &token, Some(A), wall())
+            .unwrap()
+            .0;
         let seen = caller
             .authority()
             .map_or_else(|problem| problem.code.code, |_| "");
@@ -224,7 +228,9 @@ fn a_write_needs_an_authentication_that_the_sac_accepts() {
 pub(crate) fn test_caller() -> Caller {
     let practices = practices();
     let token = bent(&practices, json!({}));
-    verify(&practices.callers, &token, Some(A), wall()).unwrap()
+    verify(&practices.callers, &token, Some(A), wall())
+        .unwrap()
+        .0
 }
 
 #[test]

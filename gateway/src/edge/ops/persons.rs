@@ -46,7 +46,7 @@ pub(crate) async fn purge(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let caller = operator(&edge, &request)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = body::read(&request, payload, edge.body).await?;
     let mut errors = Vec::new();
     let code = person(&mut errors, json::decode::<Purge>(&bytes)?.tax_code);
     all_hold(errors)?;

@@ -241,7 +241,7 @@ pub(crate) async fn set(
     payload: Payload,
 ) -> Result<Json<DoneBody>, Problem> {
     let caller = operator(&edge, &request)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = body::read(&request, payload, edge.body).await?;
     let new: NewToggle = json::decode(&bytes)?;
     let lasts = lasts(&new.expires_in)?;
     let dry_run = new.dry_run;
@@ -284,7 +284,7 @@ pub(crate) async fn withdraw(
     payload: Payload,
 ) -> Result<Json<DoneBody>, Problem> {
     let caller = operator(&edge, &request)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = body::read(&request, payload, edge.body).await?;
     let withdrawal: ToggleWithdrawal = json::decode(&bytes)?;
     let dry_run = withdrawal.dry_run;
     let withdrawal = Withdrawal {

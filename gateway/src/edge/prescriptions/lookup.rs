@@ -173,7 +173,7 @@ pub(crate) async fn search(
     payload: Payload,
 ) -> Result<Json<PrescriptionPage>, Problem> {
     let caller = edge.caller(&request)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = body::read(&request, payload, edge.body).await?;
     let (filter, page) = json::decode::<Search>(&bytes)?.check()?;
     one_page(&edge, caller.organization, filter, page).await
 }

@@ -302,6 +302,7 @@ impl Kit {
             calls: vec![calls],
             store: Arc::clone(&self.shelf) as _,
             callers,
+            vouchers: None,
             clock,
             limits: Limits {
                 requests_max: self.requests_max,
