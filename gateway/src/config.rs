@@ -157,8 +157,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let limits_read = Limits::read(&mut limits);
     let store_read = StoreFiles::read(&mut store);
     let callers_read = callers::read(&mut callers);
-    let clock_skew = callers_read.as_ref().map(|read| read.rules.clock_skew);
-    let pdnd_read = Pdnd::read(&mut pdnd, clock_skew.unwrap_or_default());
+    let pdnd_read = Pdnd::read(&mut pdnd, callers_read.as_ref().map(|read| &read.rules));
     let sac_read = SacFiles::read(&mut sac);
     if !sac.has_problems() {
         sound.sac.clone_from(&sac_read);

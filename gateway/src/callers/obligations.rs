@@ -1,11 +1,10 @@
 //! What a caller must bring with its requests, and the name under which PDND vouches for it.
 
-use engine::entry::Organization;
-use policies::access::Profile;
+use std::sync::Arc;
 
-use super::{NAME_RULE, RawCaller, Reading, is_name};
+use super::SigningKey;
+use super::file::{NAME_RULE, RawCaller, Reading, is_name};
 use crate::problem::HIDDEN;
-use crate::tls::CertificateDigest;
 
 const REQUIRED: &str = "required";
 
@@ -20,12 +19,10 @@ pub(crate) struct Duties {
 
 /// A calling organisation as PDND knows it.
 pub(crate) struct PdndClient {
-    pub(crate) organization: Organization,
-    pub(crate) profiles: Vec<Profile>,
-    pub(crate) certificates: Vec<CertificateDigest>,
+    /// Who it is here; the keys themselves are PDND's to know.
+    pub(crate) key: Arc<SigningKey>,
     /// For what it may call.
     pub(crate) purposes: Vec<String>,
-    pub(crate) duties: Duties,
 }
 
 impl Reading<'_> {
@@ -44,8 +41,13 @@ impl Reading<'_> {
         word.is_some()
     }
 
-    /// Registers the caller as a client of PDND, if it is one; says whether it is.
-    pub(super) fn pdnd(&mut self, number: usize, raw: &RawCaller, mut client: PdndClient) -> bool {
+    /// Registers the caller that `signing` speaks of as a client of PDND, if it is one; says whether.
+    pub(super) fn add_client(
+        &mut self,
+        number: usize,
+        raw: &RawCaller,
+        signing: &SigningKey,
+    ) -> bool {
         let at = |field: &str| format!("caller {number}.{field}");
         let Some(id) = &raw.pdnd_client_id else {
             if !raw.purpose_ids.is_empty() {
@@ -53,17 +55,24 @@ impl Reading<'_> {
             }
             return false;
         };
-        if !is_name(id) || !raw.purpose_ids.iter().all(|purpose| is_name(purpose)) {
+        if !is_name(id) {
             self.refuse(at("pdnd_client_id"), HIDDEN, NAME_RULE);
         }
-        if raw.purpose_ids.is_empty() {
-            self.refuse(
-                at("purpose_ids"),
-                "(none)",
-                "must name at least one purpose",
-            );
+        if raw.purpose_ids.is_empty() || !raw.purpose_ids.iter().all(|purpose| is_name(purpose)) {
+            self.refuse(at("purpose_ids"), HIDDEN, "must name at least one purpose");
         }
-        client.purposes.clone_from(&raw.purpose_ids);
+        let key = SigningKey {
+            name: id.clone(),
+            organization: signing.organization.clone(),
+            profiles: signing.profiles.clone(),
+            certificates: signing.certificates.clone(),
+            key: None,
+            ..*signing
+        };
+        let client = PdndClient {
+            key: Arc::new(key),
+            purposes: raw.purpose_ids.clone(),
+        };
         if self
             .callers
             .pdnd_clients

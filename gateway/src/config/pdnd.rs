@@ -7,6 +7,7 @@ use adapters::pdnd::Settings;
 use super::pem;
 use super::sac::optional_address;
 use super::section::Section;
+use crate::callers::TokenRules;
 use crate::files::read_bounded;
 use crate::tokens::pdnd::Life;
 use crate::tokens::voucher::VoucherRules;
@@ -26,8 +27,9 @@ pub struct Pdnd {
 }
 
 impl Pdnd {
-    /// None if `url` is empty, and nothing else is looked at then.
-    pub(super) fn read(section: &mut Section<'_>, clock_skew: Duration) -> Option<Pdnd> {
+    /// None if `url` is empty, and nothing else is looked at then. `rules` are those of the callers' own
+    /// tokens, where they have no problem.
+    pub(super) fn read(section: &mut Section<'_>, rules: Option<&TokenRules>) -> Option<Pdnd> {
         let url = optional_address(section, "url").filter(|url| !url.is_empty())?;
         let jwks_url = optional_address(section, "jwks_url")
             .filter(|jwks_url| !jwks_url.is_empty())
@@ -54,11 +56,7 @@ impl Pdnd {
                 trust_file: trust_file?,
                 token_file,
             },
-            rules: VoucherRules {
-                issuer: issuer?,
-                audience: audience?,
-                clock_skew,
-            },
+            rules: VoucherRules::new(issuer?, audience?, rules?),
             life,
         })
     }

@@ -1,4 +1,4 @@
-//! Reading the body of a request: its type, its size, its pace, and whether it is the one that was signed.
+//! Reading the body of a request: its type, its size and its pace.
 //!
 //! # Limits
 //!
@@ -9,50 +9,18 @@ use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::Bytes;
-use actix_web::{HttpMessage, HttpRequest};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::codes;
-use super::proofs::Proof;
 use super::respond::{FieldError, Problem};
 use crate::config::BodyLimits;
 
 /// A body may take this long before its rate counts.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Reads a whole JSON body of a recognised caller, and hands it out if it is the one that was signed.
+/// Reads a whole JSON body.
 pub(crate) async fn read<E>(
-    request: &HttpRequest,
-    chunks: impl Stream<Item = Result<Bytes, E>>,
-    limits: BodyLimits,
-) -> Result<Vec<u8>, Problem> {
-    let body = read_json(request.headers(), chunks, limits).await?;
-    prove(request, &body)?;
-    Ok(body)
-}
-
-/// [`read`] of a JSON body that may be left out, with its type.
-pub(crate) async fn read_if_any<E>(
-    request: &HttpRequest,
-    chunks: impl Stream<Item = Result<Bytes, E>>,
-    limits: BodyLimits,
-) -> Result<Option<Vec<u8>>, Problem> {
-    let body = read_json_if_any(request.headers(), chunks, limits).await?;
-    prove(request, body.as_deref().unwrap_or_default())?;
-    Ok(body)
-}
-
-/// What the caller has proved of its request decides whether `body` is believed. Nobody's is: a caller
-/// is recognised before anything is read.
-fn prove(request: &HttpRequest, body: &[u8]) -> Result<(), Problem> {
-    match request.extensions().get::<Proof>() {
-        Some(proof) => proof.check(request.headers(), body),
-        None => Err(Problem::from(&codes::INTERNAL)),
-    }
-}
-
-async fn read_json<E>(
     headers: &HeaderMap,
     chunks: impl Stream<Item = Result<Bytes, E>>,
     limits: BodyLimits,
@@ -70,14 +38,15 @@ async fn read_json<E>(
     }
 }
 
-async fn read_json_if_any<E>(
+/// Reads a JSON body that may be left out, with its type.
+pub(crate) async fn read_if_any<E>(
     headers: &HeaderMap,
     chunks: impl Stream<Item = Result<Bytes, E>>,
     limits: BodyLimits,
 ) -> Result<Option<Vec<u8>>, Problem> {
     let is_typed = headers.contains_key(header::CONTENT_TYPE);
     let body = if is_typed {
-        read_json(headers, chunks, limits).await?
+        read(headers, chunks, limits).await?
     } else {
         collect(chunks, limits).await?
     };
@@ -229,7 +198,7 @@ mod tests {
             (header::CONTENT_LENGTH, "10485760"),
         ]);
         let never = stream::pending::<Result<Bytes, Infallible>>();
-        let problem = read_json(&announced, never, LIMITS).await.unwrap_err();
+        let problem = read(&announced, never, LIMITS).await.unwrap_err();
         assert_eq!(problem.code.code, "body-too-large");
     }
 

@@ -23,7 +23,7 @@ use self::write::prepare;
 use super::caller::Caller;
 use super::codes::Text;
 use super::respond::{FieldError, Problem, ProblemBody};
-use super::{Edge, body, codes, json};
+use super::{Edge, codes, json};
 use policies::access::Profile;
 
 /// The resources of prescriptions.
@@ -101,7 +101,7 @@ pub(crate) async fn create(
     let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
-    let bytes = body::read(&request, payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let new: NewPrescription = json::decode(&bytes)?;
     let now = edge.gateway.clock.now();
     let (write, warnings) = prepare(

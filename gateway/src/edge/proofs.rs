@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A body is handed out only after what was signed of it held: [`super::body`] asks the [`Proof`] that
+//! 1. A body is handed out only after what was signed of it held: who hands it out asks the [`Proof`] that
 //!    recognising the caller has left with the request, and without one hands out nothing.
 //! 2. What is there is checked, whether or not the caller must bring it.
 
@@ -13,22 +13,49 @@ use policies::time::Timestamp;
 
 use super::codes::{self, Code};
 use super::respond::{FieldError, Problem};
-use crate::callers::Duties;
+use crate::callers::SigningKey;
+use crate::tokens::claims::Times;
+use crate::tokens::expected::Expected;
 use crate::tokens::integrity::{self, Altered, Signed};
 use crate::tokens::jose::Jws;
-use crate::tokens::registered::{Bad, Expected};
+use crate::tokens::refusal::Wrong;
 use crate::tokens::tracking::{self, Evidence};
 
 /// Who calls, as far as further tokens are checked against it.
 pub(crate) struct Known<'a> {
+    /// What it is called before whoever holds its key, and what it must bring.
+    pub(crate) key: &'a SigningKey,
     /// Whether a token is signed by who calls.
     pub(crate) has_signed: &'a dyn Fn(&Jws<'_>) -> bool,
     /// What its claims must be.
     pub(crate) expected: Expected<'a>,
-    /// What it must bring.
-    pub(crate) duties: Duties,
+    /// Admits a token of the kind that a header carries once: its name, and when it holds.
+    pub(crate) admit: &'a dyn Fn(&'static str, &str, Times) -> Result<(), Wrong>,
+    /// Whether evidence may come once only. One that a voucher speaks of comes as often as the voucher.
+    pub(crate) is_evidence_once: bool,
     /// The wall clock.
     pub(crate) wall: Timestamp,
+}
+
+impl Known<'_> {
+    /// A problem of `code` with the claims of a token that it has signed.
+    fn refuse(&self, code: &'static Code, wrong: Wrong) -> Problem {
+        Problem {
+            code,
+            ..Problem::from(self.key.refusal(wrong))
+        }
+    }
+
+    fn opened<'t>(
+        &self,
+        text: &'t str,
+        name: &'static str,
+        code: &'static Code,
+    ) -> Result<Jws<'t>, Problem> {
+        let token = Jws::parse(text).filter(|token| (self.has_signed)(token));
+        let sentence = "must be a token signed by the organisation that calls";
+        token.ok_or_else(|| wrong(name, code, "signature", sentence))
+    }
 }
 
 /// How a request arrived.
@@ -45,15 +72,18 @@ impl Proof {
         let signed = match token(headers, integrity::HEADER, code)? {
             None => None,
             Some(text) => {
-                let token = opened(text, integrity::HEADER, code, known)?;
-                let signed = Signed::read(&token, known.expected, known.wall)
-                    .map_err(|bad| claims(integrity::HEADER, code, bad))?;
+                let token = known.opened(text, integrity::HEADER, code)?;
+                let refuse = |wrong| known.refuse(code, wrong);
+                let signed = Signed::read(&token, known.expected, known.wall).map_err(refuse)?;
+                if let Some((jti, times)) = &signed.once {
+                    (known.admit)(integrity::HEADER, jti, *times).map_err(refuse)?;
+                }
                 Some(signed)
             }
         };
         Ok(Proof {
             signed,
-            is_required: known.duties.integrity,
+            is_required: known.key.duties.integrity,
         })
     }
 
@@ -80,16 +110,20 @@ pub(crate) fn evidence(
 ) -> Result<Option<Evidence>, Problem> {
     let code = &codes::TRACKING_INVALID;
     let Some(text) = token(headers, tracking::HEADER, code)? else {
-        return if known.duties.tracking {
+        return if known.key.duties.tracking {
             Err(Problem::from(&codes::TRACKING_MISSING))
         } else {
             Ok(None)
         };
     };
-    let token = opened(text, tracking::HEADER, code, known)?;
-    Evidence::read(&token, known.expected, known.wall)
-        .map(Some)
-        .map_err(|bad| claims(tracking::HEADER, code, bad))
+    let token = known.opened(text, tracking::HEADER, code)?;
+    let refuse = |wrong| known.refuse(code, wrong);
+    let read = Evidence::read(&token, known.expected, known.wall);
+    let (evidence, (jti, times)) = read.map_err(refuse)?;
+    if known.is_evidence_once {
+        (known.admit)(tracking::HEADER, &jti, times).map_err(refuse)?;
+    }
+    Ok(Some(evidence))
 }
 
 /// The text of a token in `name`; none if there is none, and an error of `code` if there are several.
@@ -109,24 +143,6 @@ pub(crate) fn token<'a>(
             "must be there once, as a signed token",
         )),
     }
-}
-
-fn opened<'a>(
-    text: &'a str,
-    name: &'static str,
-    code: &'static Code,
-    known: &Known<'_>,
-) -> Result<Jws<'a>, Problem> {
-    Jws::parse(text)
-        .filter(|token| (known.has_signed)(token))
-        .ok_or_else(|| {
-            let sentence = "must be a token signed by the organisation that calls";
-            wrong(name, code, "signature", sentence)
-        })
-}
-
-fn claims(name: &'static str, code: &'static Code, bad: Bad) -> Problem {
-    wrong(name, code, bad.rule(), bad.sentence())
 }
 
 /// A problem with what `name` carries.

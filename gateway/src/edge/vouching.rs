@@ -18,20 +18,20 @@ use std::sync::Arc;
 
 use actix_web::{HttpMessage, HttpRequest};
 use policies::time::Timestamp;
-use serde::Deserialize;
 
-use super::caller::{self, Caller};
+use super::caller::{self, Caller, admit};
 use super::codes;
 use super::frame::peer;
 use super::proofs::{self, Known, Proof, wrong};
 use super::respond::Problem;
 use crate::callers::{Callers, PdndClient};
+use crate::tokens::expected::Expected;
 use crate::tokens::integrity;
 use crate::tokens::jose::Jws;
 use crate::tokens::pdnd::{Key, KeyError, Keys};
-use crate::tokens::registered::{Bad, Expected};
+use crate::tokens::refusal::Refusal;
 use crate::tokens::tracking;
-use crate::tokens::voucher::{ALGORITHM, TYPE, Voucher, VoucherRules};
+use crate::tokens::voucher::{self, ALGORITHM, TYPE, Voucher, VoucherRules};
 
 /// How vouchers are checked.
 #[derive(Debug, Clone)]
@@ -44,15 +44,6 @@ pub struct Vouchers {
 
 /// What became of the voucher of a request, kept with it until its caller is asked for.
 struct Vouching(Result<(Caller, Proof), Problem>);
-
-/// What an organisation says of its request under a voucher.
-#[derive(Deserialize)]
-pub(super) struct Statement {
-    /// What it acts as.
-    pub(super) profile: String,
-    /// Who authenticated at its desk.
-    pub(super) prescriber_authn: Option<serde_json::Value>,
-}
 
 /// Finds out who makes `request`, if it comes under a voucher; [`taken`] says it.
 pub(crate) async fn vouch(vouchers: Option<&Vouchers>, callers: &Callers, request: &HttpRequest) {
@@ -92,27 +83,32 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     async fn caller(&self, token: &Jws<'_>) -> Result<(Caller, Proof), Problem> {
-        let rules = &self.vouchers.rules;
+        let (rules, callers, wall) = (&self.vouchers.rules, self.callers, self.wall);
         let voucher = self.voucher(token).await?;
         let client = self.client(&voucher)?;
         let keys = self.keys(&voucher).await?;
         let known = Known {
-            has_signed: &|token: &Jws<'_>| keys.have_signed(token),
+            key: &client.key,
+            has_signed: &|token| keys.have_signed(token),
             expected: Expected {
                 issuer: &voucher.client,
-                audience: &rules.audience,
-                clock_skew: rules.clock_skew,
-                lifetime_max: Some(self.callers.rules.lifetime_max),
+                rules: &rules.beside,
             },
-            duties: client.duties,
-            wall: self.wall,
+            admit: &|kind, jti, times| admit(callers, &client.key, kind, jti, times, wall),
+            is_evidence_once: false,
+            wall,
         };
         let headers = self.request.headers();
         let evidence = proofs::evidence(headers, &known)?;
         let proof = Proof::read(headers, &known)?;
-        let statement = keys.statement()?;
-        let skew = rules.clock_skew;
-        let caller = Caller::vouched(client, statement, evidence, self.wall, skew)?;
+        let refuse = |wrong| Problem {
+            code: &codes::VOUCHER_STATEMENT,
+            ..Problem::from(client.key.refusal(wrong))
+        };
+        let statement = Jws::parse(keys.statement).ok_or(&codes::TOKEN_MALFORMED)?;
+        let statement = voucher::statement(&statement, &client.key, rules).map_err(refuse)?;
+        let mut caller = Caller::of(Arc::new(statement), &rules.beside, wall);
+        caller.evidence = evidence;
         Ok((caller, proof))
     }
 
@@ -132,23 +128,15 @@ impl Asking<'_> {
             return Err(Problem::from(&codes::TOKEN_SIGNATURE));
         }
         let voucher = Voucher::read(token, &self.vouchers.rules, self.wall);
-        voucher.map_err(|bad| {
-            Problem::from(match bad {
-                Bad::Claims => &codes::VOUCHER_CLAIMS,
-                Bad::Issuer => &codes::TOKEN_ISSUER,
-                Bad::Audience => &codes::TOKEN_AUDIENCE,
-                Bad::NotYetValid => &codes::TOKEN_NOT_YET_VALID,
-                Bad::Expired => &codes::TOKEN_EXPIRED,
-                Bad::Lifetime => &codes::TOKEN_LIFETIME,
-            })
-        })
+        let key = kid.to_owned();
+        Ok(voucher.map_err(|wrong| Refusal::Signed { key, wrong })?)
     }
 
     /// The registered client that `voucher` names, on its own connection and for a purpose of its own.
     fn client(&self, voucher: &Voucher) -> Result<&PdndClient, Problem> {
         let client = self.callers.pdnd_client(&voucher.client);
         let client = client.ok_or(&codes::VOUCHER_CLIENT)?;
-        if !peer(self.request).is_some_and(|peer| client.certificates.contains(&peer)) {
+        if !peer(self.request).is_some_and(|peer| client.key.certificates.contains(&peer)) {
             return Err(Problem::from(&codes::TOKEN_CERTIFICATE));
         }
         if !client.purposes.contains(&voucher.purpose) {
@@ -232,12 +220,6 @@ struct ClientKeys<'a> {
 }
 
 impl ClientKeys<'_> {
-    /// What the token says that was checked first.
-    fn statement(&self) -> Result<Statement, Problem> {
-        let statement = Jws::parse(self.statement).and_then(|token| token.claims());
-        statement.ok_or_else(|| Problem::from(&codes::VOUCHER_STATEMENT))
-    }
-
     fn get(&self, kid: &str) -> Option<&Key> {
         let found = self.keys.iter().find(|(known, _)| known == kid);
         found.map(|(_, key)| &**key)

@@ -24,8 +24,10 @@ use policies::time::Timestamp;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::claims::{Claims, Times};
+use super::expected::Expected;
 use super::jose::Jws;
-use super::registered::{Bad, Expected, Registered};
+use super::refusal::Wrong;
 
 /// The header that carries the token.
 pub(crate) const HEADER: &str = "Agid-JWT-Signature";
@@ -37,6 +39,8 @@ const HEADERS_MAX: usize = 32;
 #[derive(Clone)]
 pub(crate) struct Signed {
     headers: Vec<(HeaderName, String)>,
+    /// Its name and when it holds, where it has a name.
+    pub(crate) once: Option<(String, Times)>,
 }
 
 impl fmt::Debug for Signed {
@@ -57,10 +61,8 @@ pub(crate) enum Altered {
 }
 
 #[derive(Deserialize)]
-struct Claims {
+struct SignedHeaders {
     signed_headers: Vec<Fields>,
-    #[serde(flatten)]
-    registered: Registered,
 }
 
 /// An object as it stands: a name that is there twice counts twice.
@@ -96,23 +98,29 @@ impl Signed {
         token: &Jws<'_>,
         expected: Expected<'_>,
         wall: Timestamp,
-    ) -> Result<Signed, Bad> {
-        let claims: Claims = token.claims().ok_or(Bad::Claims)?;
-        claims.registered.check(expected, wall)?;
-        let fields = claims
+    ) -> Result<Signed, Wrong> {
+        let claims = Claims::of(token)?;
+        let times = expected.check(&claims, wall)?;
+        let once = match claims.value("jti") {
+            Some(_) => Some((claims.jti()?.to_owned(), times)),
+            None => None,
+        };
+        let refuse = || Wrong::Claim("signed_headers");
+        let signed: SignedHeaders = token.claims().ok_or_else(refuse)?;
+        let fields = signed
             .signed_headers
             .into_iter()
             .flat_map(|fields| fields.0);
         let mut headers: Vec<(HeaderName, String)> = Vec::new();
         for (name, value) in fields {
-            let name = HeaderName::try_from(name).map_err(|_| Bad::Claims)?;
+            let name = HeaderName::try_from(name).map_err(|_| refuse())?;
             let is_double = headers.iter().any(|(known, _)| *known == name);
             if is_double || headers.len() == HEADERS_MAX {
-                return Err(Bad::Claims);
+                return Err(refuse());
             }
             headers.push((name, value));
         }
-        Ok(Signed { headers })
+        Ok(Signed { headers, once })
     }
 
     /// Compares what was signed with what arrived; `body` is empty where there is none.

@@ -6,23 +6,17 @@
 //! # Invariants
 //!
 //! 1. What it says of a person is never logged, and never printed.
-//!
-//! # Limits
-//!
-//! [`CLAIM_BYTES_MAX`] of each claim.
-
 use std::fmt;
 
 use policies::time::Timestamp;
-use serde::Deserialize;
 
+use super::claims::{Claims, Times};
+use super::expected::Expected;
 use super::jose::Jws;
-use super::registered::{Bad, Expected, Registered};
+use super::refusal::Wrong;
 
 /// The header that carries the token.
 pub(crate) const HEADER: &str = "Agid-JWT-TrackingEvidence";
-/// Longest of the claims that are kept.
-const CLAIM_BYTES_MAX: usize = 256;
 
 /// Who asked, as the calling organisation vouches for it.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,36 +35,21 @@ impl fmt::Debug for Evidence {
     }
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    #[serde(rename = "userID")]
-    user: String,
-    #[serde(rename = "userLocation")]
-    location: String,
-    #[serde(rename = "LoA")]
-    assurance: String,
-    #[serde(flatten)]
-    registered: Registered,
-}
-
 impl Evidence {
-    /// The claims of `token`, whose signature has been checked.
+    /// The claims of `token`, whose signature has been checked, with its name and when it holds.
     pub(crate) fn read(
         token: &Jws<'_>,
         expected: Expected<'_>,
         wall: Timestamp,
-    ) -> Result<Evidence, Bad> {
-        let claims: Claims = token.claims().ok_or(Bad::Claims)?;
-        let texts = [&claims.user, &claims.location, &claims.assurance];
-        let is_text = |text: &String| (1..=CLAIM_BYTES_MAX).contains(&text.len());
-        if !claims.registered.is_named() || !texts.into_iter().all(is_text) {
-            return Err(Bad::Claims);
-        }
-        claims.registered.check(expected, wall)?;
-        Ok(Evidence {
-            user: claims.user,
-            location: claims.location,
-            assurance: claims.assurance,
-        })
+    ) -> Result<(Evidence, (String, Times)), Wrong> {
+        let claims = Claims::of(token)?;
+        claims.text("iss")?;
+        let times = expected.check(&claims, wall)?;
+        let evidence = Evidence {
+            user: claims.text("userID")?.to_owned(),
+            location: claims.text("userLocation")?.to_owned(),
+            assurance: claims.text("LoA")?.to_owned(),
+        };
+        Ok((evidence, (claims.jti()?.to_owned(), times)))
     }
 }

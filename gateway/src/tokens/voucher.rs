@@ -11,6 +11,7 @@
 //!    that PDND was shown.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -18,8 +19,12 @@ use jsonwebtoken::Algorithm;
 use policies::time::Timestamp;
 use serde::Deserialize;
 
+use super::claims::{Claims, Subject, Token};
+use super::expected::Expected;
 use super::jose::Jws;
-use super::registered::{Bad, Expected, Registered};
+use super::refusal::Wrong;
+use super::rest::profile;
+use crate::callers::{SigningKey, TokenRules};
 
 /// What the header of a voucher says it is.
 pub(crate) const TYPE: &str = "at+jwt";
@@ -31,10 +36,28 @@ pub(crate) const ALGORITHM: Algorithm = Algorithm::RS256;
 pub(crate) struct VoucherRules {
     /// PDND, as it calls itself.
     pub(crate) issuer: String,
-    /// What our e-service is called there.
-    pub(crate) audience: String,
-    /// How far its clock may be from ours.
-    pub(crate) clock_skew: Duration,
+    /// What a voucher must look like; how long it lives is for PDND to say.
+    pub(crate) vouchers: TokenRules,
+    /// What the tokens that come with it must look like.
+    pub(crate) beside: TokenRules,
+}
+
+impl VoucherRules {
+    /// Those of an e-service that PDND, as `issuer`, calls `audience`; otherwise as `rules` have it.
+    pub(crate) fn new(issuer: String, audience: String, rules: &TokenRules) -> VoucherRules {
+        let beside = TokenRules {
+            audience,
+            ..rules.clone()
+        };
+        VoucherRules {
+            issuer,
+            vouchers: TokenRules {
+                lifetime_max: Duration::MAX,
+                ..beside.clone()
+            },
+            beside,
+        }
+    }
 }
 
 /// Whom PDND vouches for.
@@ -53,18 +76,6 @@ impl fmt::Debug for Voucher {
 }
 
 #[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    client_id: String,
-    sub: String,
-    #[serde(rename = "purposeId")]
-    purpose: String,
-    digest: Option<EvidenceDigest>,
-    #[serde(flatten)]
-    registered: Registered,
-}
-
-#[derive(Deserialize)]
 struct EvidenceDigest {
     alg: String,
     value: String,
@@ -76,26 +87,24 @@ impl Voucher {
         token: &Jws<'_>,
         rules: &VoucherRules,
         wall: Timestamp,
-    ) -> Result<Voucher, Bad> {
-        let claims: Claims = token.claims().ok_or(Bad::Claims)?;
+    ) -> Result<Voucher, Wrong> {
+        let claims = Claims::of(token)?;
         let expected = Expected {
             issuer: &rules.issuer,
-            audience: &rules.audience,
-            clock_skew: rules.clock_skew,
-            // PDND gives each e-service the life that its provider asked for.
-            lifetime_max: None,
+            rules: &rules.vouchers,
         };
-        claims.registered.check(expected, wall)?;
-        if claims.iss != rules.issuer {
-            return Err(Bad::Issuer);
+        claims.text("iss")?;
+        claims.jti()?;
+        expected.check(&claims, wall)?;
+        let client = claims.text("client_id")?;
+        if claims.text("sub")? != client {
+            return Err(Wrong::Claim("sub"));
         }
-        if claims.sub != claims.client_id || !claims.registered.is_named() {
-            return Err(Bad::Claims);
-        }
+        let evidence = claims.value("digest").map(EvidenceDigest::deserialize);
         Ok(Voucher {
-            client: claims.client_id,
-            purpose: claims.purpose,
-            evidence: claims.digest,
+            client: client.to_owned(),
+            purpose: claims.text("purposeId")?.to_owned(),
+            evidence: evidence.transpose().map_err(|_| Wrong::Claim("digest"))?,
         })
     }
 
@@ -117,4 +126,26 @@ impl Voucher {
         let found: String = found.as_ref().iter().map(|b| format!("{b:02x}")).collect();
         is_sha256 && shown.value.eq_ignore_ascii_case(&found)
     }
+}
+
+/// What an organisation says of its request in a `token` that it has signed itself, where the voucher of
+/// PDND names neither profile nor person.
+pub(crate) fn statement(
+    token: &Jws<'_>,
+    key: &Arc<SigningKey>,
+    rules: &VoucherRules,
+) -> Result<Token, Wrong> {
+    let claims = Claims::of(token)?;
+    let profile = profile(&claims, key)?;
+    Ok(Token {
+        times: claims.times(&rules.beside)?,
+        jti: claims.text_if_any("jti")?.unwrap_or_default().to_owned(),
+        profile,
+        subject: claims.text_if_any("sub")?.map(Subject::new),
+        prescriber: claims.prescriber(),
+        citizen: claims.citizen(),
+        substitutes_for: claims.substitutes_for(profile)?,
+        key_until: None,
+        key: Arc::clone(key),
+    })
 }

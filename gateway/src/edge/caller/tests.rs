@@ -12,10 +12,26 @@ fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
+/// Believes `token` as the only one, on a connection of `peer`.
+fn verify(
+    callers: &Callers,
+    token: &str,
+    peer: Option<CertificateDigest>,
+    wall: Timestamp,
+) -> Result<Caller, Problem> {
+    let presented = Presented {
+        bearer: token,
+        signature: None,
+        peer,
+    };
+    let (caller, _) = recognise(callers, &presented, wall)?;
+    Ok(caller)
+}
+
 fn verdict(practices: &Practices, token: &str, peer: Option<CertificateDigest>) -> &'static str {
     match verify(&practices.callers, token, peer, wall()) {
         Ok(_) => "",
-        Err(code) => code.code,
+        Err(problem) => problem.code.code,
     }
 }
 
@@ -35,9 +51,7 @@ fn bent(practices: &Practices, changes: Value) -> String {
 fn a_good_token_on_its_own_connection_is_believed() {
     let practices = practices();
     let token = bent(&practices, json!({}));
-    let caller = verify(&practices.callers, &token, Some(A), wall())
-        .unwrap()
-        .0;
+    let caller = verify(&practices.callers, &token, Some(A), wall()).unwrap();
     assert_eq!(caller.organization.0, "practice-a");
     assert_eq!(caller.profile, Profile::Practice);
     assert_eq!(
@@ -214,9 +228,7 @@ fn a_write_needs_an_authentication_that_the_sac_accepts() {
     ];
     for (changes, code) in cases {
         let token = bent(&practices, changes.clone());
-        let caller = verify(&practices.callers, &token, Some(A), wall())
-            .unwrap()
-            .0;
+        let caller = verify(&practices.callers, &token, Some(A), wall()).unwrap();
         let seen = caller
             .authority()
             .map_or_else(|problem| problem.code.code, |_| "");
@@ -228,9 +240,7 @@ fn a_write_needs_an_authentication_that_the_sac_accepts() {
 pub(crate) fn test_caller() -> Caller {
     let practices = practices();
     let token = bent(&practices, json!({}));
-    verify(&practices.callers, &token, Some(A), wall())
-        .unwrap()
-        .0
+    verify(&practices.callers, &token, Some(A), wall()).unwrap()
 }
 
 #[test]
@@ -242,7 +252,10 @@ fn a_token_that_was_good_is_worth_nothing_elsewhere_later_or_signed_anew() {
     assert_eq!(verdict(&practices, &token, Some(B)), "token-certificate");
     let later = wall() + std::time::Duration::from_secs(86_400);
     let expired = verify(&practices.callers, &token, Some(A), later);
-    assert_eq!(expired.err().map(|code| code.code), Some("token-expired"));
+    assert_eq!(
+        expired.err().map(|problem| problem.code.code),
+        Some("token-expired")
+    );
     let (message, _) = token.rsplit_once('.').unwrap();
     let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode([7; 64]));
     assert_eq!(verdict(&practices, &forged, Some(A)), "token-signature");

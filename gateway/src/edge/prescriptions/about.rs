@@ -36,7 +36,7 @@ use crate::edge::caller::Caller;
 use crate::edge::codes::{self, Code, Text};
 use crate::edge::notation::{entry_id, location};
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
-use crate::edge::{Edge, body, json};
+use crate::edge::{Edge, json};
 
 /// Cancel a prescription.
 ///
@@ -191,7 +191,7 @@ pub(crate) async fn paper(
     let caller = practice(&edge, &request)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
-    let bytes = body::read(&request, payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let new: NewPaper = json::decode(&bytes)?;
     let number = PaperNumber::new(new.number).map_err(|invalid| {
         let error = FieldError::at("/number", invalid.rule(), invalid.sentence());
@@ -279,7 +279,7 @@ pub(crate) async fn acknowledge(
 
 /// A body that may be left out, and says nothing.
 async fn nothing(edge: &Edge, request: &HttpRequest, payload: Payload) -> Result<(), Problem> {
-    match body::read_if_any(request, payload, edge.body).await? {
+    match edge.body_if_any(request, payload).await? {
         Some(bytes) => json::decode::<Nothing>(&bytes).map(drop),
         None => Ok(()),
     }

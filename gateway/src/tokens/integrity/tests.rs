@@ -4,6 +4,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::callers::TokenRules;
 
 const BODY: &[u8] = b"{\"a\":1}";
 
@@ -11,16 +12,20 @@ fn digest_of(body: &[u8]) -> String {
     format!("SHA-256={}", STANDARD.encode(digest(&SHA256, body)))
 }
 
-fn signed(signed_headers: &str) -> Result<Signed, Bad> {
+fn signed(signed_headers: &str) -> Result<Signed, Wrong> {
     let header = URL_SAFE_NO_PAD.encode("{\"alg\":\"ES256\"}");
     let claims =
         format!("{{\"aud\":\"us\",\"iat\":1000,\"exp\":1100,\"signed_headers\":{signed_headers}}}");
     let token = format!("{header}.{}.sig", URL_SAFE_NO_PAD.encode(claims));
+    let rules = TokenRules {
+        audience: "us".to_owned(),
+        clock_skew: Duration::from_secs(30),
+        lifetime_max: Duration::from_secs(3_600),
+        citizen_authn_age_max: Duration::from_secs(60),
+    };
     let expected = Expected {
         issuer: "a",
-        audience: "us",
-        clock_skew: Duration::from_secs(30),
-        lifetime_max: None,
+        rules: &rules,
     };
     let token = Jws::parse(&token).unwrap();
     Signed::read(&token, expected, Timestamp(1_050_000))
@@ -84,7 +89,10 @@ fn a_list_that_is_none_or_names_a_header_twice_is_no_claim() {
         "null",
         &many,
     ] {
-        assert!(matches!(signed(bad), Err(Bad::Claims)), "{bad}");
+        assert!(
+            matches!(signed(bad), Err(Wrong::Claim("signed_headers"))),
+            "{bad}"
+        );
     }
 }
 
