@@ -25,7 +25,10 @@ pub(super) struct Counts {
 
 /// What does not change while a store is open.
 pub(super) struct Fixed {
-    pub(super) sealer: Arc<Sealer>,
+    /// Of the writing thread, which has nothing in its hands between two writes.
+    pub(super) sealer: Sealer,
+    /// What `meta` says of the ring of keys.
+    pub(super) recorded: Vec<u8>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) node: String,
     /// The operation of every watch.
