@@ -5,4 +5,5 @@
 //! the crates under test: an error made twice in the same way would be invisible.
 
 pub mod http;
+pub mod pdnd;
 pub mod sac;
