@@ -299,7 +299,11 @@ async fn while_pdnd_is_away_known_keys_serve() {
         vouched.pdnd.set_fault(Some(fault));
         let before = vouched.pdnd.asked().len();
         until("PDND is asked in vain", SOON, async || {
-            assert_eq!(vouched.code(&voucher, &known).await, RECOGNISED, "{fault:?}");
+            assert_eq!(
+                vouched.code(&voucher, &known).await,
+                RECOGNISED,
+                "{fault:?}"
+            );
             let is_asked = fault == Fault::Refuse || vouched.pdnd.asked().len() > before;
             is_asked.then_some(())
         })

@@ -14,6 +14,8 @@ use crate::tokens::voucher::VoucherRules;
 
 /// Largest file of a voucher.
 const TOKEN_BYTES_MAX: u64 = 16 << 10;
+const HOUR: Duration = Duration::from_secs(3_600);
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 /// PDND, where vouchers are accepted.
 #[derive(Debug, Clone)]
@@ -27,36 +29,44 @@ pub struct Pdnd {
 }
 
 impl Pdnd {
-    /// None if `url` is empty, and nothing else is looked at then. `rules` are those of the callers' own
-    /// tokens, where they have no problem.
+    /// None if `url` is empty. `rules` are those of the callers' own tokens, where they have no problem.
     pub(super) fn read(section: &mut Section<'_>, rules: Option<&TokenRules>) -> Option<Pdnd> {
-        let url = optional_address(section, "url").filter(|url| !url.is_empty())?;
-        let jwks_url = optional_address(section, "jwks_url")
-            .filter(|jwks_url| !jwks_url.is_empty())
-            .unwrap_or_else(|| format!("{}/.well-known/jwks.json", url.trim_end_matches('/')));
-        let trust_file = section.file("trust_file", |path| pem::certificates(path).map(|_| ()));
+        let url = optional_address(section, "url");
+        let jwks_url = optional_address(section, "jwks_url");
+        let trust_file =
+            section.checked_if_set("trust_file", |path| pem::certificates(path).map(|_| ()));
         let token_file = section.checked_if_set("token_file", |path| {
             read_bounded(path, TOKEN_BYTES_MAX).map(|_| ())
         });
-        let issuer = section.required("issuer");
-        let audience = section.required("audience");
-        let week = Duration::from_secs(7 * 86_400);
+        let (issuer, audience) = (section.text("issuer"), section.text("audience"));
         let life = Life {
-            fresh_for: section.duration("fresh_for", week),
-            stale_for: section.duration("stale_for", week),
-            ask_again: section.duration("ask_again", Duration::from_secs(3_600)),
+            fresh_for: section.duration("fresh_for", WEEK),
+            stale_for: section.duration("stale_for", WEEK),
+            ask_again: section.duration("ask_again", HOUR),
         };
-        if !section.has_problems() && life.stale_for < life.fresh_for {
+        let url = url.filter(|url| !url.is_empty() && !section.has_problems())?;
+        let required = [
+            ("trust_file", trust_file.is_some()),
+            ("issuer", !issuer.is_empty()),
+            ("audience", !audience.is_empty()),
+        ];
+        for (key, is_set) in required {
+            if !is_set {
+                section.refuse(key, "must be set: url is");
+            }
+        }
+        if life.stale_for < life.fresh_for {
             section.refuse("stale_for", "must be at least pdnd.fresh_for");
         }
+        let own = format!("{}/.well-known/jwks.json", url.trim_end_matches('/'));
         Some(Pdnd {
             settings: Settings {
                 url,
-                jwks_url,
+                jwks_url: jwks_url.filter(|url| !url.is_empty()).unwrap_or(own),
                 trust_file: trust_file?,
                 token_file,
             },
-            rules: VoucherRules::new(issuer?, audience?, rules?),
+            rules: VoucherRules::new(issuer, audience, rules?),
             life,
         })
     }

@@ -72,14 +72,16 @@ pub(crate) async fn frame(
     }
     let logged = info_span!("request", trace_id = frame.trace.id());
     let gateway = &frame.edge.gateway;
-    vouch(
-        gateway.vouchers.as_ref(),
-        &gateway.callers,
-        request.request(),
-    )
-    .instrument(logged.clone())
-    .await;
-    let handled = next.call(request).instrument(logged);
+    let handled = async {
+        vouch(
+            gateway.vouchers.as_ref(),
+            &gateway.callers,
+            request.request(),
+        )
+        .await;
+        next.call(request).await
+    };
+    let handled = handled.instrument(logged);
     let handled = AssertUnwindSafe(handled.instrument(frame.span.clone())).catch_unwind();
     match handled.await {
         Ok(Ok(answered)) => {
