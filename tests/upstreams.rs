@@ -6,4 +6,5 @@
 
 pub mod callbacks;
 pub mod http;
+pub mod pdnd;
 pub mod sac;

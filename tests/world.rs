@@ -22,6 +22,7 @@ mod output;
 pub mod power;
 pub mod prescription;
 pub mod record;
+mod registering;
 mod settings;
 mod setup;
 pub mod strace;
@@ -293,6 +294,11 @@ impl World {
     /// The directory of the certificates and keys.
     pub fn certs_dir(&self) -> &Path {
         self.certs.path()
+    }
+
+    /// The callers file that the gateway is configured with.
+    pub(in crate::world) fn callers_file(&self) -> PathBuf {
+        self.settings.path("callers.file")
     }
 
     /// A directory that ends with the world.

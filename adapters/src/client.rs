@@ -27,9 +27,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{AlertDescription, ClientConfig, RootCertStore};
+use rustls::{AlertDescription, ClientConfig, ConfigBuilder, RootCertStore};
 
 mod collector;
 mod exchanges;
@@ -138,7 +139,7 @@ pub(crate) enum Cause {
     PeerCertificate,
     /// They refuse our certificate.
     OwnCertificate,
-    /// The answer is longer than [`ANSWER_MAX`].
+    /// The answer is longer than its caller reads, at most [`ANSWER_MAX`].
     TooLarge,
 }
 
@@ -146,6 +147,11 @@ impl Client {
     /// Builds a client from these files.
     pub(crate) fn open(files: &TlsFiles<'_>) -> Result<Client, ClientError> {
         Client::with_tls(tls(files)?)
+    }
+
+    /// Builds a client that shows no certificate of its own.
+    pub(crate) fn trusting(trust: &Path) -> Result<Client, ClientError> {
+        Client::with_tls(trusting(trust)?.with_no_client_auth())
     }
 
     fn with_tls(tls: ClientConfig) -> Result<Client, ClientError> {
@@ -184,7 +190,7 @@ impl Client {
             let (began, first) = (began.load(Ordering::Acquire), first.load(Ordering::Acquire));
             unanswered(cause(&error), began, first)
         })?;
-        whole(response).await
+        whole(response, ANSWER_MAX).await
     }
 }
 
@@ -213,8 +219,9 @@ fn builder(tls: ClientConfig) -> reqwest::ClientBuilder {
         .tcp_keepalive_retries(KEEPALIVE_PROBES)
 }
 
-/// An answer read to its end. Whoever answers has let us in, and has read what was asked.
-async fn whole(mut response: reqwest::Response) -> Result<Reply, Broken> {
+/// An answer of at most `bytes_max` read to its end. Whoever answers has let us in, and has read what
+/// was asked.
+async fn whole(mut response: reqwest::Response, bytes_max: usize) -> Result<Reply, Broken> {
     let broken = |cause| Broken {
         cause,
         reached: true,
@@ -231,7 +238,7 @@ async fn whole(mut response: reqwest::Response) -> Result<Reply, Broken> {
         .await
         .map_err(|error| broken(cause(&error)))?
     {
-        if reply.body.len() + chunk.len() > ANSWER_MAX {
+        if reply.body.len() + chunk.len() > bytes_max {
             return Err(broken(Cause::TooLarge));
         }
         reply.body.extend_from_slice(&chunk);
@@ -258,20 +265,24 @@ fn header(response: &reqwest::Response, name: &str) -> Option<String> {
 }
 
 fn tls(files: &TlsFiles<'_>) -> Result<ClientConfig, ClientError> {
-    let mut roots = RootCertStore::empty();
-    for root in certificates("a trusted certificate", files.trust)? {
-        roots.add(root).map_err(ClientError::Tls)?;
-    }
+    let builder = trusting(files.trust)?;
     let chain = certificates("our certificate", files.certificate)?;
     let key = private_key("our private key", files.key)?;
+    builder
+        .with_client_auth_cert(chain, key)
+        .map_err(ClientError::Tls)
+}
+
+/// The side of a connection that believes nobody but whom `trust` vouches for.
+fn trusting(trust: &Path) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, ClientError> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates("a trusted certificate", trust)? {
+        roots.add(root).map_err(ClientError::Tls)?;
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder
-                .with_root_certificates(roots)
-                .with_client_auth_cert(chain, key)
-        })
+        .map(|builder| builder.with_root_certificates(roots))
         .map_err(ClientError::Tls)
 }
 

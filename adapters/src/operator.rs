@@ -8,7 +8,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::client::{Broken, Cause, Client, ClientError, JsonCall, TlsFiles};
+use crate::client::{ANSWER_MAX, Broken, Cause, Client, ClientError, JsonCall, TlsFiles};
 
 /// How a gateway is reached, and who its operator is to it.
 #[derive(Debug, Clone)]
@@ -91,8 +91,9 @@ impl Operator {
         let url = format!("{}/ops/v1{path}", self.url);
         let call = JsonCall {
             url: &url,
-            token,
+            token: Some(token),
             body,
+            answer_max: ANSWER_MAX,
         };
         match self.client.json(call).await {
             Ok(reply) => Ok(Answer {

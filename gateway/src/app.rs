@@ -13,6 +13,7 @@ mod in_force;
 mod kept;
 mod lanes;
 mod policies;
+mod vouchers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use crate::told::Told;
 use kept::Kept;
 use lanes::{Given, Lanes};
 use policies::Policies;
+use vouchers::Keeping;
 
 /// How long callers are given to hear that their write is unknown, before a poisoned process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -70,6 +72,9 @@ pub enum ServeError {
     /// The files of callbacks do not serve.
     #[error("cannot set up callbacks")]
     Callbacks(#[source] callbacks::OpenError),
+    /// The trust file of PDND does not serve.
+    #[error("cannot set up the way to PDND")]
+    Pdnd(#[source] adapters::ClientError),
     /// The address is not to be had.
     #[error("cannot serve")]
     Bind(#[source] edge::BindError),
@@ -147,6 +152,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         Arc::clone(&kept.entries) as _,
         lanes.in_force.policy.clone(),
     );
+    let (vouchers, keeping) = vouchers::start(&runtime, config.pdnd, &clock)?;
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
         persons: lanes.persons.clone(),
@@ -155,6 +161,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         store: Arc::clone(&kept.entries) as _,
         callers: config.callers,
         is_pushing: pusher.is_some(),
+        vouchers,
         clock,
         limits: config.limits,
         policy: lanes.in_force.policy.clone(),
@@ -179,7 +186,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         ended
     });
     let drain = served.as_ref().map_or(AT_ONCE, |()| drain);
-    finish(runtime, policies, lanes, &kept, drain);
+    finish(runtime, policies, lanes, keeping, &kept, drain);
     served
 }
 
@@ -259,8 +266,16 @@ async fn stop(handle: &ServerHandle, lanes: &Lanes, drain: Duration) {
 
 /// Ends changes of the policy, joins the lanes and closes what is on disk, in this order and within
 /// bounds.
-fn finish(runtime: Runtime, policies: Policies, lanes: Lanes, kept: &Kept, drain: Duration) {
+fn finish(
+    runtime: Runtime,
+    policies: Policies,
+    lanes: Lanes,
+    keeping: Keeping,
+    kept: &Kept,
+    drain: Duration,
+) {
     runtime.block_on(async {
+        keeping.join().await;
         policies.join().await;
         lanes.join(drain).await;
         kept.close().await;

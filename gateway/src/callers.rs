@@ -11,6 +11,7 @@
 mod callbacks;
 mod file;
 mod known;
+mod obligations;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -30,6 +31,7 @@ use crate::tokens::refusal::{Refusal, Wrong};
 use crate::tokens::replay::Replay;
 use callbacks::Registered;
 use known::Known;
+pub(crate) use obligations::{Duties, PdndClient};
 
 /// What a token must look like, whoever signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +52,7 @@ pub struct Callers {
     keys: BTreeMap<String, Arc<SigningKey>>,
     leaves: HashMap<CertificateDigest, Arc<SigningKey>>,
     certificates: HashMap<CertificateDigest, Organization>,
+    pdnd_clients: HashMap<String, PdndClient>,
     authorities: Option<Authorities>,
     known: Known<Token>,
     replay: Replay,
@@ -94,6 +97,8 @@ pub(crate) struct SigningKey {
     pub(crate) certificates: Vec<CertificateDigest>,
     pub(crate) pattern: Pattern,
     pub(crate) algorithm: Algorithm,
+    /// What must come with its tokens.
+    pub(crate) duties: Duties,
     /// The key itself; absent where tokens bring it along in a registered certificate.
     key: Option<DecodingKey>,
 }
@@ -189,6 +194,11 @@ impl Callers {
     /// Whether events may be pushed to `host` (with its port) for `organization`.
     pub(crate) fn may_receive(&self, organization: &Organization, host: &str) -> bool {
         self.callbacks.has(organization, host)
+    }
+
+    /// The registered client that PDND calls `id`.
+    pub(crate) fn pdnd_client(&self, id: &str) -> Option<&PdndClient> {
+        self.pdnd_clients.get(id)
     }
 
     /// The organisation that presents this certificate.

@@ -17,6 +17,7 @@ mod callers;
 mod layers;
 mod limits;
 mod listen;
+mod pdnd;
 pub(crate) mod pem;
 mod process;
 mod sac;
@@ -33,6 +34,7 @@ use crate::problem::Problem;
 pub use self::layers::{Effective, Origin};
 pub use self::limits::Limits;
 pub use self::listen::{BodyLimits, Listen, Transport};
+pub use self::pdnd::Pdnd;
 pub use self::process::{Log, Shutdown};
 pub use self::sac::SacFiles;
 pub use self::signals::{Signals, Traces};
@@ -54,6 +56,8 @@ pub struct Config {
     pub callers: Callers,
     /// How events are pushed to callers, if they are.
     pub callbacks: Option<adapters::callbacks::Settings>,
+    /// How PDND is reached; none if vouchers are not accepted.
+    pub pdnd: Option<Pdnd>,
     /// How the SAC is reached.
     pub sac: SacFiles,
     /// The directory of the operators' policy files, if there is one; who reads them checks them.
@@ -138,6 +142,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let mut store = section("store");
     let mut callers = section("callers");
     let mut callbacks = section("callbacks");
+    let mut pdnd = section("pdnd");
     let mut sac = section("sac");
     let mut policies = section("policies");
     let mut log = section("log");
@@ -158,6 +163,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let callers_read = callers::read(&mut callers);
     let issuer = callers_read.as_ref().map(Callers::audience);
     let callbacks_read = callbacks::read(&mut callbacks, issuer);
+    let pdnd_read = Pdnd::read(&mut pdnd, callers_read.as_ref().map(|read| &read.rules));
     let sac_read = SacFiles::read(&mut sac);
     if !sac.has_problems() {
         sound.sac.clone_from(&sac_read);
@@ -167,7 +173,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let log_read = Log::read(&mut log);
     let signals_read = Signals::read(&mut signals);
     for done in [
-        listen, limits, store, callers, callbacks, sac, policies, log, signals, shutdown,
+        listen, limits, store, callers, pdnd, callbacks, sac, policies, log, signals, shutdown,
     ] {
         problems.extend(done.into_problems());
     }
@@ -178,6 +184,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
             store: store_read?,
             callers: callers_read?,
             callbacks: callbacks_read?,
+            pdnd: pdnd_read,
             sac: sac_read?,
             policies_directory,
             log: log_read,

@@ -24,11 +24,13 @@ mod notice;
 mod ops;
 mod persons;
 mod prescriptions;
+mod proofs;
 mod query;
 mod respond;
 mod status;
 mod trace;
 mod unread;
+mod vouching;
 
 use std::any::Any;
 use std::fmt;
@@ -54,6 +56,7 @@ use tokio::time::timeout;
 use self::caller::Caller;
 use self::limiter::Limiter;
 use self::respond::Problem;
+pub use self::vouching::Vouchers;
 use crate::callers::Callers;
 use crate::config::{BodyLimits, Limits, Listen, Transport};
 use crate::generations::desk::Desk;
@@ -81,6 +84,8 @@ pub struct Gateway {
     pub callers: Callers,
     /// Whether events are pushed to those who ask for it.
     pub is_pushing: bool,
+    /// How those are recognised whom PDND vouches for; none if vouchers are not accepted.
+    pub vouchers: Option<Vouchers>,
     /// Time for quotas, deadlines and log lines.
     pub clock: Arc<dyn Clock>,
     /// How much each organisation may ask.

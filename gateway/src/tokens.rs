@@ -6,9 +6,14 @@
 //! Who may do what is `policies::access`; which connection a token came over is `edge::caller`.
 
 pub(crate) mod claims;
+pub(crate) mod expected;
 pub(crate) mod fse;
+pub(crate) mod integrity;
 pub(crate) mod jose;
 pub(crate) mod keys;
+pub(crate) mod pdnd;
 pub(crate) mod refusal;
 pub(crate) mod replay;
 pub(crate) mod rest;
+pub(crate) mod tracking;
+pub(crate) mod voucher;

@@ -62,6 +62,12 @@ impl Settings {
         self.config.insert(key.to_owned(), value);
     }
 
+    /// The path that a key of the configuration names.
+    pub(super) fn path(&self, key: &str) -> PathBuf {
+        let value = self.config.get(key).and_then(Value::as_str);
+        PathBuf::from(value.unwrap_or_default())
+    }
+
     /// Sets a key of the policy.
     pub(super) fn policy(&mut self, key: &str, value: Value) {
         self.policy.insert(key.to_owned(), value);

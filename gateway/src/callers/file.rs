@@ -34,22 +34,28 @@ struct RawCallers {
     caller: Vec<RawCaller>,
 }
 
-/// A caller signs with a registered key (`key_id`, `key_file`) or with a registered certificate.
+/// A caller signs with a registered key (`key_id`, `key_file`), with a registered certificate, or with
+/// keys that PDND knows (`pdnd_client_id`).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawCaller {
+pub(super) struct RawCaller {
     organization: String,
     profiles: Vec<String>,
     certificate_sha256: Vec<String>,
     #[serde(default = "many_times")]
     pattern: String,
-    algorithm: String,
+    algorithm: Option<String>,
     key_id: Option<String>,
     key_file: Option<String>,
     #[serde(default)]
     signing_certificate_sha256: Vec<String>,
     #[serde(default)]
     callbacks: Vec<String>,
+    pub(super) integrity: Option<String>,
+    pub(super) tracking: Option<String>,
+    pub(super) pdnd_client_id: Option<String>,
+    #[serde(default)]
+    pub(super) purpose_ids: Vec<String>,
 }
 
 fn many_times() -> String {
@@ -85,6 +91,7 @@ impl Callers {
                 keys: BTreeMap::new(),
                 leaves: HashMap::new(),
                 certificates: HashMap::new(),
+                pdnd_clients: HashMap::new(),
                 authorities,
                 known: Known::default(),
                 replay: Replay::since(began),
@@ -112,16 +119,16 @@ impl Callers {
 }
 
 /// The callers read so far, and what was wrong.
-struct Reading<'a> {
+pub(super) struct Reading<'a> {
     directory: &'a Path,
-    callers: Callers,
+    pub(super) callers: Callers,
     problems: Vec<Problem>,
 }
 
 impl Reading<'_> {
     /// What is not the word that belongs there may be anything, a key included: `value` is shown
     /// as it is.
-    fn refuse(&mut self, key: String, value: &str, rule: &str) {
+    pub(super) fn refuse(&mut self, key: String, value: &str, rule: &str) {
         self.problems.push(Problem {
             key,
             value: value.to_owned(),
@@ -149,7 +156,21 @@ impl Reading<'_> {
             self.refuse(at("pattern"), HIDDEN, &format!("must be one of {words}"));
             return;
         };
-        let Some(algorithm) = algorithm(&raw.algorithm, pattern) else {
+        let mut signing = SigningKey {
+            name: String::new(),
+            organization,
+            profiles,
+            certificates,
+            pattern,
+            algorithm: Algorithm::RS256,
+            duties: self.duties(number, raw),
+            key: None,
+        };
+        if self.add_client(number, raw, &signing) && signs_with_keys_of_pdnd(raw) {
+            return;
+        }
+        let word = raw.algorithm.as_deref().unwrap_or_default();
+        let Some(algorithm) = algorithm(word, pattern) else {
             self.refuse(
                 at("algorithm"),
                 HIDDEN,
@@ -157,15 +178,7 @@ impl Reading<'_> {
             );
             return;
         };
-        let signing = SigningKey {
-            name: String::new(),
-            organization,
-            profiles,
-            certificates,
-            pattern,
-            algorithm,
-            key: None,
-        };
+        signing.algorithm = algorithm;
         match (&raw.key_id, &raw.key_file) {
             (Some(id), Some(file))
                 if raw.signing_certificate_sha256.is_empty() && pattern != Pattern::Fse =>
@@ -272,10 +285,18 @@ impl Reading<'_> {
     }
 }
 
-const NAME_RULE: &str = "must be 1 to 128 letters, digits or marks among . _ : - @ /";
+pub(super) const NAME_RULE: &str = "must be 1 to 128 letters, digits or marks among . _ : - @ /";
 
 const SIGNING_RULE: &str = "must stand with key_file, or both give way to signing_certificate_sha256, \
                             as they must where the pattern is FSE";
+
+/// Whether nothing is said of a key of its own.
+fn signs_with_keys_of_pdnd(raw: &RawCaller) -> bool {
+    raw.algorithm.is_none()
+        && raw.key_id.is_none()
+        && raw.key_file.is_none()
+        && raw.signing_certificate_sha256.is_empty()
+}
 
 /// The algorithm of this word, if tokens of `pattern` may be signed with it.
 fn algorithm(word: &str, pattern: Pattern) -> Option<Algorithm> {
@@ -283,7 +304,7 @@ fn algorithm(word: &str, pattern: Pattern) -> Option<Algorithm> {
     parse_algorithm(word).filter(|_| is_rs || pattern != Pattern::Fse)
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     (1..=NAME_CHARS_MAX).contains(&text.len())
         && text
             .bytes()

@@ -102,7 +102,7 @@ fn address(section: &mut Section<'_>, key: &str) -> Option<String> {
 }
 
 /// An address, or nothing.
-fn optional_address(section: &mut Section<'_>, key: &str) -> Option<String> {
+pub(super) fn optional_address(section: &mut Section<'_>, key: &str) -> Option<String> {
     let text = section.text(key);
     if !text.is_empty() && !text.starts_with("https://") {
         section.refuse(key, "must be empty or begin with https://");

@@ -142,16 +142,18 @@ fn every_setting_is_read_and_checked() {
         // A NUL is in no path, no number, no duration and no address.
         let name = format!("ARGINE__{}", key.to_ascii_uppercase().replace('.', "__"));
         let wrong = ground.wrong(&[(name.as_str(), "\0")]);
+        let may_be_empty =
+            ["policies.directory", "pdnd.issuer", "pdnd.audience"].contains(&key.as_str());
         let takes_any_text =
-            ["callers.audience", "policies.directory", "store.directory"].contains(&key.as_str());
+            may_be_empty || ["callers.audience", "store.directory"].contains(&key.as_str());
         let expected = if takes_any_text {
             Vec::new()
         } else {
             vec![key.clone()]
         };
         assert_eq!(wrong, expected, "{key}");
-        // Without a directory there are the compiled-in policies.
-        if takes_any_text && key != "policies.directory" {
+        // Without a directory there are the compiled-in policies, and without a url no PDND.
+        if takes_any_text && !may_be_empty {
             assert_eq!(ground.wrong(&[(name.as_str(), "")]), [key]);
         }
     }

@@ -30,15 +30,19 @@ use policies::time::Timestamp;
 
 use super::codes::{self, Code};
 use super::frame::peer;
+use super::proofs::{self, Known, Proof};
 use super::respond::{FieldError, Problem};
+use super::vouching;
 use crate::callers::{Callers, Pattern, Signer, SigningKey, TokenRules};
 use crate::tls::CertificateDigest;
 use crate::tokens::claims::{AuthnFault, Claims, Subject, Times, Token, authn_age};
+use crate::tokens::expected::Expected;
 use crate::tokens::fse::{self, BodyDigest};
 use crate::tokens::jose::Jws;
 use crate::tokens::refusal::{Refusal, Wrong};
 use crate::tokens::replay::{NotAdmitted, OneTime};
 use crate::tokens::rest;
+use crate::tokens::tracking::Evidence;
 
 /// The header of the second token of a pair.
 const FSE_SIGNATURE: HeaderName = HeaderName::from_static("fse-jwt-signature");
@@ -47,6 +51,8 @@ const FSE_SIGNATURE: HeaderName = HeaderName::from_static("fse-jwt-signature");
 pub(crate) struct Caller {
     pub(crate) organization: Organization,
     pub(crate) profile: Profile,
+    /// The person on the other side, as the organisation names them; for the audit record alone.
+    pub(crate) evidence: Option<Evidence>,
     token: Arc<Token>,
     checked_at: Timestamp,
     skew: Duration,
@@ -64,10 +70,11 @@ impl fmt::Debug for Caller {
 }
 
 impl Caller {
-    fn of(token: Arc<Token>, rules: &TokenRules, wall: Timestamp) -> Caller {
+    pub(super) fn of(token: Arc<Token>, rules: &TokenRules, wall: Timestamp) -> Caller {
         Caller {
             organization: token.key.organization.clone(),
             profile: token.profile,
+            evidence: None,
             token,
             checked_at: wall,
             skew: rules.clock_skew,
@@ -148,18 +155,55 @@ pub(crate) fn authenticate(
     request: &HttpRequest,
     wall: Timestamp,
 ) -> Result<Caller, Problem> {
+    let (caller, proof, body) = match vouching::taken(request) {
+        Some(vouched) => {
+            let (caller, proof) = vouched?;
+            (caller, proof, None)
+        }
+        None => registered(callers, request, wall)?,
+    };
+    if request.method().is_safe() {
+        proof.check_bodiless(request.headers())?;
+    }
+    let mut extensions = request.extensions_mut();
+    extensions.insert(caller.organization.clone());
+    extensions.insert(proof);
+    if let Some(body) = body {
+        extensions.insert(body);
+    }
+    Ok(caller)
+}
+
+/// A caller whose key is registered, and what comes beside its token.
+fn registered(
+    callers: &Callers,
+    request: &HttpRequest,
+    wall: Timestamp,
+) -> Result<(Caller, Proof, Option<SignedBody>), Problem> {
     let presented = Presented {
         bearer: bearer(request)?,
         signature: signature(request)?,
         peer: peer(request),
     };
-    let (caller, body) = recognise(callers, &presented, wall)?;
-    let mut extensions = request.extensions_mut();
-    extensions.insert(caller.organization.clone());
-    if let Some(body) = body {
-        extensions.insert(body);
-    }
-    Ok(caller)
+    let (mut caller, body) = recognise(callers, &presented, wall)?;
+    let key = Arc::clone(&caller.token.key);
+    let known = Known {
+        key: &key,
+        has_signed: &|token| {
+            let signer = callers.signer(token, wall);
+            signer.is_ok_and(|signer| signer.key.organization == key.organization)
+        },
+        expected: Expected {
+            issuer: &key.organization.0,
+            rules: &callers.rules,
+        },
+        admit: &|kind, jti, times| admit(callers, &key, kind, jti, times, wall),
+        is_evidence_once: key.pattern != Pattern::IdAuthRest01,
+        wall,
+    };
+    caller.evidence = proofs::evidence(request.headers(), &known)?;
+    let proof = Proof::read(request.headers(), &known)?;
+    Ok((caller, proof, body))
 }
 
 /// Checks that `body` is the one that was signed, if the caller of `request` signs bodies.
@@ -170,9 +214,14 @@ pub(crate) fn check_body(request: &HttpRequest, body: &[u8]) -> Result<(), Probl
         Some(SignedBody(None)) => body.is_empty(),
         Some(SignedBody(Some(digest))) => digest.is_of(body),
     };
-    is_signed
-        .then_some(())
-        .ok_or_else(|| Problem::from(&codes::BODY_ALTERED))
+    if !is_signed {
+        return Err(Problem::from(&codes::BODY_ALTERED));
+    }
+    match extensions.get::<Proof>() {
+        Some(proof) => proof.check(request.headers(), body),
+        // Nobody's body is believed: a caller is recognised before anything is read.
+        None => Err(Problem::from(&codes::INTERNAL)),
+    }
 }
 
 /// The wall clock: the times in a token are not ours.
@@ -180,7 +229,7 @@ pub(crate) fn wall() -> Timestamp {
     Timestamp(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0))
 }
 
-fn bearer(request: &HttpRequest) -> Result<&str, &'static Code> {
+pub(super) fn bearer(request: &HttpRequest) -> Result<&str, &'static Code> {
     let mut values = request.headers().get_all(header::AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(&codes::TOKEN_MISSING);
@@ -301,7 +350,7 @@ fn check_connection(key: &SigningKey, peer: Option<CertificateDigest>) -> Result
     is_its_own.then_some(()).ok_or(Wrong::Connection)
 }
 
-fn admit(
+pub(super) fn admit(
     callers: &Callers,
     key: &SigningKey,
     kind: &'static str,

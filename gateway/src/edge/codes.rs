@@ -1,4 +1,4 @@
-//! Every error code of the edge, in one table (`codes/table.rs`).
+//! Every error code of the edge, in one table (`codes/table.rs`, `codes/beside.rs`).
 //!
 //! A code is a promise: callers' software branches on it, so that it never changes its meaning.
 //! [`markdown`] prints the table for the documentation.
@@ -9,6 +9,7 @@ use std::time::Duration;
 use policies::failure::{Fault, Outcome};
 
 use Repeat::{Later, Never, SameKey};
+pub use beside::*;
 pub use table::*;
 
 /// A sentence in the two languages of those who read it.
@@ -94,12 +95,18 @@ macro_rules! codes {
                 detail: Text { en: $detail_en, it: $detail_it },
             };
         )*
-        /// Every code, in the order of the documentation.
-        pub static ALL: &[&Code] = &[$(&$name),*];
+        /// Every code of this part, in the order of the documentation.
+        pub(super) static ROWS: &[&Code] = &[$(&$name),*];
     };
 }
 
+mod beside;
 mod table;
+
+/// Every code, in the order of the documentation.
+pub fn all() -> impl Iterator<Item = &'static Code> {
+    table::ROWS.iter().chain(beside::ROWS).copied()
+}
 
 /// The table for the documentation, as Markdown.
 pub fn markdown() -> String {
@@ -107,7 +114,7 @@ pub fn markdown() -> String {
         "| status | code | fault | outcome | retry | title | what the caller does |\n\
          |---|---|---|---|---|---|---|\n",
     );
-    for row in ALL {
+    for row in all() {
         writeln!(
             table,
             "| {} | `{}` | {} | {} | {} | {} | {} |",

@@ -34,6 +34,7 @@ use super::limiter::{Quota, Subject};
 use super::respond::{Language, Problem, render};
 use super::trace::{self, Trace};
 use super::unread::Unread;
+use super::vouching::vouch;
 use crate::telemetry::{Answered, Stopwatch};
 use crate::tls::CertificateDigest;
 
@@ -70,7 +71,17 @@ pub(crate) async fn frame(
         return Ok(request.into_response(response));
     }
     let logged = info_span!("request", trace_id = frame.trace.id());
-    let handled = next.call(request).instrument(logged);
+    let gateway = &frame.edge.gateway;
+    let handled = async {
+        vouch(
+            gateway.vouchers.as_ref(),
+            &gateway.callers,
+            request.request(),
+        )
+        .await;
+        next.call(request).await
+    };
+    let handled = handled.instrument(logged);
     let handled = AssertUnwindSafe(handled.instrument(frame.span.clone())).catch_unwind();
     match handled.await {
         Ok(Ok(answered)) => {

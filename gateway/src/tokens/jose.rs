@@ -47,6 +47,19 @@ pub(crate) struct Jws<'a> {
 impl<'a> Jws<'a> {
     /// Takes `text` apart; `None` if it is no JWS in compact form, too long, or asks for extensions.
     pub(crate) fn parse(text: &'a str) -> Option<Jws<'a>> {
+        let jws = Jws::parse_any(text)?;
+        let is_jwt = |typ: &str| typ.eq_ignore_ascii_case("jwt");
+        jws.header.typ.as_deref().is_none_or(is_jwt).then_some(jws)
+    }
+
+    /// The same of a token that says that it is of type `typ`.
+    pub(crate) fn parse_typed(text: &'a str, typ: &str) -> Option<Jws<'a>> {
+        let jws = Jws::parse_any(text)?;
+        let is_so = |found: &str| found.eq_ignore_ascii_case(typ);
+        jws.header.typ.as_deref().is_some_and(is_so).then_some(jws)
+    }
+
+    fn parse_any(text: &'a str) -> Option<Jws<'a>> {
         if text.len() > TOKEN_BYTES_MAX {
             return None;
         }
@@ -57,8 +70,7 @@ impl<'a> Jws<'a> {
             return None;
         };
         let header: Header = decode(head)?;
-        let is_jwt = |typ: &str| typ.eq_ignore_ascii_case("jwt");
-        if header.crit.is_some() || !header.typ.as_deref().is_none_or(is_jwt) {
+        if header.crit.is_some() {
             return None;
         }
         Some(Jws {

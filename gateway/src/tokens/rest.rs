@@ -35,7 +35,8 @@ pub(crate) fn read(claims: &Claims, signer: Signer, rules: &TokenRules) -> Resul
     })
 }
 
-fn profile(claims: &Claims, key: &SigningKey) -> Result<Profile, Wrong> {
+/// What the token says its caller acts as, if that is registered.
+pub(super) fn profile(claims: &Claims, key: &SigningKey) -> Result<Profile, Wrong> {
     Profile::parse(claims.text("profile")?)
         .filter(|profile| key.profiles.contains(profile))
         .ok_or(Wrong::Profile)

@@ -8,7 +8,7 @@ use super::Repeat::{Later, Never, SameKey};
 use super::{Code, Text};
 
 const SECOND: Duration = Duration::from_secs(1);
-const SHORTLY: Duration = Duration::from_secs(5);
+pub(super) const SHORTLY: Duration = Duration::from_secs(5);
 const MINUTE: Duration = Duration::from_secs(60);
 
 codes! {

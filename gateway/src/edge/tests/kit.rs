@@ -305,6 +305,7 @@ impl Kit {
             store: Arc::clone(&self.shelf) as _,
             callers,
             is_pushing: true,
+            vouchers: None,
             clock,
             limits: Limits {
                 requests_max: self.requests_max,

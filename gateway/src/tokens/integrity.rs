@@ -1,0 +1,170 @@
+//! INTEGRITY_REST_01 and 02 (AgID, ModI security patterns): a request that arrives as it was signed.
+//!
+//! `Agid-JWT-Signature` is a JWS whose claim `signed_headers` lists header fields with their values,
+//! among them `digest`, the SHA-256 of the body (RFC 3230). The two patterns differ only in how the key
+//! is found.
+//!
+//! # Invariants
+//!
+//! 1. The digest is made of the bytes that arrived, never taken from what the request says.
+//! 2. Every header that was signed arrived exactly once and says exactly what was signed.
+//! 3. With a body, its digest and its type are among what was signed.
+//!
+//! # Limits
+//!
+//! [`HEADERS_MAX`] signed headers.
+
+use std::fmt;
+
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use policies::time::Timestamp;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::claims::{Claims, Times};
+use super::expected::Expected;
+use super::jose::Jws;
+use super::refusal::Wrong;
+
+/// The header that carries the token.
+pub(crate) const HEADER: &str = "Agid-JWT-Signature";
+const DIGEST: HeaderName = HeaderName::from_static("digest");
+/// Most headers that a token may sign.
+const HEADERS_MAX: usize = 32;
+
+/// A token whose claims hold, not yet compared with its request.
+#[derive(Clone)]
+pub(crate) struct Signed {
+    headers: Vec<(HeaderName, String)>,
+    /// Its name and when it holds, where it has a name.
+    pub(crate) once: Option<(String, Times)>,
+}
+
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signed(…)")
+    }
+}
+
+/// Why a request is not the one that was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Altered {
+    /// The body is not the one of `Digest`, or there is no digest that could be compared.
+    Digest,
+    /// This header is missing, doubled, or says something else.
+    Header(HeaderName),
+    /// This header must be among those signed.
+    Unsigned(HeaderName),
+}
+
+#[derive(Deserialize)]
+struct SignedHeaders {
+    signed_headers: Vec<Fields>,
+}
+
+/// An object as it stands: a name that is there twice counts twice.
+struct Fields(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("header names and their values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = map.next_entry()? {
+            fields.push(field);
+        }
+        Ok(Fields(fields))
+    }
+}
+
+impl Signed {
+    /// The claims of `token`, whose signature has been checked.
+    pub(crate) fn read(
+        token: &Jws<'_>,
+        expected: Expected<'_>,
+        wall: Timestamp,
+    ) -> Result<Signed, Wrong> {
+        let claims = Claims::of(token)?;
+        let times = expected.check(&claims, wall)?;
+        let once = match claims.value("jti") {
+            Some(_) => Some((claims.jti()?.to_owned(), times)),
+            None => None,
+        };
+        let refuse = || Wrong::Claim("signed_headers");
+        let signed: SignedHeaders = token.claims().ok_or_else(refuse)?;
+        let fields = signed
+            .signed_headers
+            .into_iter()
+            .flat_map(|fields| fields.0);
+        let mut headers: Vec<(HeaderName, String)> = Vec::new();
+        for (name, value) in fields {
+            let name = HeaderName::try_from(name).map_err(|_| refuse())?;
+            let is_double = headers.iter().any(|(known, _)| *known == name);
+            if is_double || headers.len() == HEADERS_MAX {
+                return Err(refuse());
+            }
+            headers.push((name, value));
+        }
+        Ok(Signed { headers, once })
+    }
+
+    /// Compares what was signed with what arrived; `body` is empty where there is none.
+    pub(crate) fn check(&self, received: &HeaderMap, body: &[u8]) -> Result<(), Altered> {
+        for (name, value) in &self.headers {
+            let found = only(received, name).ok_or_else(|| Altered::Header(name.clone()))?;
+            if found.as_bytes().trim_ascii() != value.as_bytes() {
+                return Err(Altered::Header(name.clone()));
+            }
+        }
+        let is_signed = |name: &HeaderName| self.headers.iter().any(|(known, _)| known == name);
+        if !body.is_empty() {
+            for name in [DIGEST, header::CONTENT_TYPE] {
+                if !is_signed(&name) {
+                    return Err(Altered::Unsigned(name));
+                }
+            }
+        }
+        if !is_signed(&DIGEST) {
+            return Ok(());
+        }
+        let stated = only(received, &DIGEST).and_then(|value| sha256(value.to_str().ok()?));
+        match stated {
+            Some(stated) if stated == digest(&SHA256, body).as_ref() => Ok(()),
+            _ => Err(Altered::Digest),
+        }
+    }
+}
+
+/// The value of a header that is there once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name);
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// The one SHA-256 of a `Digest` header, which may list digests of other kinds too.
+fn sha256(value: &str) -> Option<Vec<u8>> {
+    let mut found = value.split(',').filter_map(|instance| {
+        let (algorithm, encoded) = instance.trim().split_once('=')?;
+        algorithm.eq_ignore_ascii_case("sha-256").then_some(encoded)
+    });
+    let only = found.next().filter(|_| found.next().is_none())?;
+    STANDARD.decode(only).ok()
+}
+
+#[cfg(test)]
+mod tests;
