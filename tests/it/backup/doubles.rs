@@ -14,7 +14,7 @@ use tests::world::wait::until;
 use super::{SOON, copy, done, down};
 
 /// Prescriptions that wait in the copy, at least.
-const WAITING: usize = 40;
+const WAITING: usize = 100;
 
 /// Fault 60: a copy is made under load while prescriptions wait; they and others are registered after
 /// it; then the store burns down, is restored, and goes on.
@@ -39,7 +39,7 @@ async fn fault_60_a_restored_store_doubles_nothing() {
     world.recover();
     until("what waited is being registered", SOON, async || {
         let since = world.book().received.len() - told.received.len();
-        (since >= WAITING / 2).then_some(())
+        (since >= WAITING / 5).then_some(())
     })
     .await;
     world.kill().await;
