@@ -14,7 +14,7 @@ use tests::world::wait::until;
 use super::{SOON, copy, done, down};
 
 /// Prescriptions that wait in the copy, at least.
-const WAITING: usize = 40;
+const WAITING: usize = 100;
 
 /// Fault 60: a copy is made under load while prescriptions wait; they and others are registered after
 /// it; then the store burns down, is restored, and goes on.
@@ -39,7 +39,7 @@ async fn fault_60_a_restored_store_doubles_nothing() {
     world.recover();
     until("what waited is being registered", SOON, async || {
         let since = world.book().received.len() - told.received.len();
-        (since >= WAITING / 2).then_some(())
+        (since >= WAITING / 5).then_some(())
     })
     .await;
     world.kill().await;
@@ -48,8 +48,10 @@ async fn fault_60_a_restored_store_doubles_nothing() {
     world.burn();
     let said = world.restore(&copy(&world)).await;
     done(&said);
-    // By now the SAC has seen to the last request of the killed process.
-    let lost = world.book();
+    let lost = until("the SAC has seen to the last request", SOON, async || {
+        Some(world.book()).filter(is_quiet)
+    })
+    .await;
     assert!(
         said.output.contains("New\n  lots are asked for"),
         "{}",
@@ -82,6 +84,12 @@ async fn fault_60_a_restored_store_doubles_nothing() {
         lost.prescriptions.len() - told.prescriptions.len()
     );
     nothing_in_clear(&world);
+}
+
+/// Whether every call that came in has been seen to.
+fn is_quiet(book: &Book) -> bool {
+    let mut calls = book.calls.values();
+    calls.all(|calls| calls.received == calls.answered + calls.faulted + calls.over_capacity)
 }
 
 fn waiting(world: &World) -> usize {
