@@ -28,4 +28,5 @@ mod shutdown;
 mod signals;
 mod tidy;
 mod toggles;
+mod tokens;
 mod watches;
