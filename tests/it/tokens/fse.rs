@@ -65,7 +65,7 @@ async fn a_pair_is_admitted_once_and_over_its_own_body() {
             .await;
         refused(&reply, 401, "body-altered");
     }
-    assert_eq!(world.equation().stored, 1);
+    assert_eq!(world.entries().len(), 1);
     presented.are_nowhere(&world);
 }
 
@@ -131,7 +131,7 @@ async fn a_pair_is_of_one_certificate_and_one_person() {
             .await;
         refused(&reply, status, code);
     }
-    assert_eq!(world.equation().stored, 0);
+    assert_eq!(world.entries().len(), 0);
     presented.are_nowhere(&world);
 }
 
@@ -156,6 +156,6 @@ async fn a_signing_certificate_must_hold_at_this_moment() {
         .write_with(&caller, &signed(&world, &pair(&body)), &body)
         .await;
     reply.expect(201);
-    assert_eq!(world.equation().stored, 1);
+    assert_eq!(world.entries().len(), 1);
     presented.are_nowhere(&world);
 }
