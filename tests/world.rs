@@ -10,6 +10,7 @@
 //! Every wait has a bound ([`wait`]): a world that hangs fails.
 
 pub mod account;
+mod callbacks;
 pub mod caller;
 mod callers;
 pub mod disk;

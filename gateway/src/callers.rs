@@ -8,6 +8,7 @@
 //! 3. A key belongs to one pattern: what was registered as a pair, or for one use, is worth nothing alone
 //!    or again.
 
+mod callbacks;
 mod file;
 mod known;
 
@@ -27,6 +28,7 @@ use crate::tokens::jose::{Jws, parse_algorithm};
 use crate::tokens::keys::{Authorities, Chain};
 use crate::tokens::refusal::{Refusal, Wrong};
 use crate::tokens::replay::Replay;
+use callbacks::Registered;
 use known::Known;
 
 /// What a token must look like, whoever signed it.
@@ -51,6 +53,7 @@ pub struct Callers {
     authorities: Option<Authorities>,
     known: Known<Token>,
     replay: Replay,
+    callbacks: Registered,
 }
 
 /// How an organisation's tokens are presented.
@@ -176,6 +179,16 @@ impl Callers {
     /// The memory of what may be presented once.
     pub(crate) fn replay(&self) -> &Replay {
         &self.replay
+    }
+
+    /// What tokens name as their audience: who we are.
+    pub(crate) fn audience(&self) -> &str {
+        &self.rules.audience
+    }
+
+    /// Whether events may be pushed to `host` (with its port) for `organization`.
+    pub(crate) fn may_receive(&self, organization: &Organization, host: &str) -> bool {
+        self.callbacks.has(organization, host)
     }
 
     /// The organisation that presents this certificate.

@@ -79,6 +79,8 @@ pub struct Gateway {
     pub store: Arc<dyn Store>,
     /// Who may call.
     pub callers: Callers,
+    /// Whether events are pushed to those who ask for it.
+    pub is_pushing: bool,
     /// Time for quotas, deadlines and log lines.
     pub clock: Arc<dyn Clock>,
     /// How much each organisation may ask.

@@ -4,6 +4,7 @@ mod authentication;
 mod bad_input;
 mod bad_requests;
 mod bench;
+mod callbacks;
 mod callers;
 mod cancelling;
 mod concurrency;

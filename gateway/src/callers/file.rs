@@ -10,6 +10,7 @@ use policies::access::Profile;
 use policies::time::Timestamp;
 use serde::Deserialize;
 
+use super::callbacks::Registered;
 use super::known::Known;
 use super::{Callers, Pattern, SigningKey, TokenRules};
 use crate::files::read_bounded;
@@ -47,6 +48,8 @@ struct RawCaller {
     key_file: Option<String>,
     #[serde(default)]
     signing_certificate_sha256: Vec<String>,
+    #[serde(default)]
+    callbacks: Vec<String>,
 }
 
 fn many_times() -> String {
@@ -85,6 +88,7 @@ impl Callers {
                 authorities,
                 known: Known::default(),
                 replay: Replay::since(began),
+                callbacks: Registered::default(),
             },
             problems: Vec::new(),
         };
@@ -131,6 +135,9 @@ impl Reading<'_> {
             self.refuse(at("organization"), HIDDEN, NAME_RULE);
         }
         let organization = Organization(raw.organization.clone());
+        for rule in self.callers.callbacks.add(&organization, &raw.callbacks) {
+            self.refuse(at("callbacks"), HIDDEN, &rule);
+        }
         let profiles = self.profiles(&at("profiles"), &raw.profiles);
         let certificates = self.certificates(
             &at("certificate_sha256"),

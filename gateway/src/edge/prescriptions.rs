@@ -6,6 +6,7 @@ pub(in crate::edge) mod headers;
 pub(crate) mod lookup;
 mod reading;
 pub(crate) mod reminder;
+mod reply_to;
 mod request;
 pub(crate) mod resource;
 mod write;
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 
 use self::answer::answer;
 use self::headers::Headers;
+use self::reply_to::followed;
 use self::request::NewPrescription;
 use self::resource::PrescriptionBody;
 use self::write::prepare;
@@ -70,6 +72,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             description = "New for each new write, the same for its repetitions. Kept 90 days."),
         ("Prefer" = Option<String>, Header, max_length = 64,
             description = "`wait=N`: answer within N seconds, registered or not."),
+        ("X-ReplyTo" = Option<String>, Header, max_length = 512,
+            description = "`https://host[:port]/path`: where its events are pushed to. The host must be \
+                registered for the organisation; the path names no person and no recipe."),
     ),
     request_body(content = NewPrescription, content_type = "application/json"),
     responses(
@@ -112,6 +117,7 @@ pub(crate) async fn create(
         now,
         &policy.prescriptions,
     )?;
+    let write = followed(&edge, &caller, &request, write).await?;
     if !write.resumes {
         stored_before(&edge, &write, too_old()).await?;
     }

@@ -4,6 +4,7 @@
 //! single gateway; the tests of the promise take any engine. [`persons`] keeps answers about persons
 //! in a file of its own, always on this node: it may be lost, and the store may not.
 
+pub mod keys;
 pub mod persons;
 pub mod sealing;
 pub mod sqlite;

@@ -11,5 +11,6 @@ mod invariants;
 mod limits;
 mod model;
 mod operator;
+mod outbox;
 mod persons;
 mod world;

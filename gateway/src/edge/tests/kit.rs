@@ -309,6 +309,7 @@ impl Kit {
             calls: vec![calls],
             store: Arc::clone(&self.shelf) as _,
             callers,
+            is_pushing: true,
             clock,
             limits: Limits {
                 requests_max: self.requests_max,

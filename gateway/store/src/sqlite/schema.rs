@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001-entries.sql"),
     include_str!("migrations/0002-family.sql"),
     include_str!("migrations/0003-operator-state.sql"),
+    include_str!("migrations/0005-outbox.sql"),
 ];
 /// The interior pages of every index of a million entries, and some.
 const WRITER_CACHE_KIB: u32 = 64 * 1024;
@@ -172,6 +173,7 @@ mod tests {
         "86b31069f57010a4df00b39bd239d9933ce024de91b087117e2474ef26f45eba",
         "7dfeb21d2942f9409967cfa5c00a9e2b9b68b5ec2c3a22c6469d4f25c519e1ed",
         "512f37271e8ff99e2f05ed2e3981399b63b341bf3d31e35cc3a3219c801a01a1",
+        "99167a6a09e71a996baa73ff2b4344816a8bea585803c8549f5b9b4b58afe5a5",
     ];
 
     #[test]
