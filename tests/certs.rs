@@ -11,6 +11,7 @@
 
 mod authority;
 mod sanitel;
+mod signing;
 mod token;
 
 use std::fs;
@@ -19,7 +20,9 @@ use std::path::{Path, PathBuf};
 
 pub use authority::Validity;
 use authority::{Authority, Usage};
-pub use token::{AUDIENCE, Prescriber, Token};
+use signing::SigningAuthority;
+pub use signing::SigningCertificate;
+pub use token::{AUDIENCE, Pair, Prescriber, Token};
 
 /// How long a minted certificate lasts.
 pub const LIFETIME_DAYS: i64 = 365;
@@ -35,7 +38,16 @@ pub struct Caller<'a> {
     pub organization: &'a str,
     /// What it may act as.
     pub profiles: &'a [&'a str],
+    /// How its tokens are presented.
+    pub pattern: &'a str,
 }
+
+/// One token, many times.
+pub const MANY_TIMES: &str = "ID_AUTH_REST_01";
+/// One token, once.
+pub const ONCE: &str = "ID_AUTH_REST_02";
+/// A pair of tokens, signed with a certificate.
+pub const FSE: &str = "FSE";
 
 impl<'a> Caller<'a> {
     /// A GP practice.
@@ -43,6 +55,7 @@ impl<'a> Caller<'a> {
         Caller {
             organization,
             profiles: &["practice"],
+            pattern: MANY_TIMES,
         }
     }
 
@@ -120,9 +133,10 @@ pub fn mint(directory: &Path, callers: &[Caller<'_>]) -> io::Result<()> {
     fs::write(directory.join("pin-code"), PIN_CODE)?;
     fs::write(directory.join("store.key"), random_hex())?;
 
+    let signers = SigningAuthority::create(directory)?;
     let mut listed = String::new();
     for caller in callers {
-        listed.push_str(&mint_caller(directory, &callers_ca, caller)?);
+        listed.push_str(&mint_caller(directory, &callers_ca, &signers, caller)?);
     }
     fs::write(directory.join("callers.toml"), listed)
 }
@@ -176,21 +190,40 @@ pub fn signing(directory: &Path, name: &str) -> io::Result<Identity> {
     Ok(Identity::at(&stem))
 }
 
-fn mint_caller(directory: &Path, ca: &Authority, caller: &Caller<'_>) -> io::Result<String> {
+fn mint_caller(
+    directory: &Path,
+    ca: &Authority,
+    signers: &SigningAuthority,
+    caller: &Caller<'_>,
+) -> io::Result<String> {
     let name = caller.organization;
     let stem = directory.join("callers").join(name);
     let certificate = ca.issue(&stem, name, Usage::Client, Validity::Current)?;
-    let signing = authority::ec_key()?;
-    fs::write(suffixed(&stem, "-signing.key"), signing.serialize_pem())?;
-    fs::write(suffixed(&stem, "-signing.pem"), signing.public_key_pem())?;
-    let digest = hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &certificate).as_ref());
     let profiles: Vec<String> = caller.profiles.iter().map(|p| format!("{p:?}")).collect();
+    let signs = if caller.pattern == FSE {
+        let digests = signers.issue(&stem, name)?;
+        format!("algorithm = \"RS256\"\nsigning_certificate_sha256 = {digests:?}\n")
+    } else {
+        let signing = authority::ec_key()?;
+        fs::write(suffixed(&stem, "-signing.key"), signing.serialize_pem())?;
+        fs::write(suffixed(&stem, "-signing.pem"), signing.public_key_pem())?;
+        format!(
+            "algorithm = \"ES256\"\nkey_id = \"{}\"\nkey_file = \"callers/{name}-signing.pem\"\n",
+            caller.key_id()
+        )
+    };
     Ok(format!(
-        "[[caller]]\norganization = \"{name}\"\nprofiles = [{}]\ncertificate_sha256 = [\"{digest}\"]\n\
-         key_id = \"{}\"\nalgorithm = \"ES256\"\nkey_file = \"callers/{name}-signing.pem\"\n\n",
+        "[[caller]]\norganization = \"{name}\"\nprofiles = [{}]\ncertificate_sha256 = [\"{}\"]\n\
+         pattern = \"{}\"\n{signs}\n",
         profiles.join(", "),
-        caller.key_id(),
+        digest(&certificate),
+        caller.pattern,
     ))
+}
+
+/// The SHA-256 by which a certificate is registered.
+fn digest(der: &[u8]) -> String {
+    hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der).as_ref())
 }
 
 fn random_hex() -> String {

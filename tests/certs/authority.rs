@@ -129,7 +129,7 @@ fn leaf_params(name: &str, usage: Usage, validity: Validity) -> io::Result<Certi
     Ok(params)
 }
 
-fn params(name: &str, validity: Validity) -> io::Result<CertificateParams> {
+pub(super) fn params(name: &str, validity: Validity) -> io::Result<CertificateParams> {
     let (from_day, until_day) = match validity {
         Validity::Current => (-1, LIFETIME_DAYS),
         Validity::Expired => (-30, -2),

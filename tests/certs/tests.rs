@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use rsa::pkcs1::DecodeRsaPublicKey;
 use rsa::pkcs8::DecodePrivateKey;
 
-const FILES: [&str; 18] = [
+const FILES: [&str; 20] = [
     "callers-ca.pem",
     "callers.toml",
     "callers/practice-a-signing.key",
@@ -24,6 +24,8 @@ const FILES: [&str; 18] = [
     "sac-ca.pem",
     "sanitel.key",
     "sanitel.pem",
+    "signing-ca.pem",
+    "signing-crl.pem",
     "store.key",
 ];
 

@@ -7,11 +7,14 @@ use std::path::Path;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use super::{failed, key_id};
+use super::signing::{SigningCertificate, chain};
+use super::{failed, hex, key_id};
 
 /// The audience of a gateway that configures no other.
 pub const AUDIENCE: &str = "https://argine.local/v1";
 const LIFETIME_S: i64 = 300;
+/// What follows the tax code of a person in the `sub` of an FSE token.
+const PERSON_SUFFIX: &str = "^^^&2.16.840.1.113883.2.9.4.3.2&ISO";
 
 /// Which doctor authenticated, how, when and where.
 #[derive(Debug, Clone)]
@@ -35,6 +38,15 @@ impl Prescriber {
             instant: jiff::Timestamp::now().to_string(),
             locality: "130201".to_owned(),
         }
+    }
+
+    fn claim(&self) -> Value {
+        json!({
+            "subject": self.subject,
+            "class_ref": self.class_ref,
+            "instant": self.instant,
+            "locality": self.locality,
+        })
     }
 }
 
@@ -62,12 +74,7 @@ impl Token {
             "profile": profile,
         });
         if let Some(prescriber) = prescriber {
-            claims["prescriber_authn"] = json!({
-                "subject": prescriber.subject,
-                "class_ref": prescriber.class_ref,
-                "instant": prescriber.instant,
-                "locality": prescriber.locality,
-            });
+            claims["prescriber_authn"] = prescriber.claim();
         }
         Token {
             key_id: key_id(organization),
@@ -88,6 +95,41 @@ impl Token {
         self
     }
 
+    /// Signs it as an organisation does that signs with certificates, and brings this one along.
+    ///
+    /// # Errors
+    ///
+    /// When the key or the certificate cannot be read or used.
+    pub fn sign_under(
+        &self,
+        directory: &Path,
+        organization: &str,
+        certificate: SigningCertificate,
+    ) -> io::Result<String> {
+        let stem = directory.join("callers").join(organization);
+        self.sign_with_x5c(directory, organization, chain(&stem, certificate)?)
+    }
+
+    /// The same with any certificates.
+    ///
+    /// # Errors
+    ///
+    /// As [`Token::sign_under`].
+    pub fn sign_with_x5c(
+        &self,
+        directory: &Path,
+        organization: &str,
+        x5c: Vec<String>,
+    ) -> io::Result<String> {
+        let key = fs::read(directory.join(format!("callers/{organization}-signing.key")))?;
+        let key = EncodingKey::from_rsa_pem(&key).map_err(failed)?;
+        let header = Header {
+            x5c: Some(x5c),
+            ..Header::new(Algorithm::RS256)
+        };
+        jsonwebtoken::encode(&header, &self.claims, &key).map_err(failed)
+    }
+
     /// Signs it with the key that [`super::mint`] wrote for `organization` into `directory`.
     ///
     /// # Errors
@@ -101,5 +143,64 @@ impl Token {
             ..Header::new(Algorithm::ES256)
         };
         jsonwebtoken::encode(&header, &self.claims, &key).map_err(failed)
+    }
+}
+
+/// The two tokens that software for the Fascicolo Sanitario Elettronico signs for each request.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Goes into `Authorization`.
+    pub auth: Token,
+    /// Goes into `FSE-JWT-Signature`.
+    pub signature: Token,
+}
+
+impl Pair {
+    /// A good pair of `organization` for a doctor in this role, over `body` where there is one.
+    ///
+    /// As some software does, it gives both tokens one `jti`.
+    pub fn of(organization: &str, role: &str, doctor: &Prescriber, body: Option<&[u8]>) -> Pair {
+        let base = Token::of(organization, "-", None)
+            .with("organization", Value::Null)
+            .with("profile", Value::Null)
+            .with("sub", json!(format!("{}{PERSON_SUFFIX}", doctor.subject)));
+        let name = super::signing::common_name(organization);
+        let mut signature = base
+            .clone()
+            .with("iss", json!(format!("integrity:{name}")))
+            .with("subject_role", json!(role))
+            .with("subject_organization_id", json!("130"))
+            .with("subject_organization", json!("Regione Abruzzo"))
+            .with(
+                "locality",
+                json!("130201^^^^^&2.16.840.1.113883.2.9.4.1.3&ISO"),
+            )
+            .with("purpose_of_use", json!("TREATMENT"))
+            .with("action_id", json!("CREATE"))
+            .with("patient_consent", json!(true))
+            .with("prescriber_authn", doctor.claim());
+        if let Some(body) = body {
+            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
+            signature = signature.with("attachment_hash", json!(hex(digest.as_ref())));
+        }
+        Pair {
+            auth: base.with("iss", json!(format!("auth:{name}"))),
+            signature,
+        }
+    }
+
+    /// Both of them, signed under one certificate.
+    ///
+    /// # Errors
+    ///
+    /// As [`Token::sign_under`].
+    pub fn sign_under(
+        &self,
+        directory: &Path,
+        organization: &str,
+        certificate: SigningCertificate,
+    ) -> io::Result<[String; 2]> {
+        let sign = |token: &Token| token.sign_under(directory, organization, certificate);
+        Ok([sign(&self.auth)?, sign(&self.signature)?])
     }
 }

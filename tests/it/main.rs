@@ -32,4 +32,5 @@ mod shutdown;
 mod signals;
 mod tidy;
 mod toggles;
+mod tokens;
 mod watches;

@@ -7,20 +7,38 @@ use super::caller::Caller;
 use crate::certs;
 
 /// The organisations of every world.
-pub(super) const CALLERS: [certs::Caller<'static>; 5] = [
+pub(super) const CALLERS: [certs::Caller<'static>; 8] = [
     certs::Caller::practice("practice-a"),
     certs::Caller::practice("practice-b"),
     certs::Caller {
         organization: "pharmacy-a",
         profiles: &["pharmacy"],
+        pattern: certs::MANY_TIMES,
     },
     certs::Caller {
         organization: "booking-a",
         profiles: &["booking"],
+        pattern: certs::MANY_TIMES,
     },
     certs::Caller {
         organization: "operator-a",
         profiles: &["operator", "portal"],
+        pattern: certs::MANY_TIMES,
+    },
+    certs::Caller {
+        organization: "practice-once",
+        profiles: &["practice"],
+        pattern: certs::ONCE,
+    },
+    certs::Caller {
+        organization: "practice-fse",
+        profiles: &["practice"],
+        pattern: certs::FSE,
+    },
+    certs::Caller {
+        organization: "hospital-fse",
+        profiles: &["practice"],
+        pattern: certs::FSE,
     },
 ];
 

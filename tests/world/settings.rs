@@ -35,6 +35,8 @@ impl Settings {
             ("store.directory", json!(store)),
             ("store.key_file", file("store.key")),
             ("callers.file", file("callers.toml")),
+            ("callers.signing_ca_file", file("signing-ca.pem")),
+            ("callers.signing_crl_file", file("signing-crl.pem")),
             (
                 "sac.prescriptions_url",
                 json!(format!("https://{}", sac[0])),

@@ -167,3 +167,38 @@ fn no_problem_repeats_what_may_be_a_key() {
         assert!(!lines.concat().contains("MHcC"), "{lines:?}");
     }
 }
+
+/// A caller of pairs, whose signing certificates have these digests.
+fn pairs(organization: &str, digests: &str) -> String {
+    let certificate = "cd".repeat(32);
+    format!(
+        "[[caller]]\norganization = \"{organization}\"\nprofiles = [\"practice\"]\n\
+         certificate_sha256 = [\"{certificate}\"]\npattern = \"FSE\"\nalgorithm = \"RS512\"\n\
+         signing_certificate_sha256 = {digests}\n"
+    )
+}
+
+#[test]
+fn a_signing_certificate_needs_an_authority_and_belongs_to_one_caller() {
+    let (one, two) = ("ef".repeat(32), "fe".repeat(32));
+    let both = format!("[\"{one}\", \"{two}\"]");
+    let read = |text: &str, is_trusting: bool| {
+        let authorities = is_trusting.then(|| Authorities::of(&[]).unwrap());
+        let path = Path::new("callers.toml");
+        let read = Callers::parse(path, text, rules(), authorities, Timestamp(0));
+        read.map_err(|problems| problems.into_iter().map(|p| p.key).collect::<Vec<_>>())
+    };
+    let callers = read(&pairs("practice-a", &both), true).unwrap();
+    let key = &callers.leaves[&CertificateDigest([0xfe; 32])];
+    assert_eq!((key.name.as_str(), key.pattern), (&two[..16], Pattern::Fse));
+    assert!(callers.keys.is_empty(), "no key id names it");
+    let field = |number| format!("caller {number}.signing_certificate_sha256");
+    let refused = read(&pairs("practice-a", &both), false).unwrap_err();
+    assert_eq!(refused, [field(1)]);
+    let twice = pairs("practice-a", &both) + &pairs("practice-a", &format!("[\"{one}\"]"));
+    assert_eq!(read(&twice, true).unwrap_err(), [field(2)]);
+    let short = read(&pairs("practice-a", "[\"ef\"]"), true).unwrap_err();
+    assert_eq!(short, [field(1)]);
+    let nothing = read(&pairs("practice-a", "[]"), true).unwrap_err();
+    assert_eq!(nothing, ["caller 1.key_id"]);
+}

@@ -170,3 +170,46 @@ fn body(claims: &Claims) -> Result<Option<BodyDigest>, Wrong> {
     let digest = BodyDigest::parse(text);
     digest.map(Some).ok_or(Wrong::Claim("attachment_hash"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_named_once_and_none_of_them_operates() {
+        for (position, (role, profile)) in ROLES.iter().enumerate() {
+            assert!(ROLES[..position].iter().all(|(earlier, _)| earlier != role));
+            assert!(matches!(
+                profile,
+                Profile::Practice | Profile::Pharmacy | Profile::Booking
+            ));
+        }
+    }
+
+    #[test]
+    fn a_person_is_a_code_of_the_national_registry() {
+        let person = |code: &str| format!("{code}{PERSON_SUFFIX}");
+        let read = person_code(&person("PROVAX00X00X000Y"));
+        assert_eq!(read.unwrap().as_str(), "PROVAX00X00X000Y");
+        for wrong in [
+            "PROVAX00X00X000Y".to_owned(),
+            person(""),
+            person("PROVA"),
+            "PROVAX00X00X000Y^^^&2.16.840.1.113883.2.9.4.3.3&ISO".to_owned(),
+        ] {
+            assert!(person_code(&wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_the_one_whose_digest_was_signed() {
+        // SHA-256 of "abc" (FIPS 180-4, example B.1).
+        let text = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";
+        let digest = BodyDigest::parse(text).unwrap();
+        assert!(digest.is_of(b"abc"));
+        assert!(!digest.is_of(b"abd") && !digest.is_of(b""));
+        for wrong in ["", "ab", &text[1..], &text.replace('B', "G")] {
+            assert!(BodyDigest::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! What a token is worth: forged, borrowed, stale, or meant for somebody else.
 
+mod persons;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};

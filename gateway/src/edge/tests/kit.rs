@@ -59,6 +59,11 @@ pub(crate) fn practices() -> Practices {
     practices_at(A, "practice")
 }
 
+/// The practices, the first of which is none: it acts as this profile.
+pub(crate) fn acting(profile: &str) -> Practices {
+    practices_at(A, profile)
+}
+
 /// The practices, the first of them behind `certificate` and with this profile.
 fn practices_at(certificate: CertificateDigest, profile: &str) -> Practices {
     let directory = tempfile::tempdir().unwrap();
