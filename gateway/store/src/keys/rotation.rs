@@ -187,9 +187,7 @@ impl Rotation {
             match ended {
                 Ok(()) => self.end(),
                 Err(stopped) => {
-                    let cause = std::error::Error::source(&stopped).map(tracing::field::display);
-                    tracing::error!(error = %stopped, cause, "the rotation of keys has stopped");
-                    self.progress().is_stopped = true;
+                    self.stop(&stopped);
                     self.clock.sleep(RETRY_AFTER).await;
                     self.progress().is_stopped = false;
                 }
@@ -237,6 +235,12 @@ impl Rotation {
         while before.strong_count() > 0 {
             self.clock.sleep(LOOK_EVERY).await;
         }
+    }
+
+    fn stop(&self, stopped: &Stopped) {
+        let cause = std::error::Error::source(stopped).map(tracing::field::display);
+        tracing::error!(error = %stopped, cause, "the rotation of keys has stopped");
+        self.progress().is_stopped = true;
     }
 
     fn end(&self) {

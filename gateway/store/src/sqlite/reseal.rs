@@ -96,6 +96,14 @@ pub(crate) enum Next {
 }
 
 impl Table {
+    /// Its sealed columns, by their full names.
+    #[cfg(test)]
+    pub(crate) fn sealed(&self) -> impl Iterator<Item = String> {
+        let name = self.name;
+        let columns = self.columns.iter();
+        columns.map(move |column| format!("{name}.{column}"))
+    }
+
     fn is_numbered(&self) -> bool {
         self.key != "name"
     }
