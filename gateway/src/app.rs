@@ -110,7 +110,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let runtime = lanes_runtime().map_err(ServeError::Runtime)?;
     let clock = clock(&runtime);
     let (alarm, fatal) = watch::channel(None);
-    let kept = Kept::open(&config.store, &clock, &alarm)?;
+    let kept = Kept::open(&config.store, &clock, &alarm, &runtime)?;
     let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
     let generations =
         runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
@@ -152,6 +152,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         policy: lanes.in_force.policy.clone(),
         watcher: Arc::clone(watcher),
         policies: policies.desk.clone(),
+        keys: Arc::clone(&kept.rotation),
         drain: config.shutdown.drain,
     };
     let drain = config.shutdown.drain;
@@ -171,7 +172,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         ended
     });
     let drain = served.as_ref().map_or(AT_ONCE, |()| drain);
-    finish(runtime, policies, lanes, &kept, drain);
+    finish(runtime, policies, lanes, kept, drain);
     served
 }
 
@@ -244,7 +245,7 @@ async fn stop(handle: &ServerHandle, lanes: &Lanes, drain: Duration) {
 
 /// Ends changes of the policy, joins the lanes and closes what is on disk, in this order and within
 /// bounds.
-fn finish(runtime: Runtime, policies: Policies, lanes: Lanes, kept: &Kept, drain: Duration) {
+fn finish(runtime: Runtime, policies: Policies, lanes: Lanes, kept: Kept, drain: Duration) {
     runtime.block_on(async {
         policies.join().await;
         lanes.join(drain).await;

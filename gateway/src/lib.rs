@@ -7,6 +7,7 @@
 pub mod check;
 pub mod config;
 pub mod generations;
+pub mod keys;
 pub mod operator;
 pub mod policy;
 pub mod problem;

@@ -6,7 +6,7 @@ pub(in crate::edge) mod headers;
 pub(crate) mod lookup;
 mod reading;
 pub(crate) mod reminder;
-mod request;
+pub(crate) mod request;
 pub(crate) mod resource;
 mod write;
 

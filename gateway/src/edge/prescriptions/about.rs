@@ -278,7 +278,11 @@ pub(crate) async fn acknowledge(
 }
 
 /// A body that may be left out, and says nothing.
-async fn nothing(edge: &Edge, request: &HttpRequest, payload: Payload) -> Result<(), Problem> {
+pub(crate) async fn nothing(
+    edge: &Edge,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<(), Problem> {
     match body::read_if_any(request.headers(), payload, edge.body).await? {
         Some(bytes) => json::decode::<Nothing>(&bytes).map(drop),
         None => Ok(()),

@@ -88,6 +88,9 @@ impl ToSql for RowKey {
     }
 }
 
+/// The sealed columns of a row; some may be empty.
+type Values = Vec<Option<Vec<u8>>>;
+
 /// Where a pass over a table goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -235,7 +238,7 @@ impl Table {
         tx: &Tx<'_>,
         select: &str,
         key: &RowKey,
-    ) -> rusqlite::Result<Option<(Place, Vec<Option<Vec<u8>>>)>> {
+    ) -> rusqlite::Result<Option<(Place, Values)>> {
         let mut select = tx.conn.prepare_cached(select)?;
         let mut rows = select.query([key])?;
         let Some(row) = rows.next()? else {
