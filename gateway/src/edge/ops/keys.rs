@@ -9,8 +9,7 @@ use utoipa::ToSchema;
 
 use super::operator;
 use crate::edge::notation::instant;
-use crate::edge::prescriptions::about::nothing;
-use crate::edge::prescriptions::request::Nothing;
+use crate::edge::prescriptions::request::{Nothing, nothing};
 use crate::edge::respond::{Problem, ProblemBody};
 use crate::edge::{Edge, codes};
 use crate::told::chain;

@@ -28,7 +28,7 @@ use policies::state::State;
 use tokio::time::timeout;
 
 use super::headers::Headers;
-use super::request::{NewPaper, Nothing};
+use super::request::{NewPaper, Nothing, nothing};
 use super::resource::{Paper, PrescriptionBody, paper_number, refusals};
 use super::write::{check_locality, encode, identity};
 use super::{practice, refused, stored_before, too_old};
@@ -275,18 +275,6 @@ pub(crate) async fn acknowledge(
     let done = submit(&edge, about.write(&caller, headers)).await;
     done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOTHING_TO_ACKNOWLEDGE))?;
     shown(StatusCode::OK, about.done(&edge, &caller).await?)
-}
-
-/// A body that may be left out, and says nothing.
-pub(crate) async fn nothing(
-    edge: &Edge,
-    request: &HttpRequest,
-    payload: Payload,
-) -> Result<(), Problem> {
-    match body::read_if_any(request.headers(), payload, edge.body).await? {
-        Some(bytes) => json::decode::<Nothing>(&bytes).map(drop),
-        None => Ok(()),
-    }
 }
 
 /// What is done about which prescription.

@@ -247,7 +247,7 @@ async fn a_rotation_killed_at_any_step_goes_on_and_ends() {
 async fn a_key_outlives_whoever_has_sealed_with_it() {
     let directory = tempfile::tempdir().unwrap();
     let world = World::open(directory.path());
-    let held = world.entries.keys().sealer();
+    let held = world.entries.keys().hold();
     world.rotation.begin().await.unwrap();
     let rotation = Arc::clone(&world.rotation);
     let pass = tokio::spawn(async move {
