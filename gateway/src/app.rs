@@ -119,7 +119,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let runtime = lanes_runtime().map_err(ServeError::Runtime)?;
     let clock = clock(&runtime);
     let (alarm, fatal) = watch::channel(None);
-    let kept = Kept::open(&config.store, &clock, &alarm)?;
+    let kept = Kept::open(&config.store, &clock, &alarm, &runtime)?;
     let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
     let generations =
         runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
@@ -167,6 +167,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         policy: lanes.in_force.policy.clone(),
         watcher: Arc::clone(watcher),
         policies: policies.desk.clone(),
+        keys: Arc::clone(&kept.rotation),
         drain: config.shutdown.drain,
     };
     let drain = config.shutdown.drain;
@@ -186,7 +187,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         ended
     });
     let drain = served.as_ref().map_or(AT_ONCE, |()| drain);
-    finish(runtime, policies, lanes, keeping, &kept, drain);
+    finish(runtime, policies, lanes, keeping, kept, drain);
     served
 }
 
@@ -271,7 +272,7 @@ fn finish(
     policies: Policies,
     lanes: Lanes,
     keeping: Keeping,
-    kept: &Kept,
+    kept: Kept,
     drain: Duration,
 ) {
     runtime.block_on(async {

@@ -51,6 +51,7 @@ use engine::lane::read_through::Reader;
 use engine::lane::write_behind::Door;
 use engine::live::Live;
 use engine::ports::{Clock, ReadError, Store};
+use store::keys::Rotation;
 use tokio::time::timeout;
 
 use self::caller::Caller;
@@ -96,6 +97,8 @@ pub struct Gateway {
     pub watcher: Arc<Watcher>,
     /// Who decides about the next one.
     pub policies: Desk,
+    /// Who rotates the keys of what is stored.
+    pub keys: Arc<Rotation>,
     /// How long a stopping server waits for open requests.
     pub drain: Duration,
 }

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod check;
 pub mod config;
 pub mod generations;
+pub mod keys;
 pub mod operator;
 pub mod policy;
 pub mod problem;

@@ -10,7 +10,7 @@ use gateway::backup::CommandError;
 use gateway::check::{self, Other};
 use gateway::operator::{self, AskError, Request};
 use gateway::told::{self, Told, ToldError, chain};
-use gateway::{app, backup, edge, telemetry};
+use gateway::{app, backup, edge, keys, telemetry};
 
 /// The exit code of a configuration that breaks a rule, or of a command that was given something it
 /// cannot use (`EX_USAGE`).
@@ -75,12 +75,38 @@ enum Command {
         #[arg(long, value_name = "DIRECTORY")]
         from: PathBuf,
     },
+    /// See and rotate the keys under which a gateway stores, or change its master key.
+    Keys {
+        /// The operator's file: which gateway, and who asks.
+        #[arg(long, global = true, value_name = "FILE")]
+        operator: Option<PathBuf>,
+        #[command(subcommand)]
+        request: Keys,
+    },
     /// Print the description of the API (OpenAPI 3.1).
     Openapi,
     /// Print the table of error codes (Markdown).
     Codes,
     /// Print the table of metrics (Markdown).
     Metrics,
+}
+
+#[derive(Subcommand)]
+enum Keys {
+    /// The keys of a running gateway, and how far a rotation has come.
+    Show,
+    /// Seal what is new under a new key, everything else again, and destroy the key before.
+    Rotate,
+    /// Accept another master key for the store of a gateway that does not run, beside the one in force,
+    /// until a gateway is started with it.
+    Rewrap {
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// The file of the new master key.
+        #[arg(long, value_name = "FILE")]
+        new_key_file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -186,14 +212,15 @@ fn main() -> ExitCode {
         Command::Restore { config, from } => with_settings(config, |told| {
             copied(backup::restore(&told.settings.config.store, &from))
         }),
-        Command::Toggle {
-            operator: Some(operator),
-            request,
-        } => toggle(&operator, request.into()),
-        Command::Toggle { operator: None, .. } => {
-            eprintln!("argine: --operator: must name the operator's file");
-            ExitCode::from(EXIT_CONFIGURATION)
-        }
+        Command::Toggle { operator, request } => ask(operator.as_deref(), request.into()),
+        Command::Keys { operator, request } => match request {
+            Keys::Show => ask(operator.as_deref(), Request::Keys),
+            Keys::Rotate => ask(operator.as_deref(), Request::RotateKeys),
+            Keys::Rewrap {
+                config,
+                new_key_file,
+            } => with_settings(config, |told| rewrap(&told, &new_key_file)),
+        },
         Command::Openapi => print(&edge::openapi::text()),
         Command::Codes => print(&edge::codes::markdown()),
         Command::Metrics => print(&telemetry::metrics::markdown()),
@@ -265,7 +292,22 @@ fn failed(error: &dyn Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn toggle(file: &Path, request: Request) -> ExitCode {
+fn rewrap(told: &Told, new: &Path) -> ExitCode {
+    match keys::rewrap(&told.settings.config.store, new) {
+        Ok(()) => print(
+            "the new master key opens the store, and so does the one before until a gateway is \
+             started with the new one\n",
+        ),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Asks a running gateway.
+fn ask(file: Option<&Path>, request: Request) -> ExitCode {
+    let Some(file) = file else {
+        eprintln!("argine: --operator: must name the operator's file");
+        return ExitCode::from(EXIT_CONFIGURATION);
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

@@ -6,6 +6,7 @@
 //! its own words, each broken rule on a line.
 
 mod file;
+mod keys;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -35,6 +36,10 @@ pub enum Request {
         /// Only to say what it would change.
         dry_run: bool,
     },
+    /// Which keys there are, and how a rotation stands.
+    Keys,
+    /// To rotate them.
+    RotateKeys,
     /// To take one back.
     Withdraw {
         /// The value of the policy.
@@ -80,6 +85,8 @@ pub async fn ask(file: &Path, request: Request) -> Result<String, AskError> {
     if answer.status == 200 {
         return Ok(match request {
             Request::List => listed(&said),
+            Request::Keys => keys::listed(&said),
+            Request::RotateKeys => keys::begun(&said),
             Request::Set { .. } | Request::Withdraw { .. } => done(&said),
         });
     }
@@ -89,6 +96,8 @@ pub async fn ask(file: &Path, request: Request) -> Result<String, AskError> {
 fn on_the_wire(request: &Request) -> (&'static str, Option<Value>) {
     match request {
         Request::List => ("/toggles", None),
+        Request::Keys => ("/keys", None),
+        Request::RotateKeys => ("/keys/rotate", Some(json!({}))),
         Request::Set {
             target,
             value,

@@ -21,6 +21,7 @@ mod fault_table;
 mod faults;
 mod half_open;
 mod integrity;
+mod keys;
 mod lookups;
 mod pdnd;
 mod policies;

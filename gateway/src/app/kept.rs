@@ -9,8 +9,11 @@ use store::keys::Rotation;
 use store::persons::{Persons, PersonsSettings};
 use store::sealing::Key;
 use store::sqlite::{self, Sqlite};
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
+use super::lanes::watched;
 use super::{Fatal, ServeError};
 use crate::config::StoreFiles;
 
@@ -25,6 +28,7 @@ pub(super) struct Kept {
     pub(super) relations: Relations,
     /// Who changes the keys under which it is kept.
     pub(super) rotation: Arc<Rotation>,
+    rotating: JoinHandle<()>,
 }
 
 impl Kept {
@@ -33,26 +37,32 @@ impl Kept {
         files: &StoreFiles,
         clock: &Arc<dyn Clock>,
         alarm: &watch::Sender<Option<Fatal>>,
+        runtime: &Runtime,
     ) -> Result<Kept, ServeError> {
         let key = Key::from_file(&files.key_file).map_err(ServeError::Key)?;
-        let (directory, alarm) = (files.directory.clone(), alarm.clone());
+        let (directory, poisoned) = (files.directory.clone(), alarm.clone());
         let mut settings =
             sqlite::Settings::new(directory.clone(), key, Arc::clone(clock), ANNULLA);
         settings.entries_max = files.entries_max;
         settings.on_poison = Some(Arc::new(move || {
-            alarm.send_replace(Some(Fatal::StorePoisoned));
+            poisoned.send_replace(Some(Fatal::StorePoisoned));
         }));
         let entries = Arc::new(Sqlite::open(&settings).map_err(ServeError::Store)?);
         let keys = entries.keys();
         let relations = Relations::new(&keys.derive(RELATIONS));
         let settings = PersonsSettings::new(directory, Arc::clone(keys), Arc::clone(clock));
         let persons = Arc::new(Persons::open(&settings).map_err(ServeError::Runtime)?);
+        let rotation = Rotation::new(
+            Arc::clone(&entries),
+            Arc::clone(&persons),
+            Arc::clone(clock),
+        );
+        let rotation = Arc::new(rotation);
+        let rotates = Arc::clone(&rotation);
+        let rotating = async move { rotates.run().await };
         Ok(Kept {
-            rotation: Arc::new(Rotation::new(
-                Arc::clone(&entries),
-                Arc::clone(&persons),
-                Arc::clone(clock),
-            )),
+            rotating: runtime.spawn(watched(rotating, alarm.clone())),
+            rotation,
             entries,
             persons,
             relations,
@@ -60,7 +70,10 @@ impl Kept {
     }
 
     /// What can be asked for again closes last: nothing waits for it.
-    pub(super) async fn close(&self) {
+    pub(super) async fn close(mut self) {
+        // The next process goes on with it.
+        self.rotating.abort();
+        drop((&mut self.rotating).await);
         self.entries.close().await;
         self.persons.close().await;
     }

@@ -14,6 +14,10 @@ pub(super) const DEFAULTS: &str = include_str!("../../config.default.toml");
 
 /// Environment variables that begin with this are settings; all others are none of our business.
 const ENVIRONMENT_PREFIX: &str = "ARGINE__";
+/// Set by systemd for a service with credentials.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+/// Begins the name of one, where a path may stand.
+pub(super) const CREDENTIAL: &str = "credential:";
 
 /// Largest configuration file that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -63,6 +67,8 @@ impl fmt::Display for Effective {
 pub(super) struct Layers {
     settings: BTreeMap<String, (Value, Origin)>,
     base: PathBuf,
+    /// Where the service manager puts credentials, if it does.
+    credentials: Option<PathBuf>,
 }
 
 impl Layers {
@@ -79,6 +85,7 @@ impl Layers {
         let mut layers = Layers {
             settings,
             base: base_directory(file),
+            credentials: None,
         };
         let mut problems = Vec::new();
         if let Some(file) = file {
@@ -95,10 +102,11 @@ impl Layers {
                 }),
             }
         }
-        let mut variables: Vec<_> = environment
-            .into_iter()
-            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
-            .collect();
+        let mut variables: Vec<_> = environment.into_iter().collect();
+        let mut named = variables.iter();
+        let credentials = named.find(|(name, _)| name == CREDENTIALS_DIRECTORY);
+        layers.credentials = credentials.map(|(_, directory)| PathBuf::from(directory));
+        variables.retain(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX));
         variables.sort();
         for (name, text) in variables {
             let key = name[ENVIRONMENT_PREFIX.len()..]
@@ -136,6 +144,24 @@ impl Layers {
     /// An absolute path, or one relative to the directory of the configuration file.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.base.join(path)
+    }
+
+    /// A path as [`Layers::resolve`] takes it, or `credential:NAME` for a credential of the service; the
+    /// error is a rule.
+    pub(super) fn resolve_secret(&self, text: &str) -> Result<PathBuf, String> {
+        let Some(name) = text.strip_prefix(CREDENTIAL) else {
+            return Ok(self.resolve(text));
+        };
+        if name.is_empty() || name.starts_with('.') || name.contains('/') {
+            return Err("must name a credential after credential:, without a path".to_owned());
+        }
+        match &self.credentials {
+            Some(directory) => Ok(directory.join(name)),
+            None => Err(format!(
+                "names a credential, and {CREDENTIALS_DIRECTORY} is not set: start it as a service \
+                 with LoadCredential="
+            )),
+        }
     }
 
     pub(super) fn effective(&self) -> Vec<Effective> {

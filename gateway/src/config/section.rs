@@ -7,7 +7,7 @@ use std::time::Duration;
 use policies::duration;
 use toml::Value;
 
-use super::layers::{Layers, Origin, shown};
+use super::layers::{CREDENTIAL, Layers, Origin, shown};
 use crate::problem::{HIDDEN, Problem};
 
 /// One section of the settings and what is wrong in it.
@@ -194,6 +194,23 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// [`Section::file`], or a credential of the service.
+    pub(super) fn secret_file(
+        &mut self,
+        key: &str,
+        check: impl FnOnce(&Path) -> Result<(), String>,
+    ) -> Option<PathBuf> {
+        let text = self.required(key)?;
+        let found = self.layers.resolve_secret(&text);
+        match found.and_then(|path| check(&path).map(|()| path)) {
+            Ok(path) => Some(path),
+            Err(rule) => {
+                self.refuse(key, rule);
+                None
+            }
+        }
+    }
+
     /// A path that need not be set; whether something is there is not looked at.
     pub(super) fn path_if_set(&mut self, key: &str) -> Option<PathBuf> {
         let text = self.text(key);
@@ -220,6 +237,7 @@ const PATH_ENDINGS: [&str; 6] = [".pem", ".key", ".crt", ".cer", ".toml", ".txt"
 fn may_be_secret(key: &str, value: &Value) -> bool {
     let is_path = |text: &str| {
         text.is_empty()
+            || text.starts_with(CREDENTIAL)
             || !text.contains(char::is_whitespace)
                 && PATH_ENDINGS.iter().any(|ending| text.ends_with(ending))
     };

@@ -13,7 +13,7 @@ const KEY_DIGITS: usize = 64;
 pub struct StoreFiles {
     /// The directory of the database.
     pub directory: PathBuf,
-    /// The key that seals what is in it.
+    /// The master key, under which the keys of what is in it are wrapped.
     pub key_file: PathBuf,
     /// Pending entries at most.
     pub entries_max: u64,
@@ -28,7 +28,7 @@ impl StoreFiles {
         {
             section.refuse("directory", "must be a directory, or not there yet");
         }
-        let key_file = section.file("key_file", |path| {
+        let key_file = section.secret_file("key_file", |path| {
             let bytes = zeroize::Zeroizing::new(read_bounded(path, 1 << 10)?);
             let digits = bytes.trim_ascii();
             if digits.len() == KEY_DIGITS && digits.iter().all(u8::is_ascii_hexdigit) {

@@ -63,6 +63,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         ops::toggles::set,
         ops::toggles::withdraw,
         ops::persons::purge,
+        ops::keys::show,
+        ops::keys::rotate,
         openapi,
     ),
     tags(
@@ -254,6 +256,8 @@ fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("PolicyValue", "takes_effect", effects.clone()),
         ("PolicyChange", "takes_effect", effects),
         ("EndedToggle", "end", End::WORDS.to_vec()),
+        ("Key", "seals", vec!["rows", "audit"]),
+        ("Key", "state", vec!["active", "old", "gone"]),
         ("BreakGlass", "reason", words_of!(Reason)),
         ("AssistedPerson", "sex", words_of!(Sex)),
         ("HealthCard", "kind", words_of!(CardKind)),

@@ -7,7 +7,7 @@ pub(crate) mod lookup;
 mod reading;
 pub(crate) mod reminder;
 mod reply_to;
-mod request;
+pub(crate) mod request;
 pub(crate) mod resource;
 mod write;
 

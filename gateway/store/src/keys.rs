@@ -104,6 +104,17 @@ pub struct KeyInfo {
     pub made_at: Timestamp,
 }
 
+/// Keeps every key of a ring from being destroyed, until it is dropped.
+pub struct Held {
+    _sealer: Arc<Sealer>,
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held").finish_non_exhaustive()
+    }
+}
+
 /// What is on disk.
 struct OnDisk {
     ring: Ring,
@@ -246,6 +257,13 @@ impl Keys {
     /// anything is read until it is open: no key that concerns it is destroyed meanwhile.
     pub(crate) fn sealer(&self) -> Arc<Sealer> {
         self.era.load_full()
+    }
+
+    /// No key is destroyed while this is held: for whoever copies the databases and then the ring.
+    pub fn hold(&self) -> Held {
+        Held {
+            _sealer: self.sealer(),
+        }
     }
 
     /// From here on everyone is given another sealer: once nobody holds the one that is returned, all

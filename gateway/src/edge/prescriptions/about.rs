@@ -32,7 +32,7 @@ use tokio::time::timeout;
 use self::cancelled::cancelled;
 use super::headers::Headers;
 use super::reply_to::followed;
-use super::request::{NewPaper, Nothing};
+use super::request::{NewPaper, Nothing, nothing};
 use super::resource::{Paper, PrescriptionBody, paper_number};
 use super::write::{check_locality, encode, identity};
 use super::{practice, refused, stored_before, too_old};
@@ -249,14 +249,6 @@ pub(crate) async fn acknowledge(
     let done = submit(&edge, about.write(&caller, headers)).await;
     done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOTHING_TO_ACKNOWLEDGE))?;
     shown(StatusCode::OK, about.done(&edge, &caller).await?)
-}
-
-/// A body that may be left out, and says nothing.
-async fn nothing(edge: &Edge, request: &HttpRequest, payload: Payload) -> Result<(), Problem> {
-    match edge.body_if_any(request, payload).await? {
-        Some(bytes) => json::decode::<Nothing>(&bytes).map(drop),
-        None => Ok(()),
-    }
 }
 
 /// What is done about which prescription.

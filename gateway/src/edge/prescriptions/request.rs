@@ -3,8 +3,13 @@
 //! Names and nesting are the model's, so that a pointer into one is a pointer into the other. The
 //! limits stated here are for the description of the API; the model enforces its own.
 
+use actix_web::HttpRequest;
+use actix_web::web::Payload;
 use serde::Deserialize;
 use utoipa::ToSchema;
+
+use crate::edge::respond::Problem;
+use crate::edge::{Edge, json};
 
 /// A new prescription.
 #[derive(Deserialize, ToSchema)]
@@ -94,6 +99,18 @@ pub(crate) struct NewPaper {
 #[serde(deny_unknown_fields)]
 #[schema(as = Nothing)]
 pub(crate) struct Nothing {}
+
+/// A body that may be left out, and says nothing.
+pub(crate) async fn nothing(
+    edge: &Edge,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<(), Problem> {
+    match edge.body_if_any(request, payload).await? {
+        Some(bytes) => json::decode::<Nothing>(&bytes).map(drop),
+        None => Ok(()),
+    }
+}
 
 /// The doctor whose patient it is; region, unit and speciality are theirs also when a substitute
 /// writes.

@@ -33,6 +33,10 @@ use policies::failure::Failure;
 use policies::operation::OpName;
 use policies::time::Timestamp;
 use serde_json::{Value, json};
+use store::keys::Rotation;
+use store::persons::{Persons, PersonsSettings};
+use store::sealing::Key;
+use store::sqlite::{Settings, Sqlite};
 
 use super::super::{Edge, Gateway, frame, routes};
 use super::store::Shelf;
@@ -320,9 +324,31 @@ impl Kit {
             policy: Live::new(policy),
             watcher: Arc::new(Watcher::counting()),
             policies: crate::generations::keeper::tests::desk_that_is_gone(),
+            keys: keys(),
             drain: Duration::from_secs(1),
         }
     }
+}
+
+/// The keys of a store of its own, which is gone with its last file.
+fn keys() -> Arc<Rotation> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("key");
+    std::fs::write(&file, "ab".repeat(32)).unwrap();
+    let key = Key::from_file(&file).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
+    let place = directory.path().to_owned();
+    let settings = Settings::new(
+        place.clone(),
+        key,
+        Arc::clone(&clock),
+        adapters::sac::ANNULLA,
+    );
+    let entries = Arc::new(Sqlite::open(&settings).unwrap());
+    let keys = Arc::clone(entries.keys());
+    let settings = PersonsSettings::new(place, keys, Arc::clone(&clock));
+    let persons = Arc::new(Persons::open(&settings).unwrap());
+    Arc::new(Rotation::new(entries, persons, clock))
 }
 
 /// The instant that fixtures are from.

@@ -143,7 +143,7 @@ impl Rotation {
     /// The ring could not be written: it is as it was, or has one more key.
     pub async fn begin(&self) -> Result<Begun, RingError> {
         {
-            let mut progress = self.progress();
+            let mut progress = self.state();
             if progress.is_running() {
                 return Ok(Begun::Before);
             }
@@ -153,7 +153,7 @@ impl Rotation {
         // On a thread of its own, and to its end, even if who asked for it goes away.
         let renewed = spawn_blocking(move || keys.renew(now)).await;
         let renewed = renewed.unwrap_or(Err(RingError::Randomness));
-        let mut progress = self.progress();
+        let mut progress = self.state();
         *progress = match &renewed {
             Ok(_) => Progress {
                 standing: Standing::Running,
@@ -187,14 +187,17 @@ impl Rotation {
             match ended {
                 Ok(()) => self.end(),
                 Err(stopped) => {
-                    let cause = std::error::Error::source(&stopped).map(tracing::field::display);
-                    tracing::error!(error = %stopped, cause, "the rotation of keys has stopped");
-                    self.progress().is_stopped = true;
+                    self.stop(&stopped);
                     self.clock.sleep(RETRY_AFTER).await;
-                    self.progress().is_stopped = false;
+                    self.state().is_stopped = false;
                 }
             }
         }
+    }
+
+    /// How the rotation that is under way stands, or the last one of this process.
+    pub fn progress(&self) -> Progress {
+        *self.state()
     }
 
     /// The keys, and how many values each of them seals. It reads every row: about a second for a
@@ -210,7 +213,7 @@ impl Rotation {
             keys: keys
                 .map(|key| (key, counts.get(&key.id).copied().unwrap_or(0)))
                 .collect(),
-            progress: *self.progress(),
+            progress: self.progress(),
         })
     }
 
@@ -239,8 +242,14 @@ impl Rotation {
         }
     }
 
+    fn stop(&self, stopped: &Stopped) {
+        let cause = std::error::Error::source(stopped).map(tracing::field::display);
+        tracing::error!(error = %stopped, cause, "the rotation of keys has stopped");
+        self.state().is_stopped = true;
+    }
+
     fn end(&self) {
-        let mut progress = self.progress();
+        let mut progress = self.state();
         progress.standing = Standing::Idle;
         let (values, damaged) = (progress.resealed, progress.damaged);
         if self.keys.old().is_empty() {
@@ -258,7 +267,7 @@ impl Rotation {
         }
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
+    fn state(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -306,7 +315,7 @@ impl Pass {
                 let done = of.entries.reseal(sealed, rows).await;
                 let done = done.map_err(Stopped::Unwritten)?;
                 self.damaged += done.damaged;
-                let mut progress = of.progress();
+                let mut progress = of.state();
                 progress.resealed += done.values;
                 progress.damaged = self.damaged;
                 after_rows(table, rest, next)
@@ -314,7 +323,7 @@ impl Pass {
             Stage::Persons(after) => {
                 let done = of.persons.reseal(after).await;
                 let (next, values) = done.map_err(Stopped::Unwritten)?;
-                of.progress().resealed += values;
+                of.state().resealed += values;
                 next.map_or(Stage::Destroy, Stage::Persons)
             }
             Stage::Destroy => {

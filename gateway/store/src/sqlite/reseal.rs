@@ -95,6 +95,9 @@ impl ToSql for RowKey {
     }
 }
 
+/// The sealed columns of a row; some may be empty.
+type Values = Vec<Option<Vec<u8>>>;
+
 /// Where a pass over a table goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -103,6 +106,14 @@ pub(crate) enum Next {
 }
 
 impl Table {
+    /// Its sealed columns, by their full names.
+    #[cfg(test)]
+    pub(crate) fn sealed(&self) -> impl Iterator<Item = String> {
+        let name = self.name;
+        let columns = self.columns.iter();
+        columns.map(move |column| format!("{name}.{column}"))
+    }
+
     fn is_numbered(&self) -> bool {
         self.key != "name"
     }
@@ -234,7 +245,7 @@ impl Table {
         tx: &Tx<'_>,
         select: &str,
         key: &RowKey,
-    ) -> rusqlite::Result<Option<(Place, Vec<Option<Vec<u8>>>)>> {
+    ) -> rusqlite::Result<Option<(Place, Values)>> {
         let mut select = tx.conn.prepare_cached(select)?;
         let mut rows = select.query([key])?;
         let Some(row) = rows.next()? else {

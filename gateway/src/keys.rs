@@ -1,0 +1,32 @@
+//! A change of the master key, from the command line: the ring is wrapped anew, and nothing else is
+//! touched.
+
+use std::path::Path;
+
+use store::sealing::{Key, KeyError};
+use store::sqlite::{self, OpenError};
+
+use crate::config::StoreFiles;
+
+/// Why the ring was not wrapped anew.
+#[derive(Debug, thiserror::Error)]
+pub enum RewrapError {
+    /// One of the two key files does not serve.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The store is in use, or its ring does not open.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+}
+
+/// Accepts the key in `new` as master key of the store of `files`, which no gateway may have open. The
+/// one in force goes on opening it until a gateway is started with the new one.
+///
+/// # Errors
+///
+/// Why nothing was changed.
+pub fn rewrap(files: &StoreFiles, new: &Path) -> Result<(), RewrapError> {
+    let current = Key::from_file(&files.key_file)?;
+    let new = Key::from_file(new)?;
+    Ok(sqlite::rewrap(&files.directory, &current, &new)?)
+}
