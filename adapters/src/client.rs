@@ -41,6 +41,7 @@ pub use collector::{Collector, Unanswered};
 use exchanges::Exchanges;
 pub(crate) use guarded::{Guarded, Push};
 pub(crate) use json::JsonCall;
+pub(crate) use reqwest::Url;
 
 /// Longest answer. The SAC's longest carries a PDF of some tens of kilobytes.
 pub(crate) const ANSWER_MAX: usize = 4 * 1024 * 1024;

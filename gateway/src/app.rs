@@ -144,14 +144,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         &lanes.in_force,
         &alarm,
     );
-    let page = Page::new(
-        watcher,
-        &*clock,
-        lanes.in_force.calls.to_vec(),
-        Arc::clone(&kept.entries) as _,
-        Arc::clone(&kept.entries) as _,
-        lanes.in_force.policy.clone(),
-    );
+    let page = shown(watcher, &*clock, &lanes, &kept);
     let (vouchers, keeping) = vouchers::start(&runtime, config.pdnd, &clock)?;
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
@@ -210,6 +203,18 @@ fn clock(runtime: &Runtime) -> Arc<dyn Clock> {
 fn lanes_runtime() -> std::io::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
     builder.thread_name("lane").enable_all().build()
+}
+
+/// The page of metrics of all that runs.
+fn shown(watcher: &Watcher, clock: &dyn Clock, lanes: &Lanes, kept: &Kept) -> Page {
+    Page::new(
+        watcher,
+        clock,
+        lanes.in_force.calls.to_vec(),
+        Arc::clone(&kept.entries) as _,
+        Arc::clone(&kept.entries) as _,
+        lanes.in_force.policy.clone(),
+    )
 }
 
 /// Serves the page of metrics until the end, in the runtime that calls this.

@@ -7,8 +7,7 @@
 //! 2. Nothing in its path looks like the name of a person or of a recipe: addresses are logged wherever they
 //!    pass.
 
-use reqwest::Url;
-
+use crate::client::Url;
 use crate::model::{NRE_LENGTH, Nre};
 
 /// Longest address.
