@@ -119,8 +119,9 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
     let generations =
         runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
-    let relations = kept.relations.clone();
-    let settings = config.sac.settings(generations.rules(), relations);
+    let settings = config
+        .sac
+        .settings(generations.rules(), kept.relations.clone());
     let lanes = runtime.block_on(Lanes::start(Given {
         kept: &kept,
         sac: Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?),
@@ -165,9 +166,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let served = System::new().block_on(async {
         let (server, addresses) =
             edge::server(gateway, &config.listen).map_err(ServeError::Bind)?;
-        if let Some(address) = config.signals.metrics_address {
-            show(address, page)?;
-        }
+        show(config.signals.metrics_address, page)?;
         announce(&addresses);
         let handle = server.handle();
         let ended = until_ended(actix_web::rt::spawn(server), fatal).await;
@@ -196,8 +195,11 @@ fn lanes_runtime() -> std::io::Result<Runtime> {
     builder.thread_name("lane").enable_all().build()
 }
 
-/// Serves the page of metrics until the end, in the runtime that calls this.
-fn show(address: SocketAddr, page: Page) -> Result<(), ServeError> {
+/// Serves the page of metrics until the end, if anywhere, in the runtime that calls this.
+fn show(address: Option<SocketAddr>, page: Page) -> Result<(), ServeError> {
+    let Some(address) = address else {
+        return Ok(());
+    };
     let (server, addresses) =
         page::server(address, page).map_err(|source| ServeError::Metrics { address, source })?;
     for address in addresses {
