@@ -21,7 +21,7 @@ const EVIDENCE: &str = "Agid-JWT-TrackingEvidence";
 const NO_ENTRY: &str = "/v1/prescriptions/01890000-0000-7000-8000-000000000000";
 const SOON: Duration = Duration::from_secs(10);
 /// Invented ids of one storm.
-const STORM: usize = 1_000;
+const STORM: usize = 300;
 /// Questions that a storm may cost PDND.
 const ASKED_MAX: usize = 8;
 
