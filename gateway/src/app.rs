@@ -117,22 +117,19 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let (alarm, fatal) = watch::channel(None);
     let kept = Kept::open(&config.store, &clock, &alarm)?;
     let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
-    let generations =
-        runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
-    let settings = config
-        .sac
-        .settings(generations.rules(), kept.relations.clone());
+    let begun = runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
+    let settings = config.sac.settings(begun.rules(), kept.relations.clone());
     let lanes = runtime.block_on(Lanes::start(Given {
         kept: &kept,
         sac: Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?),
-        policy: generations.policy(),
+        policy: begun.policy(),
         clock: &clock,
         signals: Arc::clone(watcher) as _,
         alarm: &alarm,
     }));
     let policies = Policies::start(
         &runtime,
-        generations,
+        begun,
         &config,
         operators,
         &clock,
