@@ -121,23 +121,21 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let (alarm, fatal) = watch::channel(None);
     let kept = Kept::open(&config.store, &clock, &alarm, &runtime)?;
     let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
-    let generations =
-        runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
-    let relations = kept.relations.clone();
-    let settings = config.sac.settings(generations.rules(), relations);
+    let begun = runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
+    let settings = config.sac.settings(begun.rules(), kept.relations.clone());
     let pusher = pusher(config.callbacks.as_ref())?;
     let lanes = runtime.block_on(Lanes::start(Given {
         kept: &kept,
         sac: Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?),
         pusher: pusher.clone(),
-        policy: generations.policy(),
+        policy: begun.policy(),
         clock: &clock,
         signals: Arc::clone(watcher) as _,
         alarm: &alarm,
     }));
     let policies = Policies::start(
         &runtime,
-        generations,
+        begun,
         &config,
         operators,
         &clock,
@@ -167,9 +165,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let served = System::new().block_on(async {
         let (server, addresses) =
             edge::server(gateway, &config.listen).map_err(ServeError::Bind)?;
-        if let Some(address) = config.signals.metrics_address {
-            show(address, page)?;
-        }
+        show(config.signals.metrics_address, page)?;
         announce(&addresses);
         let handle = server.handle();
         let ended = until_ended(actix_web::rt::spawn(server), fatal).await;
@@ -217,8 +213,11 @@ fn shown(watcher: &Watcher, clock: &dyn Clock, lanes: &Lanes, kept: &Kept) -> Pa
     )
 }
 
-/// Serves the page of metrics until the end, in the runtime that calls this.
-fn show(address: SocketAddr, page: Page) -> Result<(), ServeError> {
+/// Serves the page of metrics until the end, if anywhere, in the runtime that calls this.
+fn show(address: Option<SocketAddr>, page: Page) -> Result<(), ServeError> {
+    let Some(address) = address else {
+        return Ok(());
+    };
     let (server, addresses) =
         page::server(address, page).map_err(|source| ServeError::Metrics { address, source })?;
     for address in addresses {

@@ -90,13 +90,15 @@ impl Proof {
     /// Whether a request that cannot have a body arrived as it was signed, if it was. None must be.
     pub(crate) fn check_bodiless(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let signed = self.signed.as_ref();
-        signed.map_or(Ok(()), |signed| signed.check(headers, &[]).map_err(altered))
+        signed.map_or(Ok(()), |signed| {
+            signed.check(only(headers), &[]).map_err(altered)
+        })
     }
 
     /// Whether `body`, empty where there is none, arrived under `headers` as it was signed.
     pub(crate) fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
         match &self.signed {
-            Some(signed) => signed.check(headers, body).map_err(altered),
+            Some(signed) => signed.check(only(headers), body).map_err(altered),
             None if self.is_required => Err(Problem::from(&codes::INTEGRITY_MISSING)),
             None => Ok(()),
         }
@@ -124,6 +126,14 @@ pub(crate) fn evidence(
         (known.admit)(tracking::HEADER, &jti, times).map_err(refuse)?;
     }
     Ok(Some(evidence))
+}
+
+/// The value of a header that is there once, by its name.
+fn only<'a>(headers: &'a HeaderMap) -> impl Fn(&str) -> Option<&'a [u8]> {
+    |name| {
+        let mut values = headers.get_all(name).map(HeaderValue::as_bytes);
+        values.next().filter(|_| values.next().is_none())
+    }
 }
 
 /// The text of a token in `name`; none if there is none, and an error of `code` if there are several.

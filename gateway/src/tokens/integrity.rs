@@ -12,11 +12,10 @@
 //!
 //! # Limits
 //!
-//! [`HEADERS_MAX`] signed headers.
+//! [`HEADERS_MAX`] signed headers, names of [`NAME_BYTES_MAX`].
 
 use std::fmt;
 
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -31,14 +30,17 @@ use super::refusal::Wrong;
 
 /// The header that carries the token.
 pub(crate) const HEADER: &str = "Agid-JWT-Signature";
-const DIGEST: HeaderName = HeaderName::from_static("digest");
+const DIGEST: &str = "digest";
+const TYPE: &str = "content-type";
 /// Most headers that a token may sign.
 const HEADERS_MAX: usize = 32;
+/// Longest name of one.
+const NAME_BYTES_MAX: usize = 64;
 
 /// A token whose claims hold, not yet compared with its request.
 #[derive(Clone)]
 pub(crate) struct Signed {
-    headers: Vec<(HeaderName, String)>,
+    headers: Vec<(String, String)>,
     /// Its name and when it holds, where it has a name.
     pub(crate) once: Option<(String, Times)>,
 }
@@ -55,9 +57,9 @@ pub(crate) enum Altered {
     /// The body is not the one of `Digest`, or there is no digest that could be compared.
     Digest,
     /// This header is missing, doubled, or says something else.
-    Header(HeaderName),
+    Header(String),
     /// This header must be among those signed.
-    Unsigned(HeaderName),
+    Unsigned(&'static str),
 }
 
 #[derive(Deserialize)]
@@ -111,11 +113,11 @@ impl Signed {
             .signed_headers
             .into_iter()
             .flat_map(|fields| fields.0);
-        let mut headers: Vec<(HeaderName, String)> = Vec::new();
+        let mut headers: Vec<(String, String)> = Vec::new();
         for (name, value) in fields {
-            let name = HeaderName::try_from(name).map_err(|_| refuse())?;
+            let name = name.to_ascii_lowercase();
             let is_double = headers.iter().any(|(known, _)| *known == name);
-            if is_double || headers.len() == HEADERS_MAX {
+            if is_double || !is_name(&name) || headers.len() == HEADERS_MAX {
                 return Err(refuse());
             }
             headers.push((name, value));
@@ -123,26 +125,31 @@ impl Signed {
         Ok(Signed { headers, once })
     }
 
-    /// Compares what was signed with what arrived; `body` is empty where there is none.
-    pub(crate) fn check(&self, received: &HeaderMap, body: &[u8]) -> Result<(), Altered> {
+    /// Compares what was signed with what arrived. `only` gives the value of a header that is there once,
+    /// by its name in lower case; `body` is empty where there is none.
+    pub(crate) fn check<'v>(
+        &self,
+        only: impl Fn(&str) -> Option<&'v [u8]>,
+        body: &[u8],
+    ) -> Result<(), Altered> {
         for (name, value) in &self.headers {
-            let found = only(received, name).ok_or_else(|| Altered::Header(name.clone()))?;
-            if found.as_bytes().trim_ascii() != value.as_bytes() {
+            let found = only(name).map(<[u8]>::trim_ascii);
+            if found != Some(value.as_bytes()) {
                 return Err(Altered::Header(name.clone()));
             }
         }
-        let is_signed = |name: &HeaderName| self.headers.iter().any(|(known, _)| known == name);
+        let is_signed = |name: &str| self.headers.iter().any(|(known, _)| known == name);
         if !body.is_empty() {
-            for name in [DIGEST, header::CONTENT_TYPE] {
-                if !is_signed(&name) {
+            for name in [DIGEST, TYPE] {
+                if !is_signed(name) {
                     return Err(Altered::Unsigned(name));
                 }
             }
         }
-        if !is_signed(&DIGEST) {
+        if !is_signed(DIGEST) {
             return Ok(());
         }
-        let stated = only(received, &DIGEST).and_then(|value| sha256(value.to_str().ok()?));
+        let stated = only(DIGEST).and_then(|value| sha256(str::from_utf8(value).ok()?));
         match stated {
             Some(stated) if stated == digest(&SHA256, body).as_ref() => Ok(()),
             _ => Err(Altered::Digest),
@@ -150,10 +157,12 @@ impl Signed {
     }
 }
 
-/// The value of a header that is there once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name);
-    values.next().filter(|_| values.next().is_none())
+/// Whether `name` can be that of a header (RFC 9110, section 5.1), and one to be shown.
+fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 /// The one SHA-256 of a `Digest` header, which may list digests of other kinds too.

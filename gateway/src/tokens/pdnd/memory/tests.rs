@@ -1,3 +1,5 @@
+//! A clock that is turned, and what is known and asked for at each moment.
+
 use super::*;
 
 const LIFE: Life = Life {
