@@ -9,6 +9,7 @@
 //! When the store no longer knows what is on disk, or a lane has died, the process ends: only a
 //! restart can find out, and what was in flight is uncertain then.
 
+mod certificates;
 mod in_force;
 mod kept;
 mod lanes;
@@ -35,6 +36,7 @@ use crate::rules::RulesError;
 use crate::telemetry::Watcher;
 use crate::telemetry::page::{self, Page};
 use crate::told::Told;
+use certificates::Certificates;
 use kept::Kept;
 use lanes::{Given, Lanes};
 use policies::Policies;
@@ -133,6 +135,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         &lanes.in_force,
         &alarm,
     );
+    let certificates = Certificates::start(&runtime, &config, watcher, &clock);
     let page = Page::new(
         watcher,
         &*clock,
@@ -149,6 +152,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         callers: config.callers,
         clock,
         limits: config.limits,
+        probing: config.probing,
         policy: lanes.in_force.policy.clone(),
         watcher: Arc::clone(watcher),
         policies: policies.desk.clone(),
@@ -171,6 +175,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         ended
     });
     let drain = served.as_ref().map_or(AT_ONCE, |()| drain);
+    runtime.block_on(certificates.join());
     finish(runtime, policies, lanes, &kept, drain);
     served
 }

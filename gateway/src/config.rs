@@ -17,6 +17,7 @@ mod layers;
 mod limits;
 mod listen;
 pub(crate) mod pem;
+mod probing;
 mod process;
 mod sac;
 mod section;
@@ -26,12 +27,14 @@ mod store;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use policies::probing::ProbingRules;
+
 use crate::callers::Callers;
 use crate::problem::Problem;
 
 pub use self::layers::{Effective, Origin};
 pub use self::limits::Limits;
-pub use self::listen::{BodyLimits, Listen, Transport};
+pub use self::listen::{BodyLimits, Listen, PeerLimits, Transport};
 pub use self::process::{Log, Shutdown};
 pub use self::sac::SacFiles;
 pub use self::signals::{Signals, Traces};
@@ -47,6 +50,8 @@ pub struct Config {
     pub listen: Listen,
     /// How much each organisation may ask.
     pub limits: Limits,
+    /// When an organisation seems to try tax codes out.
+    pub probing: ProbingRules,
     /// Where durable state lives.
     pub store: StoreFiles,
     /// Who may call.
@@ -132,6 +137,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let section = |name| Section::new(layers, name);
     let mut listen = section("listen");
     let mut limits = section("limits");
+    let mut probing = section("probing");
     let mut store = section("store");
     let mut callers = section("callers");
     let mut sac = section("sac");
@@ -150,6 +156,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
         sound.answer_within = Some(listen_read.answer_within);
     }
     let limits_read = Limits::read(&mut limits);
+    let probing_read = probing::read(&mut probing);
     let store_read = StoreFiles::read(&mut store);
     let callers_read = callers::read(&mut callers);
     let sac_read = SacFiles::read(&mut sac);
@@ -161,7 +168,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let log_read = Log::read(&mut log);
     let signals_read = Signals::read(&mut signals);
     for done in [
-        listen, limits, store, callers, sac, policies, log, signals, shutdown,
+        listen, limits, probing, store, callers, sac, policies, log, signals, shutdown,
     ] {
         problems.extend(done.into_problems());
     }
@@ -169,6 +176,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
         Some(Config {
             listen: listen_read?,
             limits: limits_read,
+            probing: probing_read,
             store: store_read?,
             callers: callers_read?,
             sac: sac_read?,

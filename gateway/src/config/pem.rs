@@ -1,20 +1,24 @@
-//! Certificates and keys on disk: whether they are there, parse, and belong together.
+//! Certificates, keys and lists of revoked certificates: whether they parse, and belong together.
 
 use std::path::Path;
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::files::read_bounded;
 
-/// Largest certificate or key file that is read.
-const PEM_BYTES_MAX: u64 = 1 << 20;
+/// Largest certificate, key or list that is read.
+pub(crate) const PEM_BYTES_MAX: u64 = 4 << 20;
 
 /// The certificates of a file, at least one, each of them X.509.
-pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let bytes = read_bounded(path, PEM_BYTES_MAX)?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+pub(crate) fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    certificates(&read_bounded(path, PEM_BYTES_MAX)?)
+}
+
+/// The certificates of a text, at least one, each of them X.509.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|_| "must hold certificates in PEM".to_owned())?;
     if certificates.is_empty() {
@@ -27,14 +31,24 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(certificates)
 }
 
-/// The one private key of a file.
-pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let bytes = zeroize::Zeroizing::new(read_bounded(path, PEM_BYTES_MAX)?);
-    PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| "must hold a private key in PEM".to_owned())
+/// The lists of revoked certificates of a text, at least one.
+pub(crate) fn revocations(pem: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| "must hold lists of revoked certificates in PEM".to_owned())?;
+    if lists.is_empty() {
+        return Err("must hold at least one list of revoked certificates in PEM".to_owned());
+    }
+    Ok(lists)
+}
+
+/// The one private key of a text.
+pub(crate) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| "must hold a private key in PEM".to_owned())
 }
 
 /// A chain and its key as TLS uses them; refuses a key that is not the leaf's.
-pub(super) fn certified(
+pub(crate) fn certified(
     chain: Vec<CertificateDer<'static>>,
     key: &PrivateKeyDer<'static>,
 ) -> Result<CertifiedKey, String> {

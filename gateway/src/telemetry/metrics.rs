@@ -137,9 +137,39 @@ const SPANS: Row = row(
     &["result"],
     "Spans: ended, of these exported, of these failed; the rest waits or was dropped.",
 );
+const CONNECTIONS: Row = row(
+    "argine_connections",
+    "gauge",
+    &[],
+    "Connections of callers.",
+);
+const CONNECTIONS_ENDED: Row = row(
+    "argine_connections_ended_total",
+    "counter",
+    &["reason"],
+    "Connections we ended: network-full, handshake-failed, handshake-slow or reader-slow.",
+);
+const LIMITER_FAILURES: Row = row(
+    "argine_limiter_failures_total",
+    "counter",
+    &[],
+    "Requests admitted because the limiter failed.",
+);
+const PROBING: Row = row(
+    "argine_probing_total",
+    "counter",
+    &["result"],
+    "Organisations suspected of trying tax codes out, and look-ups of theirs that were slowed.",
+);
+const CERTIFICATE_DAYS: Row = row(
+    "argine_certificate_days",
+    "gauge",
+    &["file"],
+    "Days until the first certificate or list of a file ends; file is the key that names it.",
+);
 
 /// Every metric.
-pub const ALL: [&Row; 15] = [
+pub const ALL: [&Row; 20] = [
     &REQUESTS,
     &CALLS,
     &LOOKUPS,
@@ -155,6 +185,11 @@ pub const ALL: [&Row; 15] = [
     &STARTED,
     &LINES_DROPPED,
     &SPANS,
+    &CONNECTIONS,
+    &CONNECTIONS_ENDED,
+    &LIMITER_FAILURES,
+    &PROBING,
+    &CERTIFICATE_DAYS,
 ];
 
 /// The table of all metrics, as it is documented.
@@ -191,6 +226,11 @@ pub(super) struct Metrics {
     pub(super) started: IntGauge,
     pub(super) lines_dropped: IntCounter,
     pub(super) spans: IntCounterVec,
+    pub(super) connections: IntGauge,
+    pub(super) connections_ended: IntCounterVec,
+    pub(super) limiter_failures: IntCounter,
+    pub(super) probing: IntCounterVec,
+    pub(super) certificate_days: IntGaugeVec,
 }
 
 impl Metrics {
@@ -217,6 +257,11 @@ impl Metrics {
             started: gauges(&STARTED).with_label_values(NONE),
             lines_dropped: counters(&LINES_DROPPED).with_label_values(NONE),
             spans: counters(&SPANS),
+            connections: gauges(&CONNECTIONS).with_label_values(NONE),
+            connections_ended: counters(&CONNECTIONS_ENDED),
+            limiter_failures: counters(&LIMITER_FAILURES).with_label_values(NONE),
+            probing: counters(&PROBING),
+            certificate_days: gauges(&CERTIFICATE_DAYS),
             registry,
         }
     }
@@ -299,7 +344,13 @@ mod tests {
             counter.with_label_values(&word).inc();
         }
         metrics.accepted.with_label_values(&word[..2]).inc();
-        metrics.spans.with_label_values(&word[..1]).inc();
+        for counter in [
+            &metrics.spans,
+            &metrics.connections_ended,
+            &metrics.probing,
+        ] {
+            counter.with_label_values(&word[..1]).inc();
+        }
         for gauge in [&metrics.gate_state, &metrics.gate_mode] {
             gauge.with_label_values(&word).set(1);
         }
@@ -307,6 +358,7 @@ mod tests {
             &metrics.calls_max,
             &metrics.calls_under_way,
             &metrics.entries,
+            &metrics.certificate_days,
         ] {
             gauge.with_label_values(&word[..1]).set(1);
         }
