@@ -239,7 +239,11 @@ mod tests {
         let later = now + RULES.quiet;
         assert_eq!(probing.decide(&RULES, later), Verdict::Pass);
         assert_eq!(probing.decide(&RULES, later), Verdict::Pass);
-        assert_eq!(probing.asked(&RULES, 1, true, later), None, "all is forgotten");
+        assert_eq!(
+            probing.asked(&RULES, 1, true, later),
+            None,
+            "all is forgotten"
+        );
     }
 
     #[test]
@@ -289,6 +293,9 @@ mod tests {
             let person = 1_000_000 + n;
             probing.asked(&RULES, person, true, START).is_some()
         });
-        assert!(guesses.is_some(), "guesses count though nobody more is told apart");
+        assert!(
+            guesses.is_some(),
+            "guesses count though nobody more is told apart"
+        );
     }
 }

@@ -208,7 +208,8 @@ impl Question<'_> {
         };
         let looked = timeout(edge.answer_within, reader.lookup(lookup)).await;
         if let Some(found) = looked.as_ref().ok().and_then(says_of_the_person) {
-            edge.suspicion.note(&desk.organization, self.key, found, now());
+            edge.suspicion
+                .note(&desk.organization, self.key, found, now());
         }
         match looked {
             Ok(Ok(Looked::Known(known))) => Ok(found(known, now(), fresh_for)),

@@ -344,11 +344,7 @@ mod tests {
             counter.with_label_values(&word).inc();
         }
         metrics.accepted.with_label_values(&word[..2]).inc();
-        for counter in [
-            &metrics.spans,
-            &metrics.connections_ended,
-            &metrics.probing,
-        ] {
+        for counter in [&metrics.spans, &metrics.connections_ended, &metrics.probing] {
             counter.with_label_values(&word[..1]).inc();
         }
         for gauge in [&metrics.gate_state, &metrics.gate_mode] {

@@ -43,6 +43,12 @@ impl Watcher {
             .flatten()
     }
 
+    /// The page of metrics.
+    #[cfg(test)]
+    pub(crate) fn metrics_text(&self) -> String {
+        self.metrics.text()
+    }
+
     /// So many connections more.
     pub(crate) fn connections_open(&self, more: i64) {
         self.metrics.connections.add(more);

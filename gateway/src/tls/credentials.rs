@@ -159,14 +159,13 @@ fn told<T>(read: Result<T, String>, key: &'static str, flaws: &mut Vec<Flaw>) ->
 }
 
 fn bytes(text: &Text) -> Result<&[u8], String> {
-    text.as_ref().map(|bytes| bytes.as_slice()).map_err(String::clone)
+    text.as_ref()
+        .map(|bytes| bytes.as_slice())
+        .map_err(String::clone)
 }
 
 /// Our certificate with its key, and its validity.
-fn ours(
-    texts: &Texts,
-    flaws: &mut Vec<Flaw>,
-) -> Option<(CertifiedKey, (Timestamp, Timestamp))> {
+fn ours(texts: &Texts, flaws: &mut Vec<Flaw>) -> Option<(CertifiedKey, (Timestamp, Timestamp))> {
     let chain = bytes(&texts.certificate).and_then(pem::certificates);
     let chain = told(chain, "certificate_file", flaws);
     let key = bytes(&texts.key).and_then(pem::private_key);

@@ -70,7 +70,7 @@ fn reading(files: TlsFiles) -> Reading<Texts, Mark> {
     let directories: BTreeSet<_> = paths
         .into_iter()
         .chain(&files.revoked)
-        .map(|path| directory_of(path).to_owned())
+        .flat_map(|path| directories_of(path).map(Path::to_owned))
         .collect();
     Reading {
         directories,
@@ -81,10 +81,11 @@ fn reading(files: TlsFiles) -> Reading<Texts, Mark> {
     }
 }
 
-/// The directory that a file is in, as its path says.
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    }
+/// The directory that a file is in, as its path says, and the one that this is in: it may be a link
+/// that is put to another.
+fn directories_of(path: &Path) -> impl Iterator<Item = &Path> {
+    path.ancestors()
+        .skip(1)
+        .take(2)
+        .filter(|directory| !directory.as_os_str().is_empty())
 }
