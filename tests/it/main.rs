@@ -18,6 +18,7 @@ mod disk;
 mod fault_table;
 mod faults;
 mod half_open;
+mod hostile;
 mod lookups;
 mod policies;
 mod power_cut;
