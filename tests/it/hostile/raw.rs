@@ -19,6 +19,9 @@ use tokio_rustls::client::TlsStream;
 /// A server that has neither answered nor closed by then does not mean to.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
+/// What the system keeps for a caller until it reads.
+const RECEIVED_BYTES: u32 = 64 << 10;
+
 /// A question that needs no token.
 pub(crate) const STATUS: &str = "GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -31,6 +34,8 @@ pub(crate) fn network(last: u8) -> IpAddr {
 pub(crate) async fn dial(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
+    // What the system keeps for a caller that does not read is little, and the same everywhere.
+    socket.set_recv_buffer_size(RECEIVED_BYTES)?;
     socket.connect(to).await
 }
 
