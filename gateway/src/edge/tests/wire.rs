@@ -1,5 +1,7 @@
 //! The edge over real sockets and real TLS: who may connect, and how long they may take.
 
+mod rotation;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -72,6 +74,9 @@ struct Served {
     handle: actix_web::dev::ServerHandle,
     practice: Identity,
     token: String,
+    credentials: Live<Credentials>,
+    files: TlsFiles,
+    directory: tempfile::TempDir,
 }
 
 fn serve() -> Served {
@@ -91,12 +96,12 @@ fn serve_as(requests_max: u32, changed: impl FnOnce(&mut Listen)) -> Served {
     kit.requests_max = requests_max;
     let directory = tempfile::tempdir().unwrap();
     let files = authority.serve_from(directory.path());
-    let credentials = Credentials::compose(&files.read(), 1).unwrap();
+    let credentials = Live::new(Credentials::compose(&files.read(), 1).unwrap());
     let mut listen = Listen {
         address: "127.0.0.1:0".parse().unwrap(),
         transport: Transport::Tls {
-            credentials: Live::new(credentials),
-            files,
+            credentials: credentials.clone(),
+            files: files.clone(),
         },
         workers: 1,
         connections_max: 100,
@@ -126,6 +131,9 @@ fn serve_as(requests_max: u32, changed: impl FnOnce(&mut Listen)) -> Served {
         handle,
         practice,
         token: kit.token_a,
+        credentials,
+        files,
+        directory,
     }
 }
 
