@@ -129,9 +129,6 @@ impl Frame {
         {
             return Some(Problem::from(&codes::CERTIFICATE_REFUSED));
         }
-        if is_ambiguous(request.headers()) {
-            return Some(Problem::from(&codes::BAD_REQUEST));
-        }
         let wait = self.quota.wait?;
         Some(Problem {
             repeat: Some(codes::RATE_LIMITED.repeat.past(wait)),
@@ -159,8 +156,7 @@ impl Frame {
     fn refuse(&self, problem: &Problem) -> HttpResponse {
         let mut response = render(problem, self.trace.id(), self.language);
         // What is left of the body was not read, so that nothing after it can be.
-        // Of a head that may be read in two ways, what follows may be, too.
-        let is_over = [&codes::CERTIFICATE_REFUSED, &codes::BAD_REQUEST].contains(&problem.code);
+        let is_over = problem.code == &codes::CERTIFICATE_REFUSED;
         if is_over || matches!(problem.code.status, 408 | 413 | 415) {
             response
                 .head_mut()
@@ -217,14 +213,6 @@ impl Frame {
             status.as_u16()
         );
     }
-}
-
-/// Whether a proxy in front of us may have read this head in another way: where its body ends, or
-/// whom it is for (RFC 9112 §3.2, §6.3).
-fn is_ambiguous(headers: &HeaderMap) -> bool {
-    let count = |name: HeaderName| headers.get_all(name).count();
-    let ends = count(header::CONTENT_LENGTH) + count(header::TRANSFER_ENCODING);
-    ends > 1 || count(header::HOST) > 1
 }
 
 /// Whose quota a request counts against: known from its certificate, before any token is read.

@@ -1,5 +1,6 @@
 //! Connections by the thousand, and a process that runs out of handles.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tests::world::wait::until;
@@ -65,7 +66,11 @@ async fn fault_53_five_thousand_idle_connections_of_one_peer_shut_nobody_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_53_handshakes_that_do_not_go_on_hold_up_their_own_network_only() {
-    let world = World::with(setup().config("listen.handshake_within", "2s")).await;
+    let setup = setup()
+        .config("listen.handshake_within", "6s")
+        .config("listen.handshakes_max", 4)
+        .config("listen.handshakes_per_network_max", 4);
+    let world = World::with(setup).await;
     let mut silent: Vec<TcpStream> = Vec::new();
     for _ in 0..MAX {
         silent.push(dial(network(5), world.address()).await.expect("connects"));
@@ -73,6 +78,9 @@ async fn fault_53_handshakes_that_do_not_go_on_hold_up_their_own_network_only() 
     for _ in 0..10 {
         is_served(&world, 4).await;
     }
+    let first = silent[0].try_read(&mut [0; 1]);
+    let first = first.expect_err("nobody had to wait until they were let go of");
+    assert_eq!(first.kind(), ErrorKind::WouldBlock);
     for mut socket in silent {
         // Closed or reset, but not left open.
         let read = tokio::time::timeout(WITHIN, socket.read(&mut [0; 1])).await;
