@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::dev::Server;
-use actix_web::web::{self, Bytes, Data, ServiceConfig};
+use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
 use adapters::model::Relations;
 use engine::calls::Calls;
 use engine::lane::read_through::Reader;
@@ -75,6 +75,8 @@ pub struct Gateway {
     pub store: Arc<dyn Store>,
     /// Who may call.
     pub callers: Callers,
+    /// Whether events are pushed to those who ask for it.
+    pub is_pushing: bool,
     /// Time for quotas, deadlines and log lines.
     pub clock: Arc<dyn Clock>,
     /// How much each organisation may ask.
@@ -104,7 +106,7 @@ pub(crate) struct Edge {
     pub(crate) suspicion: Suspicion,
     /// Under which certificates of callers must hold; none where nobody shows one.
     pub(crate) credentials: Option<Live<Credentials>>,
-    pub(crate) body: BodyLimits,
+    pub(crate) body_limits: BodyLimits,
     pub(crate) answer_within: Duration,
     /// The description of the API, made once.
     pub(crate) openapi: Bytes,
@@ -119,7 +121,7 @@ impl Edge {
             suspicion: Suspicion::new(gateway.probing, Arc::clone(watcher)),
             credentials: None,
             gateway,
-            body,
+            body_limits: body,
             answer_within,
             openapi: Bytes::from(openapi::text()),
         }
@@ -128,6 +130,24 @@ impl Edge {
     /// Who makes `request`.
     fn caller(&self, request: &HttpRequest) -> Result<Caller, Problem> {
         caller::authenticate(&self.gateway.callers, request, caller::wall())
+    }
+
+    /// The body of `request`, which is the one that its caller signed, where the caller signs bodies.
+    async fn body(&self, request: &HttpRequest, payload: Payload) -> Result<Vec<u8>, Problem> {
+        let body = body::read(request.headers(), payload, self.body_limits).await?;
+        caller::check_body(request, &body)?;
+        Ok(body)
+    }
+
+    /// The same of a body that may be left out.
+    async fn body_if_any(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+    ) -> Result<Option<Vec<u8>>, Problem> {
+        let body = body::read_if_any(request.headers(), payload, self.body_limits).await?;
+        caller::check_body(request, body.as_deref().unwrap_or_default())?;
+        Ok(body)
     }
 
     /// Waits for an answer of the store, but not for ever.

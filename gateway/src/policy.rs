@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use adapters::sac::AuthnAgeMax;
-use policies::rules::{LaneRules, LotRules, RegistryRules, SacRules, WriteBehindRules};
+use policies::rules::{
+    CallbackRules, LaneRules, LotRules, RegistryRules, SacRules, WriteBehindRules,
+};
 
 /// One generation of the policy.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Policy {
     pub lots: Arc<LotRules>,
     /// Of lane `sac.registry`.
     pub registry: Arc<RegistryRules>,
+    /// Of pushes to callers.
+    pub callbacks: Arc<CallbackRules>,
 }
 
 impl Policy {
@@ -30,6 +34,7 @@ impl Policy {
             prescriptions: Arc::new(rules.prescriptions),
             lots: Arc::new(rules.lots),
             registry: Arc::new(rules.registry),
+            callbacks: Arc::new(rules.callbacks),
         }
     }
 

@@ -1,9 +1,11 @@
 //! One binary of black-box tests: the real gateway, real sockets, real TLS.
 
 mod authentication;
+mod backup;
 mod bad_input;
 mod bad_requests;
 mod bench;
+mod callbacks;
 mod callers;
 mod cancelling;
 mod concurrency;

@@ -5,19 +5,34 @@ use std::path::Path;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
 
 use crate::files::read_bounded;
 
-/// Largest certificate, key or list that is read.
-pub(crate) const PEM_BYTES_MAX: u64 = 4 << 20;
+/// Largest certificate or key file that is read.
+pub(crate) const PEM_BYTES_MAX: u64 = 1 << 20;
+/// Largest file of lists of revoked certificates: about 200,000 of them.
+pub(crate) const LISTS_BYTES_MAX: u64 = 16 << 20;
 
 /// The certificates of a file, at least one, each of them X.509.
-pub(crate) fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    certificates(&read_bounded(path, PEM_BYTES_MAX)?)
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    certificates_in(&read_bounded(path, PEM_BYTES_MAX)?)
 }
 
-/// The certificates of a text, at least one, each of them X.509.
-pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The lists of revoked certificates of a file, at least one.
+pub(super) fn revocation_lists(
+    path: &Path,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    revocation_lists_in(&read_bounded(path, LISTS_BYTES_MAX)?)
+}
+
+/// The one private key of a file.
+pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    private_key_in(&Zeroizing::new(read_bounded(path, PEM_BYTES_MAX)?))
+}
+
+/// [`certificates`] of a text.
+pub(crate) fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|_| "must hold certificates in PEM".to_owned())?;
@@ -31,8 +46,8 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
     Ok(certificates)
 }
 
-/// The lists of revoked certificates of a text, at least one.
-pub(crate) fn revocations(
+/// [`revocation_lists`] of a text.
+pub(crate) fn revocation_lists_in(
     pem: &[u8],
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
     let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(pem)
@@ -44,8 +59,8 @@ pub(crate) fn revocations(
     Ok(lists)
 }
 
-/// The one private key of a text.
-pub(crate) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+/// [`private_key`] of a text.
+pub(crate) fn private_key_in(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|_| "must hold a private key in PEM".to_owned())
 }
 

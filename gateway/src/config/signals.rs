@@ -37,7 +37,7 @@ impl Signals {
         let metrics_address = metrics_address(section);
         let url = otlp_url(section);
         let trust_file = section.checked_if_set("otlp_trust_file", |path| {
-            pem::certificates_of(path).map(|_| ())
+            pem::certificates(path).map(|_| ())
         });
         let sample_share = section.share("sample_share");
         let spans_max = section.count("spans_max", 512..=1_000_000);

@@ -20,7 +20,7 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 use super::{at, provider, server_config};
-use crate::config::pem::{self, PEM_BYTES_MAX};
+use crate::config::pem::{self, LISTS_BYTES_MAX, PEM_BYTES_MAX};
 use crate::files::read_bounded;
 
 /// Tells the contents of the files from what they were.
@@ -53,12 +53,14 @@ pub(crate) struct Texts {
 impl TlsFiles {
     /// Reads all of them.
     pub(crate) fn read(&self) -> Texts {
-        let text = |path: &Path| read_bounded(path, PEM_BYTES_MAX).map(Zeroizing::new);
+        let bounded = |path: &Path, max| read_bounded(path, max).map(Zeroizing::new);
+        let text = |path: &Path| bounded(path, PEM_BYTES_MAX);
+        let lists = |path: &Path| bounded(path, LISTS_BYTES_MAX);
         Texts {
             certificate: text(&self.certificate),
             key: text(&self.key),
             authorities: text(&self.authorities),
-            revoked: self.revoked.as_deref().map(text),
+            revoked: self.revoked.as_deref().map(lists),
         }
     }
 }
@@ -166,9 +168,9 @@ fn bytes(text: &Text) -> Result<&[u8], String> {
 
 /// Our certificate with its key, and its validity.
 fn ours(texts: &Texts, flaws: &mut Vec<Flaw>) -> Option<(CertifiedKey, (Timestamp, Timestamp))> {
-    let chain = bytes(&texts.certificate).and_then(pem::certificates);
+    let chain = bytes(&texts.certificate).and_then(pem::certificates_in);
     let chain = told(chain, "certificate_file", flaws);
-    let key = bytes(&texts.key).and_then(pem::private_key);
+    let key = bytes(&texts.key).and_then(pem::private_key_in);
     let (chain, key) = (chain, told(key, "key_file", flaws)?);
     let chain = chain?;
     let (_, leaf) = x509_parser::parse_x509_certificate(&chain[0]).ok()?;
@@ -182,14 +184,14 @@ fn ours(texts: &Texts, flaws: &mut Vec<Flaw>) -> Option<(CertifiedKey, (Timestam
 fn verifier(texts: &Texts, flaws: &mut Vec<Flaw>) -> Option<Arc<dyn ClientCertVerifier>> {
     let key = "callers_ca_file";
     let authorities = told(
-        bytes(&texts.authorities).and_then(pem::certificates),
+        bytes(&texts.authorities).and_then(pem::certificates_in),
         key,
         flaws,
     );
     let lists = match &texts.revoked {
         None => Some(Vec::new()),
         Some(text) => {
-            let lists = bytes(text).and_then(pem::revocations);
+            let lists = bytes(text).and_then(pem::revocation_lists_in);
             told(lists, "callers_crl_file", flaws)
         }
     };

@@ -13,7 +13,7 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use super::rotation::ALARM;
 use super::{at, valid_until};
-use crate::config::pem::PEM_BYTES_MAX;
+use crate::config::pem::LISTS_BYTES_MAX;
 use crate::files::read_bounded;
 use crate::telemetry::Watcher;
 
@@ -78,7 +78,7 @@ fn days_until(end: Timestamp, now: Timestamp) -> i64 {
 
 /// The first end of everything in a file; none if nothing in it ends.
 fn first_end(path: &Path) -> Option<Timestamp> {
-    let text = read_bounded(path, PEM_BYTES_MAX).ok()?;
+    let text = read_bounded(path, LISTS_BYTES_MAX).ok()?;
     let certificates = CertificateDer::pem_slice_iter(&text)
         .filter_map(Result::ok)
         .filter_map(|certificate| valid_until(&certificate));

@@ -10,7 +10,7 @@ use super::operator;
 use crate::edge::persons::request::{all_hold, person};
 use crate::edge::respond::{Problem, ProblemBody};
 use crate::edge::trace::Trace;
-use crate::edge::{Edge, body, codes, json};
+use crate::edge::{Edge, codes, json};
 use crate::telemetry::PURGE;
 
 /// Whom to forget.
@@ -46,7 +46,7 @@ pub(crate) async fn purge(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let caller = operator(&edge, &request)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let mut errors = Vec::new();
     let code = person(&mut errors, json::decode::<Purge>(&bytes)?.tax_code);
     all_hold(errors)?;

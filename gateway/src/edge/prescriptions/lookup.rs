@@ -23,7 +23,7 @@ use super::write::person;
 use crate::edge::notation::entry_id;
 use crate::edge::query::{Parameters, parse_cursor};
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
-use crate::edge::{Edge, body, codes, json};
+use crate::edge::{Edge, codes, json};
 
 /// Entries of a page, if the caller does not say.
 const LIMIT_DEFAULT: usize = 50;
@@ -173,7 +173,7 @@ pub(crate) async fn search(
     payload: Payload,
 ) -> Result<Json<PrescriptionPage>, Problem> {
     let caller = edge.caller(&request)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let (filter, page) = json::decode::<Search>(&bytes)?.check()?;
     one_page(&edge, caller.organization, filter, page).await
 }
