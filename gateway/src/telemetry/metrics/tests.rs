@@ -36,6 +36,7 @@ fn every_metric_of_the_table_is_registered_and_no_other() {
     for gauge in [&metrics.numbers_left, &metrics.callbacks_waiting] {
         gauge.with_label_values(NONE).set(1);
     }
+    metrics.callbacks.with_label_values(&word[..1]).inc();
     let text = metrics.text();
     let mut kinds: Vec<&str> = text
         .lines()
