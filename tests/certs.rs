@@ -179,6 +179,31 @@ pub fn server(directory: &Path, name: &str, validity: Validity) -> io::Result<Id
     Ok(Identity::at(&stem))
 }
 
+/// Makes a server certificate of the gateway's authority for this machine, at `stem`.
+///
+/// # Errors
+///
+/// As [`client`].
+pub fn edge(directory: &Path, stem: &Path) -> io::Result<Identity> {
+    let authority = Authority::open(directory, "gateway-ca", "Argine development gateway CA")?;
+    authority.issue(stem, "argine", Usage::Server, Validity::Current)?;
+    Ok(Identity::at(stem))
+}
+
+/// A list, in PEM, of those certificates of callers that their authority has revoked.
+///
+/// # Errors
+///
+/// As [`client`].
+pub fn revoked(directory: &Path, organizations: &[&str]) -> io::Result<String> {
+    let authority = Authority::open(directory, "callers-ca", "Argine development callers CA")?;
+    let files = organizations.iter().map(|name| {
+        let certificate = directory.join("callers").join(name);
+        fs::read(suffixed(&certificate, ".pem"))
+    });
+    authority.revoke(&files.collect::<io::Result<Vec<_>>>()?)
+}
+
 /// Makes an RSA signing pair that no register knows, named `name`.
 ///
 /// # Errors

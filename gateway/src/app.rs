@@ -9,6 +9,7 @@
 //! When the store no longer knows what is on disk, or a lane has died, the process ends: only a
 //! restart can find out, and what was in flight is uncertain then.
 
+mod certificates;
 mod in_force;
 mod kept;
 mod lanes;
@@ -37,6 +38,7 @@ use crate::rules::RulesError;
 use crate::telemetry::Watcher;
 use crate::telemetry::page::{self, Page};
 use crate::told::Told;
+use certificates::Certificates;
 use kept::Kept;
 use lanes::{Given, Lanes};
 use policies::Policies;
@@ -143,6 +145,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         &alarm,
     );
     let page = shown(watcher, &*clock, &lanes, &kept);
+    let certificates = Certificates::start(&runtime, &config, watcher, &clock);
     let (vouchers, keeping) = vouchers::start(&runtime, config.pdnd, &clock)?;
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
@@ -155,6 +158,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         vouchers,
         clock,
         limits: config.limits,
+        probing: config.probing,
         policy: lanes.in_force.policy.clone(),
         watcher: Arc::clone(watcher),
         policies: policies.desk.clone(),
@@ -176,6 +180,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         ended
     });
     let drain = served.as_ref().map_or(AT_ONCE, |()| drain);
+    runtime.block_on(certificates.join());
     finish(runtime, policies, lanes, keeping, kept, drain);
     served
 }

@@ -19,6 +19,7 @@ mod limits;
 mod listen;
 mod pdnd;
 pub(crate) mod pem;
+mod probing;
 mod process;
 mod sac;
 mod section;
@@ -28,12 +29,14 @@ mod store;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use policies::probing::ProbingRules;
+
 use crate::callers::Callers;
 use crate::problem::Problem;
 
 pub use self::layers::{Effective, Origin};
 pub use self::limits::Limits;
-pub use self::listen::{BodyLimits, Listen, Transport};
+pub use self::listen::{BodyLimits, Listen, PeerLimits, Transport};
 pub use self::pdnd::Pdnd;
 pub use self::process::{Log, Shutdown};
 pub use self::sac::SacFiles;
@@ -50,6 +53,8 @@ pub struct Config {
     pub listen: Listen,
     /// How much each organisation may ask.
     pub limits: Limits,
+    /// When an organisation seems to try tax codes out.
+    pub probing: ProbingRules,
     /// Where durable state lives.
     pub store: StoreFiles,
     /// Who may call.
@@ -139,6 +144,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let section = |name| Section::new(layers, name);
     let mut listen = section("listen");
     let mut limits = section("limits");
+    let mut probing = section("probing");
     let mut store = section("store");
     let mut callers = section("callers");
     let mut callbacks = section("callbacks");
@@ -159,6 +165,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
         sound.answer_within = Some(listen_read.answer_within);
     }
     let limits_read = Limits::read(&mut limits);
+    let probing_read = probing::read(&mut probing);
     let store_read = StoreFiles::read(&mut store);
     let callers_read = callers::read(&mut callers);
     let issuer = callers_read.as_ref().map(Callers::audience);
@@ -173,7 +180,8 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let log_read = Log::read(&mut log);
     let signals_read = Signals::read(&mut signals);
     for done in [
-        listen, limits, store, callers, pdnd, callbacks, sac, policies, log, signals, shutdown,
+        listen, limits, probing, store, callers, pdnd, callbacks, sac, policies, log, signals,
+        shutdown,
     ] {
         problems.extend(done.into_problems());
     }
@@ -181,6 +189,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
         Some(Config {
             listen: listen_read?,
             limits: limits_read,
+            probing: probing_read,
             store: store_read?,
             callers: callers_read?,
             callbacks: callbacks_read?,

@@ -13,6 +13,7 @@
 pub mod codes;
 pub mod openapi;
 
+mod accept;
 mod body;
 mod caller;
 mod events;
@@ -24,6 +25,7 @@ mod notice;
 mod ops;
 mod persons;
 mod prescriptions;
+mod probing;
 mod proofs;
 mod query;
 mod respond;
@@ -32,30 +34,28 @@ mod trace;
 mod unread;
 mod vouching;
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::dev::{Extensions, Server};
-use actix_web::middleware::from_fn;
-use actix_web::rt::net::TcpStream;
+use actix_web::HttpRequest;
+use actix_web::dev::Server;
 use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
-use actix_web::{App, HttpRequest, HttpServer};
 use adapters::model::Relations;
 use engine::calls::Calls;
 use engine::lane::read_through::Reader;
 use engine::lane::write_behind::Door;
 use engine::live::Live;
 use engine::ports::{Clock, ReadError, Store};
+use policies::probing::ProbingRules;
 use store::keys::Rotation;
 use tokio::time::timeout;
 
 use self::caller::Caller;
 use self::limiter::Limiter;
+use self::probing::Suspicion;
 use self::respond::Problem;
 pub use self::vouching::Vouchers;
 use crate::callers::Callers;
@@ -63,11 +63,7 @@ use crate::config::{BodyLimits, Limits, Listen, Transport};
 use crate::generations::desk::Desk;
 use crate::policy::Policy;
 use crate::telemetry::Watcher;
-use crate::tls::CertificateDigest;
-
-/// How long a caller whose body was not read to its end may take to hear the answer, before the
-/// connection is closed.
-const LINGER: Duration = Duration::from_secs(1);
+use crate::tls::credentials::Credentials;
 
 /// Everything the edge asks for, made by the composition root.
 pub struct Gateway {
@@ -91,6 +87,8 @@ pub struct Gateway {
     pub clock: Arc<dyn Clock>,
     /// How much each organisation may ask.
     pub limits: Limits,
+    /// When an organisation seems to try tax codes out.
+    pub probing: ProbingRules,
     /// The policy in force. A handler loads it once, and all that it does goes by that one.
     pub policy: Live<Policy>,
     /// Who counts requests, and opens their spans.
@@ -113,6 +111,9 @@ impl fmt::Debug for Gateway {
 pub(crate) struct Edge {
     pub(crate) gateway: Gateway,
     pub(crate) limiter: Limiter,
+    pub(crate) suspicion: Suspicion,
+    /// Under which certificates of callers must hold; none where nobody shows one.
+    pub(crate) credentials: Option<Live<Credentials>>,
     pub(crate) body_limits: BodyLimits,
     pub(crate) answer_within: Duration,
     /// The description of the API, made once.
@@ -121,8 +122,12 @@ pub(crate) struct Edge {
 
 impl Edge {
     fn new(gateway: Gateway, body: BodyLimits, answer_within: Duration) -> Edge {
+        let watcher = &gateway.watcher;
+        let clock = Arc::clone(&gateway.clock);
         Edge {
-            limiter: Limiter::new(gateway.limits),
+            limiter: Limiter::new(gateway.limits, clock, Arc::clone(watcher)),
+            suspicion: Suspicion::new(gateway.probing, Arc::clone(watcher)),
+            credentials: None,
             gateway,
             body_limits: body,
             answer_within,
@@ -174,36 +179,15 @@ impl Edge {
 ///
 /// Fails if the address cannot be bound.
 pub fn server(gateway: Gateway, listen: &Listen) -> Result<(Server, Vec<SocketAddr>), BindError> {
-    let drain_seconds = gateway.drain.as_millis().div_ceil(1_000);
-    let edge = Data::new(Edge::new(gateway, listen.body, listen.answer_within));
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(Data::clone(&edge))
-            .wrap(from_fn(frame::frame))
-            .configure(routes)
-    })
-    .on_connect(peers(&listen.transport))
-    .workers(listen.workers)
-    .max_connections(listen.connections_max)
-    .max_connection_rate(listen.handshakes_max)
-    .tls_handshake_timeout(listen.handshake_within)
-    .client_request_timeout(listen.header_within)
-    .client_disconnect_timeout(LINGER)
-    .keep_alive(listen.keep_alive)
-    .shutdown_timeout(u64::try_from(drain_seconds).unwrap_or(u64::MAX))
-    .disable_signals();
-    let server = match &listen.transport {
-        Transport::Tls(tls) => {
-            server.bind_rustls_0_23(listen.address, rustls::ServerConfig::clone(tls))
-        }
-        Transport::Plain(_) => server.bind(listen.address),
+    let drain = gateway.drain;
+    let mut edge = Edge::new(gateway, listen.body, listen.answer_within);
+    if let Transport::Tls { credentials, .. } = &listen.transport {
+        edge.credentials = Some(credentials.clone());
     }
-    .map_err(|source| BindError {
+    accept::serve(Data::new(edge), listen, drain).map_err(|source| BindError {
         address: listen.address,
         source,
-    })?;
-    let addresses = server.addrs();
-    Ok((server.run(), addresses))
+    })
 }
 
 /// The edge cannot listen.
@@ -214,21 +198,6 @@ pub struct BindError {
     pub address: SocketAddr,
     #[source]
     source: std::io::Error,
-}
-
-/// Keeps the certificate of the peer with its connection.
-fn peers(transport: &Transport) -> impl Fn(&dyn Any, &mut Extensions) + Clone + Send + use<> {
-    let everybody = match transport {
-        Transport::Tls(_) => None,
-        Transport::Plain(certificate) => Some(*certificate),
-    };
-    move |io, connection| {
-        let stream = io.downcast_ref::<TlsStream<TcpStream>>();
-        let presented = stream.and_then(|stream| stream.get_ref().1.peer_certificates()?.first());
-        if let Some(certificate) = presented.map(CertificateDigest::of).or(everybody) {
-            connection.insert(certificate);
-        }
-    }
 }
 
 /// Every resource, under its version.

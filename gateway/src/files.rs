@@ -1,4 +1,6 @@
-//! Reading files that an operator names.
+//! Reading files that an operator names, and following them.
+
+pub(crate) mod follow;
 
 use std::fs::File;
 use std::io::Read;

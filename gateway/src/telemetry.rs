@@ -80,8 +80,10 @@ impl Drop for Telemetry {
 /// Targets of acts that are written down whatever is logged besides: who looked without a relation, who
 /// had a person forgotten.
 pub(crate) const BREAK_GLASS: &str = "argine::break_glass";
+/// The lines that say who seems to try tax codes out.
+pub(crate) const ENUMERATION: &str = "argine::enumeration";
 pub(crate) const PURGE: &str = "argine::purge";
-const WRITTEN_DOWN: [&str; 2] = [BREAK_GLASS, PURGE];
+const WRITTEN_DOWN: [&str; 3] = [BREAK_GLASS, ENUMERATION, PURGE];
 
 /// Starts log lines, metrics and spans for the whole process.
 ///

@@ -1,19 +1,34 @@
 //! Mutual TLS at the edge: nobody connects without a certificate that one of our authorities issued.
 //!
 //! TLS 1.2 with forward-secret AEAD suites, and TLS 1.3; HTTP/1.1 only. Which organisation a
-//! certificate belongs to is decided per request, by `edge::caller`.
+//! certificate belongs to is decided per request, by `edge::caller`. What we show and whom we trust
+//! ([`credentials`]) follows its files while the gateway runs ([`rotation`]).
+//!
+//! # Invariants
+//!
+//! 1. A session is resumed only under the credentials it began under: those that replace them
+//!    remember none.
+//! 2. A connection is worth nothing once its certificate would be refused ([`Presented::holds`]).
 
+pub mod credentials;
+pub(crate) mod expiry;
+pub(crate) mod rotation;
+
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use policies::time::Timestamp;
+use rustls::ServerConfig;
 use rustls::crypto::{self, CryptoProvider};
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
-use rustls::{RootCertStore, ServerConfig};
+
+use credentials::Credentials;
 
 /// The certificate at the other end of a connection, by the SHA-256 of its DER.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,29 +66,59 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(crypto::aws_lc_rs::default_provider())
 }
 
-/// Accepts certificates issued under `authorities`, and no connection without one.
-pub(crate) fn callers_verifier(
-    authorities: Vec<CertificateDer<'static>>,
-) -> Result<Arc<dyn ClientCertVerifier>, AuthoritiesError> {
-    let mut roots = RootCertStore::empty();
-    for authority in authorities {
-        roots.add(authority).map_err(AuthoritiesError::Authority)?;
-    }
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
-        .build()
-        .map_err(AuthoritiesError::Verifier)?;
-    Ok(verifier)
+/// The certificate that the other end of a connection has shown, and what was found of it.
+pub(crate) struct Presented {
+    chain: Vec<CertificateDer<'static>>,
+    until: Timestamp,
+    /// The generation of credentials under which it was verified last.
+    verified_under: Cell<u64>,
 }
 
-/// The authorities of callers cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AuthoritiesError {
-    /// One of them is not a certificate of an authority.
-    #[error("not an authority: {0}")]
-    Authority(rustls::Error),
-    /// All of them together make no verifier.
-    #[error("no verifier: {0}")]
-    Verifier(VerifierBuilderError),
+impl Presented {
+    /// `chain`, as verified in a handshake under the credentials of this generation; none without a
+    /// certificate.
+    pub(crate) fn new(chain: &[CertificateDer<'_>], generation: u64) -> Option<Presented> {
+        let until = valid_until(chain.first()?)?;
+        Some(Presented {
+            chain: chain.iter().map(|one| one.clone().into_owned()).collect(),
+            until,
+            verified_under: Cell::new(generation),
+        })
+    }
+
+    /// The digest of the certificate itself.
+    pub(crate) fn digest(&self) -> CertificateDigest {
+        CertificateDigest::of(&self.chain[0])
+    }
+
+    /// Whether it would still be accepted at `now`; it is verified once under each generation.
+    pub(crate) fn holds(&self, credentials: &Credentials, now: Timestamp) -> bool {
+        if now >= self.until {
+            return false;
+        }
+        if self.verified_under.get() == credentials.number {
+            return true;
+        }
+        let at = UnixTime::since_unix_epoch(Duration::from_millis(now.0));
+        let verifier = &credentials.verifier;
+        let verified = verifier.verify_client_cert(&self.chain[0], &self.chain[1..], at);
+        if verified.is_ok() {
+            self.verified_under.set(credentials.number);
+        }
+        verified.is_ok()
+    }
+}
+
+/// The end of a certificate's validity; none if it is not X.509.
+pub(crate) fn valid_until(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Some(at(parsed.validity().not_after))
+}
+
+/// An instant of X.509, with everything before 1970 as 1970.
+fn at(time: x509_parser::time::ASN1Time) -> Timestamp {
+    let seconds = u64::try_from(time.timestamp()).unwrap_or(0);
+    Timestamp(seconds.saturating_mul(1_000))
 }
 
 /// The server side of mutual TLS with `certified` as our own certificate.

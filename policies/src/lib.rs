@@ -16,6 +16,7 @@ pub mod freshness;
 pub mod gate;
 pub mod operation;
 pub mod pace;
+pub mod probing;
 pub mod rules;
 pub mod schedule;
 pub mod state;

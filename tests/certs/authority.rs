@@ -6,8 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_RSA_SHA256, PublicKeyData, RsaKeySize, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
+    PublicKeyData, RevokedCertParams, RsaKeySize, SanType, SerialNumber,
 };
 
 use super::{LIFETIME_DAYS, failed, suffixed};
@@ -82,6 +83,32 @@ impl Authority {
     pub(super) fn certify(&self, name: &str, key: &impl PublicKeyData) -> io::Result<String> {
         let params = leaf_params(name, Usage::Signing, Validity::Current)?;
         Ok(params.signed_by(key, &self.issuer).map_err(failed)?.pem())
+    }
+
+    /// A list of revoked certificates with these in it, PEM in and out.
+    pub(super) fn revoke(&self, certificates: &[Vec<u8>]) -> io::Result<String> {
+        let params = params("list", Validity::Current)?;
+        let mut revoked_certs = Vec::new();
+        for pem in certificates {
+            let (_, pem) = x509_parser::pem::parse_x509_pem(pem).map_err(failed)?;
+            let certificate = pem.parse_x509().map_err(failed)?;
+            revoked_certs.push(RevokedCertParams {
+                serial_number: SerialNumber::from_slice(certificate.raw_serial()),
+                revocation_time: params.not_before,
+                reason_code: None,
+                invalidity_date: None,
+            });
+        }
+        let list = CertificateRevocationListParams {
+            this_update: params.not_before,
+            next_update: params.not_after,
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.issuer).map_err(failed)?;
+        list.pem().map_err(failed)
     }
 
     fn write(

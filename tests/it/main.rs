@@ -20,6 +20,7 @@ mod disk;
 mod fault_table;
 mod faults;
 mod half_open;
+mod hostile;
 mod integrity;
 mod keys;
 mod lookups;

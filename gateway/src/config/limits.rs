@@ -1,27 +1,28 @@
 //! How much each organisation may ask.
 
-use std::time::Duration;
+use std::num::NonZeroU32;
 
 use super::section::Section;
 
-/// Requests per organisation and window.
+/// The allowance of one organisation.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Requests in one window.
-    pub requests_max: u32,
-    /// The window.
-    pub window: Duration,
-    /// Organisations counted apart.
-    pub organizations_max: usize,
+    /// Requests it may make one after the other, once it has made none for a while.
+    pub burst: NonZeroU32,
+    /// Requests that come back to it each second.
+    pub rate: NonZeroU32,
 }
 
 impl Limits {
     pub(super) fn read(section: &mut Section<'_>) -> Limits {
-        let requests_max = section.integer("requests_max", 1..=u64::from(u32::MAX));
+        let mut number = |key| {
+            let number = section.integer(key, 1..=1_000_000_000);
+            let number = u32::try_from(number).expect("lies in the range of u32");
+            NonZeroU32::new(number).expect("is at least one")
+        };
         Limits {
-            requests_max: u32::try_from(requests_max).expect("lies in the range of u32"),
-            window: section.duration("window", Duration::from_secs(3600)),
-            organizations_max: section.count("organizations_max", 1..=1_000_000),
+            burst: number("requests_burst"),
+            rate: number("requests_per_second"),
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
+use engine::live::Live;
 
-use super::pem;
 use super::section::Section;
-use crate::tls::{self, CertificateDigest};
+use crate::tls::CertificateDigest;
+use crate::tls::credentials::{Credentials, TlsFiles};
+
+/// The number of the credentials that a process begins with.
+const FIRST: u64 = 1;
 
 /// The server's own timer, which waits for heads, looks at the time twice a second.
 const HEADER_WITHIN_MIN: Duration = Duration::from_secs(1);
@@ -26,12 +28,16 @@ pub struct Listen {
     pub connections_max: usize,
     /// TLS handshakes in progress per worker.
     pub handshakes_max: usize,
+    /// What one network may have of both.
+    pub peers: PeerLimits,
     /// Limit of one handshake.
     pub handshake_within: Duration,
     /// Limit of the head of a request.
     pub header_within: Duration,
     /// Limits of its body.
     pub body: BodyLimits,
+    /// Limit of what waits to be read by the caller.
+    pub write_within: Duration,
     /// Life of an idle connection.
     pub keep_alive: Duration,
     /// Limit of a whole request.
@@ -42,10 +48,24 @@ pub struct Listen {
 #[derive(Clone)]
 pub enum Transport {
     /// By the certificates that they present; ours is in here, and whom we trust.
-    Tls(Arc<ServerConfig>),
+    Tls {
+        /// Those in force.
+        credentials: Live<Credentials>,
+        /// Where they come from.
+        files: TlsFiles,
+    },
     /// Not at all: everybody is taken for the holder of this certificate. No configuration leads here;
     /// it is for measuring what TLS costs.
     Plain(CertificateDigest),
+}
+
+/// What one network may have: an IPv4 address, or the 64 bits of IPv6 that a site is given.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerLimits {
+    /// Connections.
+    pub connections_max: usize,
+    /// TLS handshakes under way; others of its own wait.
+    pub handshakes_max: usize,
 }
 
 /// How a body may arrive.
@@ -72,6 +92,10 @@ impl Listen {
         let workers = section.count("workers", 1..=256);
         let connections_max = section.count("connections_max", 1..=1_000_000);
         let handshakes_max = section.count("handshakes_max", 1..=100_000);
+        let peers = PeerLimits {
+            connections_max: section.count("connections_per_network_max", 1..=1_000_000),
+            handshakes_max: section.count("handshakes_per_network_max", 1..=100_000),
+        };
         let handshake_within = section.duration("handshake_within", Duration::from_secs(60));
         let header_within = section.duration("header_within", Duration::from_secs(60));
         if header_within < HEADER_WITHIN_MIN {
@@ -85,6 +109,7 @@ impl Listen {
             rate_min: section.integer("body_rate_min", 1..=1 << 30),
             bytes_max: section.count("body_bytes_max", 1 << 10..=16 << 20),
         };
+        let write_within = section.duration("write_within", Duration::from_secs(300));
         let keep_alive = section.duration("keep_alive", Duration::from_secs(3600));
         let answer_within = section.duration("answer_within", Duration::from_secs(300));
         if answer_within <= body.within && !section.has_problems() {
@@ -92,41 +117,50 @@ impl Listen {
         }
         Some(Listen {
             address: address?,
-            transport: Transport::Tls(tls?),
+            transport: tls?,
             workers,
             connections_max,
             handshakes_max,
+            peers,
             handshake_within,
             header_within,
             body,
+            write_within,
             keep_alive,
             answer_within,
         })
     }
 }
 
-fn read_tls(section: &mut Section<'_>) -> Option<Arc<ServerConfig>> {
-    let mut chain = None;
-    section.file("certificate_file", |path| {
-        chain = Some(pem::certificates(path)?);
-        Ok(())
-    });
-    let mut certified = None;
-    section.file("key_file", |path| {
-        let key = pem::private_key(path)?;
-        if let Some(chain) = chain {
-            certified = Some(pem::certified(chain, &key)?);
+fn read_tls(section: &mut Section<'_>) -> Option<Transport> {
+    let paths = [
+        section.path("certificate_file"),
+        section.path("key_file"),
+        section.path("callers_ca_file"),
+    ];
+    let is_whole = paths.iter().all(Option::is_some);
+    let [certificate, key, authorities] = paths.map(Option::unwrap_or_default);
+    let files = TlsFiles {
+        certificate,
+        key,
+        authorities,
+        revoked: section.path_if_set("callers_crl_file"),
+    };
+    match Credentials::compose(&files.read(), FIRST) {
+        Ok(credentials) => is_whole.then(|| Transport::Tls {
+            credentials: Live::new(credentials),
+            files,
+        }),
+        Err(flaws) => {
+            for flaw in flaws {
+                // A path that is not set has been named already.
+                if !section.text(flaw.key).is_empty() {
+                    section.refuse(flaw.key, flaw.rule);
+                }
+            }
+            None
         }
-        Ok(())
-    });
-    let mut verifier = None;
-    section.file("callers_ca_file", |path| {
-        let verify = tls::callers_verifier(pem::certificates(path)?)
-            .map_err(|error| format!("must hold certificates of authorities: {error}"))?;
-        verifier = Some(verify);
-        Ok(())
-    });
-    Some(tls::server_config(verifier?, certified?))
+    }
 }
 
 impl fmt::Debug for Listen {

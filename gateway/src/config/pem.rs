@@ -1,22 +1,39 @@
-//! Certificates and keys on disk: whether they are there, parse, and belong together.
+//! Certificates, keys and lists of revoked certificates: whether they parse, and belong together.
 
 use std::path::Path;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
 
 use crate::files::read_bounded;
 
 /// Largest certificate or key file that is read.
-const PEM_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const PEM_BYTES_MAX: u64 = 1 << 20;
 /// Largest file of lists of revoked certificates: about 200,000 of them.
-const LISTS_BYTES_MAX: u64 = 16 << 20;
+pub(crate) const LISTS_BYTES_MAX: u64 = 16 << 20;
 
 /// The certificates of a file, at least one, each of them X.509.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let bytes = read_bounded(path, PEM_BYTES_MAX)?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+    certificates_in(&read_bounded(path, PEM_BYTES_MAX)?)
+}
+
+/// The lists of revoked certificates of a file, at least one.
+pub(super) fn revocation_lists(
+    path: &Path,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    revocation_lists_in(&read_bounded(path, LISTS_BYTES_MAX)?)
+}
+
+/// The one private key of a file.
+pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    private_key_in(&Zeroizing::new(read_bounded(path, PEM_BYTES_MAX)?))
+}
+
+/// [`certificates`] of a text.
+pub(crate) fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|_| "must hold certificates in PEM".to_owned())?;
     if certificates.is_empty() {
@@ -29,12 +46,11 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(certificates)
 }
 
-/// The lists of revoked certificates of a file, at least one.
-pub(super) fn revocation_lists(
-    path: &Path,
+/// [`revocation_lists`] of a text.
+pub(crate) fn revocation_lists_in(
+    pem: &[u8],
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
-    let bytes = read_bounded(path, LISTS_BYTES_MAX)?;
-    let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(&bytes)
+    let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|_| "must hold lists of revoked certificates in PEM".to_owned())?;
     if lists.is_empty() {
@@ -43,14 +59,13 @@ pub(super) fn revocation_lists(
     Ok(lists)
 }
 
-/// The one private key of a file.
-pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let bytes = zeroize::Zeroizing::new(read_bounded(path, PEM_BYTES_MAX)?);
-    PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| "must hold a private key in PEM".to_owned())
+/// [`private_key`] of a text.
+pub(crate) fn private_key_in(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| "must hold a private key in PEM".to_owned())
 }
 
 /// A chain and its key as TLS uses them; refuses a key that is not the leaf's.
-pub(super) fn certified(
+pub(crate) fn certified(
     chain: Vec<CertificateDer<'static>>,
     key: &PrivateKeyDer<'static>,
 ) -> Result<CertifiedKey, String> {

@@ -119,7 +119,10 @@ fn environment_stands_over_file_and_file_over_default() {
         line("listen.address"),
         "listen.address = \"127.0.0.1:0\"  # file"
     );
-    assert_eq!(line("limits.window"), "limits.window = \"1m\"  # default");
+    assert_eq!(
+        line("probing.window"),
+        "probing.window = \"10m\"  # default"
+    );
 }
 
 #[test]

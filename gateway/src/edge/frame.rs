@@ -36,7 +36,7 @@ use super::trace::{self, Trace};
 use super::unread::Unread;
 use super::vouching::vouch;
 use crate::telemetry::{Answered, Stopwatch};
-use crate::tls::CertificateDigest;
+use crate::tls::{CertificateDigest, Presented};
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -57,11 +57,7 @@ pub(crate) async fn frame(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let frame = Frame::open(&mut request);
     request.extensions_mut().insert(frame.trace.clone());
-    if !frame.quota.admitted {
-        let problem = Problem {
-            repeat: Some(codes::RATE_LIMITED.repeat.past(frame.quota.reset)),
-            ..Problem::from(&codes::RATE_LIMITED)
-        };
+    if let Some(problem) = frame.turned_away(request.request()) {
         let response = frame.refuse(&problem);
         frame.log(
             Some(request.request()),
@@ -131,9 +127,24 @@ impl Frame {
             trace,
             span,
             language: Language::of(request.headers()),
-            quota: edge.limiter.count(subject(edge, request.request()), began),
+            quota: edge.limiter.count(subject(edge, request.request())),
             unread,
         }
+    }
+
+    /// Why a request is not looked at: its connection is worth nothing any more, or there were too many.
+    fn turned_away(&self, request: &HttpRequest) -> Option<Problem> {
+        let presented = request.conn_data::<Presented>();
+        if let (Some(presented), Some(credentials)) = (presented, &self.edge.credentials)
+            && !presented.holds(&credentials.load(), self.began)
+        {
+            return Some(Problem::from(&codes::CERTIFICATE_REFUSED));
+        }
+        let wait = self.quota.wait?;
+        Some(Problem {
+            repeat: Some(codes::RATE_LIMITED.repeat.past(wait)),
+            ..Problem::from(&codes::RATE_LIMITED)
+        })
     }
 
     /// Gives an answer its headers and, where it is none of ours yet, its form.
@@ -156,7 +167,8 @@ impl Frame {
     fn refuse(&self, problem: &Problem) -> HttpResponse {
         let mut response = render(problem, self.trace.id(), self.language);
         // What is left of the body was not read, so that nothing after it can be.
-        if matches!(problem.code.status, 408 | 413 | 415) {
+        let is_over = problem.code == &codes::CERTIFICATE_REFUSED;
+        if is_over || matches!(problem.code.status, 408 | 413 | 415) {
             response
                 .head_mut()
                 .set_connection_type(ConnectionType::Close);
@@ -215,12 +227,12 @@ impl Frame {
 }
 
 /// Whose quota a request counts against: known from its certificate, before any token is read.
-fn subject(edge: &Edge, request: &HttpRequest) -> Subject {
+fn subject<'a>(edge: &'a Edge, request: &HttpRequest) -> Subject<'a> {
     let Some(certificate) = peer(request) else {
         return Subject::Rest;
     };
     match edge.gateway.callers.organization(certificate) {
-        Some(organization) => Subject::Organization(organization.0.clone()),
+        Some(organization) => Subject::Organization(&organization.0),
         None => Subject::Certificate(certificate.0),
     }
 }

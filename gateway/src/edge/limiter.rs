@@ -1,163 +1,176 @@
-//! How many requests each organisation has left in its window.
+//! How many requests each organisation has left.
+//!
+//! Requests come back at a steady rate (GCRA, by `governor`), so that a caller who keeps to it never
+//! waits, and one who does not is refused no longer than it takes one request to come back.
 //!
 //! # Limits
 //!
-//! `organizations_max` counters. When all are in use, whoever comes next shares one counter: a
-//! stranger who invents certificates can exhaust that one, and nobody else's.
+//! One allowance for each registered organisation and [`STRANGERS`] for everybody else: a stranger who
+//! invents certificates shares these with other strangers, and never an organisation's.
+//!
+//! # Failure
+//!
+//! A limiter that fails admits: it is there to protect, and refuses nobody by mistake.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
-use policies::time::Timestamp;
+use engine::ports::Clock;
+use governor::clock::{Clock as _, Reference};
+use governor::middleware::StateInformationMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota as Rate, RateLimiter};
 
 use crate::config::Limits;
+use crate::telemetry::Watcher;
 
-/// Who shares a counter.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Subject {
+/// Allowances that unknown certificates share, by their digests.
+const STRANGERS: u64 = 256;
+
+/// Whose allowance a request takes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject<'a> {
     /// A registered organisation.
-    Organization(String),
+    Organization(&'a str),
     /// A certificate that no organisation has registered.
     Certificate([u8; 32]),
-    /// Everyone who found no counter free.
+    /// Whoever shows none.
     Rest,
 }
 
 /// What is left after a request was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Quota {
-    /// Requests per window.
+    /// Requests at most, one after the other.
     pub(crate) limit: u32,
-    /// Requests left in this one.
+    /// Requests left of them.
     pub(crate) remaining: u32,
-    /// When the next one begins, from now.
+    /// When all of them are there again, from now.
     pub(crate) reset: Duration,
-    /// Whether this request was still within the limit.
-    pub(crate) admitted: bool,
+    /// How long the next one must wait, if this one was not admitted.
+    pub(crate) wait: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    began: Timestamp,
-    used: u32,
+/// The time of the gateway's own clock, in nanoseconds.
+struct Time(Arc<dyn Clock>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct At(u64);
+
+impl std::ops::Add<Nanos> for At {
+    type Output = At;
+
+    fn add(self, span: Nanos) -> At {
+        At(self.0.saturating_add(span.as_u64()))
+    }
 }
 
-/// The counters of all organisations.
-#[derive(Debug)]
+impl Reference for At {
+    fn duration_since(&self, earlier: At) -> Nanos {
+        self.0.saturating_sub(earlier.0).into()
+    }
+
+    fn saturating_sub(&self, span: Nanos) -> At {
+        At(self.0.checked_sub(span.as_u64()).unwrap_or(self.0))
+    }
+}
+
+impl governor::clock::Clock for Time {
+    type Instant = At;
+
+    fn now(&self) -> At {
+        At(self.0.now().0.saturating_mul(1_000_000))
+    }
+}
+
+type Allowances = RateLimiter<u64, DashMapStateStore<u64>, Time, StateInformationMiddleware>;
+
+/// The allowances of all.
 pub(crate) struct Limiter {
     limits: Limits,
-    windows: Mutex<HashMap<Subject, Window>>,
+    allowances: Allowances,
+    hasher: RandomState,
+    watcher: Arc<Watcher>,
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: Limits) -> Limiter {
+    pub(crate) fn new(limits: Limits, clock: Arc<dyn Clock>, watcher: Arc<Watcher>) -> Limiter {
+        let rate = Rate::per_second(limits.rate).allow_burst(limits.burst);
+        let store = DashMapStateStore::default();
+        let allowances = Allowances::new(rate, store, Time(clock));
         Limiter {
             limits,
-            windows: Mutex::new(HashMap::new()),
+            allowances,
+            hasher: RandomState::new(),
+            watcher,
         }
     }
 
     /// Counts one request of `subject`.
-    pub(crate) fn count(&self, subject: Subject, now: Timestamp) -> Quota {
-        // A panic between two writes of plain numbers leaves nothing half-done.
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let subject = self.place(&mut windows, subject, now);
-        let fresh = Window {
-            began: now,
-            used: 0,
-        };
-        let window = windows.entry(subject).or_insert(fresh);
-        if self.is_over(window, now) {
-            *window = fresh;
-        }
-        let admitted = window.used < self.limits.requests_max;
-        if admitted {
-            window.used += 1;
-        }
-        Quota {
-            limit: self.limits.requests_max,
-            remaining: self.limits.requests_max - window.used,
-            reset: self.limits.window.saturating_sub(now.since(window.began)),
-            admitted,
-        }
+    pub(crate) fn count(&self, subject: Subject<'_>) -> Quota {
+        let key = self.key(subject);
+        self.guarded(|| {
+            let limit = self.limits.burst.get();
+            match self.allowances.check_key(&key) {
+                Ok(state) => {
+                    let remaining = state.remaining_burst_capacity();
+                    let used = limit.saturating_sub(remaining);
+                    Quota {
+                        limit,
+                        remaining,
+                        reset: self.time_of(used),
+                        wait: None,
+                    }
+                }
+                Err(refused) => Quota {
+                    limit,
+                    remaining: 0,
+                    reset: self.time_of(limit),
+                    wait: Some(refused.wait_time_from(self.allowances.clock().now())),
+                },
+            }
+        })
     }
 
-    fn is_over(&self, window: &Window, now: Timestamp) -> bool {
-        now.since(window.began) >= self.limits.window
+    /// What `counting` says; whatever is wrong with it, the request is admitted.
+    fn guarded(&self, counting: impl FnOnce() -> Quota) -> Quota {
+        catch_unwind(AssertUnwindSafe(counting)).unwrap_or_else(|_panic| {
+            self.watcher.limiter_failed();
+            Quota {
+                limit: self.limits.burst.get(),
+                remaining: self.limits.burst.get(),
+                reset: Duration::ZERO,
+                wait: None,
+            }
+        })
     }
 
-    fn place(
-        &self,
-        windows: &mut HashMap<Subject, Window>,
-        subject: Subject,
-        now: Timestamp,
-    ) -> Subject {
-        let room = self.limits.organizations_max;
-        if windows.len() < room || windows.contains_key(&subject) {
-            return subject;
+    /// How long so many requests take to come back.
+    fn time_of(&self, requests: u32) -> Duration {
+        Duration::from_secs(1) * requests / self.limits.rate.get()
+    }
+
+    fn key(&self, subject: Subject<'_>) -> u64 {
+        match subject {
+            // Two organisations with one digest of 64 bits would share: there are not that many.
+            Subject::Organization(name) => self.hasher.hash_one(name) | STRANGERS,
+            Subject::Certificate(digest) => u64::from(digest[0]) % STRANGERS,
+            Subject::Rest => 0,
         }
-        windows.retain(|_, window| !self.is_over(window, now));
-        if windows.len() < room {
-            subject
-        } else {
-            Subject::Rest
-        }
+    }
+}
+
+impl fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WINDOW: Duration = Duration::from_secs(60);
-
-    fn limiter(requests_max: u32, organizations_max: usize) -> Limiter {
-        Limiter::new(Limits {
-            requests_max,
-            window: WINDOW,
-            organizations_max,
-        })
-    }
-
-    fn named(name: &str) -> Subject {
-        Subject::Organization(name.to_owned())
-    }
-
-    #[test]
-    fn a_window_admits_its_limit_and_says_when_the_next_begins() {
-        let limiter = limiter(2, 10);
-        let start = Timestamp(1_000_000);
-        let seen: Vec<_> = (0..3)
-            .map(|second| {
-                let now = start + Duration::from_secs(second);
-                let quota = limiter.count(named("a"), now);
-                (quota.admitted, quota.remaining, quota.reset.as_secs())
-            })
-            .collect();
-        assert_eq!(seen, [(true, 1, 60), (true, 0, 59), (false, 0, 58)]);
-        assert!(limiter.count(named("b"), start).admitted, "another's quota");
-        assert!(
-            limiter.count(named("a"), start + WINDOW).admitted,
-            "the next window"
-        );
-    }
-
-    #[test]
-    fn counters_are_bounded_and_the_rest_share_one() {
-        let limiter = limiter(1, 2);
-        let now = Timestamp(1_000_000);
-        for name in ["a", "b", "c"] {
-            assert!(limiter.count(named(name), now).admitted, "{name}");
-        }
-        assert!(
-            !limiter.count(named("d"), now).admitted,
-            "shares c's counter"
-        );
-        assert!(limiter.windows.lock().unwrap().len() <= 3);
-        assert!(
-            limiter.count(named("d"), now + WINDOW).admitted,
-            "old windows make room"
-        );
-    }
-}
+mod tests;

@@ -22,8 +22,8 @@ use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use adapters::model::{CardQuery, PersonQuery, View};
 use adapters::sac::{RICERCA, TESSERA};
-use engine::lookup::{Looked, Lookup, LookupKey};
-use policies::failure::Opaque;
+use engine::lookup::{Looked, Lookup, LookupKey, LookupRefusal};
+use policies::failure::{Code as Failed, Opaque};
 use policies::gate::Mode;
 use policies::operation::OpName;
 use policies::rules::RegistryRules;
@@ -35,6 +35,7 @@ pub(crate) use self::request::Reason;
 use self::request::{CardToVerify, PersonSearch};
 use self::resource::{AssistedPerson, HealthCard};
 use super::prescriptions::headers::{trace, wait_max};
+use super::probing::Found;
 use super::respond::{Problem, ProblemBody};
 use super::{Edge, codes, json};
 
@@ -194,6 +195,7 @@ impl Question<'_> {
         if let Some(known) = reader.hit(self.op, self.key, &asker, self.rules) {
             return Ok(found(known, now(), fresh_for));
         }
+        edge.suspicion.admit(&desk.organization, now())?;
         let lookup = Lookup {
             op: self.op,
             key: self.key,
@@ -204,7 +206,12 @@ impl Question<'_> {
             wait_max: wait_max(request.headers()),
             trace: trace(request),
         };
-        match timeout(edge.answer_within, reader.lookup(lookup)).await {
+        let looked = timeout(edge.answer_within, reader.lookup(lookup)).await;
+        if let Some(found) = looked.as_ref().ok().and_then(says_of_the_person) {
+            edge.suspicion
+                .note(&desk.organization, self.key, found, now());
+        }
+        match looked {
             Ok(Ok(Looked::Known(known))) => Ok(found(known, now(), fresh_for)),
             Ok(Ok(Looked::Absent(age))) => Err(not_found(self.subject, age)),
             Ok(Err(refusal)) => {
@@ -217,6 +224,22 @@ impl Question<'_> {
             }
             Err(_) => Err(Problem::from(&codes::TOO_SLOW)),
         }
+    }
+}
+
+/// What an answer says of the person; nothing, if it is about the source or about the caller.
+fn says_of_the_person(looked: &Result<Looked, LookupRefusal>) -> Option<Found> {
+    match looked {
+        Ok(Looked::Known(_)) => Some(Found::Known),
+        Ok(Looked::Absent(_)) => Some(Found::Unknown),
+        Err(LookupRefusal::Denied(failure)) => {
+            let is_of_caller = matches!(
+                failure.code,
+                Failed::AuthorityRefused | Failed::AuthorityExpired
+            );
+            (!is_of_caller).then_some(Found::Unknown)
+        }
+        Err(_) => None,
     }
 }
 

@@ -130,7 +130,6 @@ impl Keeper {
                 path,
                 clock: Arc::clone(&self.parts.clock),
                 seen,
-                reading: None,
             };
             directory.follow(commands, self.parts.stop.clone())
         });

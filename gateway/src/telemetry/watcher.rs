@@ -43,6 +43,39 @@ impl Watcher {
             .flatten()
     }
 
+    /// The page of metrics.
+    #[cfg(test)]
+    pub(crate) fn metrics_text(&self) -> String {
+        self.metrics.text()
+    }
+
+    /// So many connections more.
+    pub(crate) fn connections_open(&self, more: i64) {
+        self.metrics.connections.add(more);
+    }
+
+    /// A connection was ended by us, for this reason.
+    pub(crate) fn connection_ended(&self, reason: &'static str) {
+        let series = self.metrics.connections_ended.with_label_values(&[reason]);
+        series.inc();
+    }
+
+    /// The limiter failed, and admitted.
+    pub(crate) fn limiter_failed(&self) {
+        self.metrics.limiter_failures.inc();
+    }
+
+    /// An organisation was suspected of trying tax codes out, or one of its look-ups slowed.
+    pub(crate) fn probing(&self, result: &'static str) {
+        self.metrics.probing.with_label_values(&[result]).inc();
+    }
+
+    /// What the file of this key holds ends in so many days.
+    pub(crate) fn certificate_days(&self, file: &'static str, days: i64) {
+        let series = self.metrics.certificate_days.with_label_values(&[file]);
+        series.set(days);
+    }
+
     /// A request was answered.
     pub(crate) fn answered(&self, request: &Answered<'_>) {
         let mut digits = [0; 3];

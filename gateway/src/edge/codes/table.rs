@@ -57,6 +57,11 @@ codes! {
         "Il token dichiara un profilo non registrato",
         "profile must be one of those registered for the organisation.",
         "profile deve essere tra quelli registrati per l'organizzazione.";
+    CERTIFICATE_REFUSED = 401 "certificate-refused" Caller NotDone Never,
+        "The certificate of this connection is not accepted any more",
+        "Il certificato di questa connessione non è più accettato",
+        "It has ended, was revoked, or its authority is trusted no more: connect with another.",
+        "È scaduto, è stato revocato o la sua autorità non è più riconosciuta: collegarsi con un altro.";
     TOKEN_ROLE = 403 "token-role" Caller NotDone Never,
         "The role in the token is not served here", "Il ruolo indicato nel token non è servito",
         "subject_role must be APR, AAS, DRS, RSA, MRP, FAR or OAM.",
@@ -271,6 +276,13 @@ codes! {
         "Il chiamante cerca troppi assistiti presso il SAC",
         "Wait for Retry-After. Persons who are known here are shown all the same.",
         "Attendere Retry-After. Gli assistiti già noti vengono mostrati comunque.";
+    PROBING_SLOWED = 429 "probing-slowed" Caller NotDone Later(MINUTE),
+        "The organisation has asked for too many persons who are unknown",
+        "L'organizzazione ha cercato troppi assistiti sconosciuti",
+        "Wait for Retry-After, and check the tax codes. Persons who are known here are shown all the \
+         same.",
+        "Attendere Retry-After e controllare i codici fiscali. Gli assistiti già noti vengono mostrati \
+         comunque.";
     INTERNAL = 500 "internal" Gateway Unknown SameKey(SHORTLY),
         "The gateway failed", "Il gateway ha avuto un errore",
         "Report the trace_id. A write may be repeated with the same key.",

@@ -3,6 +3,7 @@
 //! Whatever the edge lets through ends as `stopping`: that answer is the proof that it was let
 //! through, and any other that nothing was handed over.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,6 +32,7 @@ use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use policies::failure::Failure;
 use policies::operation::OpName;
+use policies::probing::ProbingRules;
 use policies::time::Timestamp;
 use serde_json::{Value, json};
 use store::keys::Rotation;
@@ -317,9 +319,16 @@ impl Kit {
             vouchers: None,
             clock,
             limits: Limits {
-                requests_max: self.requests_max,
-                window: Duration::from_secs(60),
-                organizations_max: 10,
+                burst: self.requests_max.try_into().unwrap(),
+                rate: NonZeroU32::MIN,
+            },
+            probing: ProbingRules {
+                unknown_max: 40,
+                unknown_share: 0.2,
+                window: Duration::from_secs(600),
+                wait: Duration::from_secs(2),
+                wait_max: Duration::from_secs(300),
+                quiet: Duration::from_secs(1_800),
             },
             policy: Live::new(policy),
             watcher: Arc::new(Watcher::counting()),

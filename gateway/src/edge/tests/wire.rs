@@ -1,34 +1,38 @@
 //! The edge over real sockets and real TLS: who may connect, and how long they may take.
 
+mod rotation;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::live::Live;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::super::server;
 use super::DRUG;
 use super::kit::Kit;
-use crate::config::Transport;
-use crate::config::{BodyLimits, Listen};
-use crate::tls::{CertificateDigest, callers_verifier, server_config};
+use crate::config::{BodyLimits, Listen, PeerLimits, Transport};
+use crate::tls::CertificateDigest;
+use crate::tls::credentials::{Credentials, TlsFiles};
 
 type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
 
-/// An authority, and what it issues.
-struct Authority(Issuer<'static, KeyPair>, CertificateDer<'static>);
+/// An authority, what it issues, and its own certificate.
+struct Authority(Issuer<'static, KeyPair>, CertificateDer<'static>, String);
 
 impl Authority {
     fn new() -> Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap().der().clone();
-        Authority(Issuer::new(params, key), certificate)
+        let certificate = params.self_signed(&key).unwrap();
+        let (der, pem) = (certificate.der().clone(), certificate.pem());
+        Authority(Issuer::new(params, key), der, pem)
     }
 
     fn issue(&self, purpose: ExtendedKeyUsagePurpose) -> Identity {
@@ -38,6 +42,25 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         (certificate.der().clone(), key)
+    }
+
+    /// Writes a certificate for the server, its key and the authority itself.
+    fn serve_from(&self, directory: &Path) -> TlsFiles {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &self.0).unwrap().pem();
+        let write = |name: &str, text: &str| {
+            let path = directory.join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        TlsFiles {
+            certificate: write("server.pem", &certificate),
+            key: write("server.key", &key.serialize_pem()),
+            authorities: write("ca.pem", &self.2),
+            revoked: None,
+        }
     }
 }
 
@@ -51,6 +74,9 @@ struct Served {
     handle: actix_web::dev::ServerHandle,
     practice: Identity,
     token: String,
+    credentials: Live<Credentials>,
+    files: TlsFiles,
+    directory: tempfile::TempDir,
 }
 
 fn serve() -> Served {
@@ -59,22 +85,31 @@ fn serve() -> Served {
 
 /// [`serve`], with a quota of `requests_max`.
 fn serve_at_most(requests_max: u32) -> Served {
+    serve_as(requests_max, |_| {})
+}
+
+/// A server whose limits `changed` has changed.
+fn serve_as(requests_max: u32, changed: impl FnOnce(&mut Listen)) -> Served {
     let authority = Authority::new();
     let practice = authority.issue(ExtendedKeyUsagePurpose::ClientAuth);
     let mut kit = Kit::behind(CertificateDigest::of(&practice.0));
     kit.requests_max = requests_max;
-    let (certificate, key) = authority.issue(ExtendedKeyUsagePurpose::ServerAuth);
-    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
-    let verifier = callers_verifier(vec![authority.1.clone()]).unwrap();
-    let listen = Listen {
+    let directory = tempfile::tempdir().unwrap();
+    let files = authority.serve_from(directory.path());
+    let credentials = Live::new(Credentials::compose(&files.read(), 1).unwrap());
+    let mut listen = Listen {
         address: "127.0.0.1:0".parse().unwrap(),
-        transport: Transport::Tls(server_config(
-            verifier,
-            CertifiedKey::new(vec![certificate], key),
-        )),
+        transport: Transport::Tls {
+            credentials: credentials.clone(),
+            files: files.clone(),
+        },
         workers: 1,
         connections_max: 100,
         handshakes_max: 10,
+        peers: PeerLimits {
+            connections_max: 100,
+            handshakes_max: 10,
+        },
         handshake_within: Duration::from_secs(5),
         header_within: Duration::from_secs(1),
         body: BodyLimits {
@@ -82,9 +117,11 @@ fn serve_at_most(requests_max: u32) -> Served {
             rate_min: 1,
             bytes_max: 1_000,
         },
+        write_within: Duration::from_secs(1),
         keep_alive: Duration::from_secs(5),
         answer_within: Duration::from_secs(5),
     };
+    changed(&mut listen);
     let (server, addresses) = server(kit.open(), &listen).unwrap();
     let handle = server.handle();
     actix_web::rt::spawn(server);
@@ -94,6 +131,9 @@ fn serve_at_most(requests_max: u32) -> Served {
         handle,
         practice,
         token: kit.token_a,
+        credentials,
+        files,
+        directory,
     }
 }
 
