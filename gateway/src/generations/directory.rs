@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::desk::Command;
 use super::{Found, fingerprint_of};
-use crate::rules::{Files, Fingerprint};
+use crate::rules::{ACCESS_DIRECTORY, Files, Fingerprint};
 
 /// How often the directory is read though nothing was heard of it.
 const POLL_EVERY: Duration = Duration::from_secs(30);
@@ -51,8 +51,10 @@ impl Directory {
         let following = async {
             let changed = Arc::new(Notify::new());
             let mut watcher = watcher(&changed);
-            self.watch(watcher.as_mut());
             loop {
+                // Each time anew, because another directory may stand in its place, or a first one
+                // below it; and before it is read, so that nothing is missed in between.
+                self.watch(watcher.as_mut());
                 if let Some(found) = self.settled().await
                     && commands.send(Command::Found(found)).await.is_err()
                 {
@@ -60,8 +62,7 @@ impl Directory {
                 }
                 tokio::select! {
                     () = changed.notified() => {}
-                    // Watched anew, because another directory may stand in its place.
-                    () = self.clock.sleep(POLL_EVERY) => self.watch(watcher.as_mut()),
+                    () = self.clock.sleep(POLL_EVERY) => {}
                 }
             }
         };
@@ -75,8 +76,12 @@ impl Directory {
         let Some(watcher) = watcher else {
             return;
         };
-        if let Err(error) = watcher.watch(&self.path, RecursiveMode::NonRecursive) {
-            tracing::warn!(%error, "the policies are not watched, only read now and then");
+        let access = self.path.join(ACCESS_DIRECTORY);
+        let watched = [&self.path, &access].into_iter();
+        for path in watched.filter(|path| **path == self.path || path.is_dir()) {
+            if let Err(error) = watcher.watch(path, RecursiveMode::NonRecursive) {
+                tracing::warn!(%error, "the policies are not watched, only read now and then");
+            }
         }
     }
 

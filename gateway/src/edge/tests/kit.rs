@@ -36,6 +36,7 @@ use serde_json::{Value, json};
 
 use super::super::{Edge, Gateway, frame, routes};
 use super::store::Shelf;
+use crate::access::compiled_in;
 use crate::callers::{Callers, TokenRules};
 use crate::config::{BodyLimits, Limits};
 use crate::policy::Policy;
@@ -258,7 +259,7 @@ impl Kit {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
         let rules = crate::rules::compiled_in();
-        let policy = Policy::new(1, rules);
+        let policy = Policy::new(1, rules, compiled_in());
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Arc::new(Calls::new(
             Arc::new(Nobody),
