@@ -7,8 +7,10 @@
 //! # Invariants
 //!
 //! 1. Nothing is stored before the caller was recognised and every blocking rule holds.
-//! 2. An entry is shown to the organisation that wrote it, and to nobody else.
-//! 3. Handlers return a body or a problem; only `respond` knows what a problem looks like.
+//! 2. A handler is given its caller only where the access rules in force let that caller do what the
+//!    handler does ([`caller`]).
+//! 3. An entry is shown to the organisation that wrote it, and to nobody else.
+//! 4. Handlers return a body or a problem; only `respond` knows what a problem looks like.
 
 pub mod codes;
 pub mod openapi;
@@ -42,7 +44,7 @@ use actix_web::dev::{Extensions, Server};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
-use actix_web::{App, HttpRequest, HttpServer};
+use actix_web::{App, HttpServer};
 use adapters::model::Relations;
 use engine::calls::Calls;
 use engine::lane::read_through::Reader;
@@ -51,7 +53,6 @@ use engine::live::Live;
 use engine::ports::{Clock, ReadError, Store};
 use tokio::time::timeout;
 
-use self::caller::Caller;
 use self::limiter::Limiter;
 use self::respond::Problem;
 use crate::callers::Callers;
@@ -118,11 +119,6 @@ impl Edge {
             answer_within,
             openapi: Bytes::from(openapi::text()),
         }
-    }
-
-    /// Who makes `request`.
-    fn caller(&self, request: &HttpRequest) -> Result<Caller, Problem> {
-        caller::authenticate(&self.gateway.callers, request, caller::wall())
     }
 
     /// Waits for an answer of the store, but not for ever.

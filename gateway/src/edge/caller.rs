@@ -13,12 +13,14 @@
 //!
 //! Those of [`crate::tokens::jose`]; its times may be off by the configured skew, its life is bounded.
 
+mod allowed;
+
 use std::fmt;
 use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpMessage, HttpRequest};
-use adapters::model::{Authority, Invalid};
+use adapters::model::{Authority, Invalid, PatientCode, PrescriberCode};
 use engine::entry::Organization;
 use policies::access::Profile;
 use policies::time::Timestamp;
@@ -30,6 +32,7 @@ use super::respond::{FieldError, Problem};
 use crate::callers::{Callers, SigningKey};
 use crate::tls::CertificateDigest;
 use crate::tokens::jose::Jws;
+pub(in crate::edge) use allowed::{allowed, not_allowed};
 
 /// Longest `jti`.
 const JTI_BYTES_MAX: usize = 128;
@@ -39,6 +42,8 @@ pub(crate) struct Caller {
     pub(crate) organization: Organization,
     pub(crate) profile: Profile,
     prescriber_authn: Option<serde_json::Value>,
+    citizen_authn: Option<serde_json::Value>,
+    substitutes_for: Option<PrescriberCode>,
     checked_at: Timestamp,
     skew: Duration,
 }
@@ -57,6 +62,19 @@ impl Caller {
     /// How long ago the prescriber authenticated; zero if their clock is ahead of ours.
     pub(crate) fn authn_age(&self, authority: &Authority) -> Duration {
         self.checked_at.since(authority.instant.as_timestamp())
+    }
+
+    /// The citizen who authenticated at a portal.
+    pub(crate) fn citizen(&self) -> Result<PatientCode, Problem> {
+        let subject = self.citizen_authn.as_ref().map(|claim| &claim["subject"]);
+        let code = subject.and_then(serde_json::Value::as_str);
+        let code = code.and_then(|code| PatientCode::new(code).ok());
+        code.ok_or_else(|| Problem::from(&codes::CITIZEN_AUTHN_MISSING))
+    }
+
+    /// The doctor for whom a substitute stands in.
+    pub(crate) fn substitutes_for(&self) -> Option<&PrescriberCode> {
+        self.substitutes_for.as_ref()
     }
 
     /// The prescriber who authenticated, which every write needs.
@@ -89,7 +107,7 @@ impl Caller {
 }
 
 /// Checks both proofs of `request`, and leaves the organisation's name for the log.
-pub(crate) fn authenticate(
+fn authenticate(
     callers: &Callers,
     request: &HttpRequest,
     wall: Timestamp,
@@ -136,6 +154,8 @@ struct Claims {
     organization: String,
     profile: String,
     prescriber_authn: Option<serde_json::Value>,
+    citizen_authn: Option<serde_json::Value>,
+    substitutes_for: Option<PrescriberCode>,
 }
 
 /// Checks `token` as presented on a connection of `peer` at `wall`.
@@ -168,6 +188,8 @@ fn verify(
         organization: key.organization.clone(),
         profile,
         prescriber_authn: claims.prescriber_authn,
+        citizen_authn: claims.citizen_authn,
+        substitutes_for: claims.substitutes_for,
         checked_at: wall,
         skew: callers.rules.clock_skew,
     })

@@ -59,8 +59,8 @@ codes! {
         "profile deve essere tra quelli registrati per l'organizzazione.";
     PROFILE_NOT_ALLOWED = 403 "profile-not-allowed" Caller NotDone Never,
         "This profile may not do this", "Questo profilo non può eseguire l'operazione",
-        "Prescriptions are written with the profile practice.",
-        "Le ricette si inviano con il profilo practice.";
+        "The rules of access do not allow it: errors says what it was and who may.",
+        "Le regole di accesso non lo consentono: errors dice che cosa era e chi può.";
     PRESCRIBER_AUTHN_MISSING = 403 "prescriber-authn-missing" Caller NotDone Never,
         "The token does not say which prescriber authenticated",
         "Il token non indica quale medico si è autenticato",
@@ -68,6 +68,11 @@ codes! {
          locality}.",
         "Per scrivere e per cercare serve il claim prescriber_authn {subject, class_ref, instant, \
          locality}.";
+    CITIZEN_AUTHN_MISSING = 403 "citizen-authn-missing" Caller NotDone Never,
+        "The token does not say which citizen authenticated",
+        "Il token non indica quale cittadino si è autenticato",
+        "A portal asks with the claim citizen_authn {subject, class_ref, instant}.",
+        "Un portale chiede con il claim citizen_authn {subject, class_ref, instant}.";
     PRESCRIBER_AUTHN_INVALID = 403 "prescriber-authn-invalid" Caller NotDone Never,
         "The authentication of the prescriber cannot be used",
         "L'autenticazione del medico non è utilizzabile",

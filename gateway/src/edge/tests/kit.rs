@@ -29,6 +29,7 @@ use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use policies::access::Table;
 use policies::failure::Failure;
 use policies::operation::OpName;
 use policies::time::Timestamp;
@@ -124,6 +125,7 @@ pub(crate) struct Kit {
     pub(crate) token_a: String,
     pub(crate) token_b: String,
     pub(crate) requests_max: u32,
+    pub(crate) access: Table,
 }
 
 /// An answer, read to its end.
@@ -185,6 +187,7 @@ impl Kit {
             token_a,
             token_b,
             requests_max: 10_000,
+            access: compiled_in(),
         }
     }
 
@@ -259,7 +262,7 @@ impl Kit {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
         let rules = crate::rules::compiled_in();
-        let policy = Policy::new(1, rules, compiled_in());
+        let policy = Policy::new(1, rules, self.access);
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Arc::new(Calls::new(
             Arc::new(Nobody),
