@@ -7,7 +7,7 @@ use super::caller::Caller;
 use crate::certs;
 
 /// The organisations of every world.
-pub(super) const CALLERS: [certs::Caller<'static>; 5] = [
+pub(super) const CALLERS: [certs::Caller<'static>; 6] = [
     certs::Caller::practice("practice-a"),
     certs::Caller::practice("practice-b"),
     certs::Caller {
@@ -21,6 +21,19 @@ pub(super) const CALLERS: [certs::Caller<'static>; 5] = [
     certs::Caller {
         organization: "operator-a",
         profiles: &["operator", "portal"],
+    },
+    certs::Caller {
+        organization: "any-a",
+        profiles: &[
+            "practice",
+            "substitute",
+            "pharmacy",
+            "booking",
+            "portal",
+            "call-centre",
+            "operator",
+            "viewer",
+        ],
     },
 ];
 

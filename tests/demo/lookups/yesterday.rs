@@ -96,7 +96,10 @@ fn answered(
             View::Pharmacy | View::Booking | View::Portal => Vec::new(),
         },
         seen_by: vec![(
-            relations.caller(desk.organization, subject.as_ref()),
+            relations.caller(
+                desk.organization,
+                subject.as_ref().map(PrescriberCode::as_str),
+            ),
             Default::default(),
         )],
         body: told.to_json(desk.view()).into(),
