@@ -78,7 +78,7 @@ async fn persons_are_asked_about_as_the_page_says() {
 #[tokio::test]
 async fn what_is_known_is_shown_as_the_page_says() {
     let (world, page) = (world().await, Page::read());
-    let (others, answered) = (known_to_others(), population::person(1));
+    let (others, answered) = (known_to_others(), population::person(4));
     // Every view is known, and to others.
     world
         .caller("practice-a")
