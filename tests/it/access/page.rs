@@ -21,7 +21,8 @@ impl Page {
                 .strip_prefix('`')
                 .and_then(|cell| cell.strip_suffix('`'))
             {
-                None => profiles = columns,
+                None if first.is_empty() => profiles = columns,
+                None => {}
                 Some(action) => {
                     for (profile, cell) in profiles.iter().zip(columns) {
                         let words = cell.split(", ").filter(|word| *word != "–");
