@@ -10,6 +10,8 @@
 //! Every wait has a bound ([`wait`]): a world that hangs fails.
 
 pub mod account;
+mod backup;
+mod callbacks;
 pub mod caller;
 mod callers;
 pub mod disk;

@@ -33,10 +33,12 @@ use rustls::{AlertDescription, ClientConfig, RootCertStore};
 
 mod collector;
 mod exchanges;
+mod guarded;
 mod json;
 
 pub use collector::{Collector, Unanswered};
 use exchanges::Exchanges;
+pub(crate) use guarded::{Guarded, Push};
 pub(crate) use json::JsonCall;
 
 /// Longest answer. The SAC's longest carries a PDF of some tens of kilobytes.
@@ -146,29 +148,8 @@ impl Client {
         Client::with_tls(tls(files)?)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that builds a client"
-    )]
     fn with_tls(tls: ClientConfig) -> Result<Client, ClientError> {
-        let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .https_only(true)
-            .http1_only()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .user_agent(concat!("argine/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_WITHIN)
-            .read_timeout(CALL_WITHIN)
-            .timeout(CALL_WITHIN)
-            .pool_idle_timeout(IDLE_MAX)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .tcp_keepalive(KEEPALIVE_EVERY)
-            .tcp_keepalive_interval(KEEPALIVE_EVERY)
-            .tcp_keepalive_retries(KEEPALIVE_PROBES);
-        let http = builder.build().map_err(ClientError::Http)?;
+        let http = builder(tls).build().map_err(ClientError::Http)?;
         Ok(Client {
             http,
             exchanges: Arc::default(),
@@ -205,6 +186,31 @@ impl Client {
         })?;
         whole(response).await
     }
+}
+
+/// What every client does, and does not do.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that builds a client"
+)]
+fn builder(tls: ClientConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .https_only(true)
+        .http1_only()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .user_agent(concat!("argine/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_WITHIN)
+        .read_timeout(CALL_WITHIN)
+        .timeout(CALL_WITHIN)
+        .pool_idle_timeout(IDLE_MAX)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .tcp_keepalive(KEEPALIVE_EVERY)
+        .tcp_keepalive_interval(KEEPALIVE_EVERY)
+        .tcp_keepalive_retries(KEEPALIVE_PROBES)
 }
 
 /// An answer read to its end. Whoever answers has let us in, and has read what was asked.

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
+use adapters::callbacks::{self, Pusher};
 use adapters::sac::Sac;
 use engine::clock::AnchoredClock;
 use engine::ports::{Clock, OperatorStates};
@@ -66,6 +67,9 @@ pub enum ServeError {
     /// The adapter's files do not serve.
     #[error("cannot set up the SAC adapter")]
     Sac(#[source] adapters::sac::OpenError),
+    /// The files of callbacks do not serve.
+    #[error("cannot set up callbacks")]
+    Callbacks(#[source] callbacks::OpenError),
     /// The address is not to be had.
     #[error("cannot serve")]
     Bind(#[source] edge::BindError),
@@ -116,9 +120,11 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
     let relations = kept.relations.clone();
     let settings = config.sac.settings(generations.rules(), relations);
+    let pusher = pusher(config.callbacks.as_ref())?;
     let lanes = runtime.block_on(Lanes::start(Given {
         kept: &kept,
         sac: Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?),
+        pusher: pusher.clone(),
         policy: generations.policy(),
         clock: &clock,
         signals: Arc::clone(watcher) as _,
@@ -138,6 +144,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         &*clock,
         lanes.in_force.calls.to_vec(),
         Arc::clone(&kept.entries) as _,
+        Arc::clone(&kept.entries) as _,
         lanes.in_force.policy.clone(),
     );
     let gateway = Gateway {
@@ -147,6 +154,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         calls: lanes.in_force.calls.to_vec(),
         store: Arc::clone(&kept.entries) as _,
         callers: config.callers,
+        is_pushing: pusher.is_some(),
         clock,
         limits: config.limits,
         policy: lanes.in_force.policy.clone(),
@@ -173,6 +181,13 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let drain = served.as_ref().map_or(AT_ONCE, |()| drain);
     finish(runtime, policies, lanes, &kept, drain);
     served
+}
+
+/// Who reaches those that events are pushed to, if they are.
+fn pusher(settings: Option<&callbacks::Settings>) -> Result<Option<Arc<Pusher>>, ServeError> {
+    let opened = settings.map(Pusher::open).transpose();
+    let opened = opened.map_err(ServeError::Callbacks)?;
+    Ok(opened.map(Arc::new))
 }
 
 /// The clock of this process, whose jumps are said as long as `runtime` lives.

@@ -2,32 +2,34 @@
 //!
 //! # Invariants
 //!
-//! 1. A key id names one key, and a key is used with one algorithm: what a token's own header says
-//!    about its algorithm is compared, never followed.
+//! 1. A key id and a signing certificate name one key each, and a key is used with one algorithm: what
+//!    a token's own header says about its algorithm is compared, never followed.
 //! 2. A certificate belongs to one organisation.
+//! 3. A key belongs to one pattern: what was registered as a pair, or for one use, is worth nothing alone
+//!    or again.
 
+mod callbacks;
+mod file;
 mod known;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::entry::Organization;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use policies::access::Profile;
-use serde::Deserialize;
+use policies::time::Timestamp;
 
-use crate::files::read_bounded;
-use crate::problem::{HIDDEN, Problem, without_value};
 use crate::tls::CertificateDigest;
+use crate::tokens::claims::Token;
 use crate::tokens::jose::{Jws, parse_algorithm};
+use crate::tokens::keys::{Authorities, Chain};
+use crate::tokens::refusal::{Refusal, Wrong};
+use crate::tokens::replay::Replay;
+use callbacks::Registered;
 use known::Known;
-
-/// Longest name of an organisation or a key.
-const NAME_CHARS_MAX: usize = 128;
-/// Largest key file that is read.
-const KEY_BYTES_MAX: u64 = 64 << 10;
 
 /// What a token must look like, whoever signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,99 +40,173 @@ pub struct TokenRules {
     pub clock_skew: Duration,
     /// Its longest life, from `iat` to `exp`.
     pub lifetime_max: Duration,
+    /// How long ago a citizen may have authenticated at a portal.
+    pub citizen_authn_age_max: Duration,
 }
 
 /// Every registered caller.
 pub struct Callers {
     pub(crate) rules: TokenRules,
-    keys: BTreeMap<String, SigningKey>,
+    keys: BTreeMap<String, Arc<SigningKey>>,
+    leaves: HashMap<CertificateDigest, Arc<SigningKey>>,
     certificates: HashMap<CertificateDigest, Organization>,
-    known: Known,
+    authorities: Option<Authorities>,
+    known: Known<Token>,
+    replay: Replay,
+    callbacks: Registered,
+}
+
+/// How an organisation's tokens are presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pattern {
+    /// One token, many times.
+    IdAuthRest01,
+    /// One token, once.
+    IdAuthRest02,
+    /// A pair of tokens, once.
+    Fse,
+}
+
+impl Pattern {
+    const ALL: [Pattern; 3] = [Pattern::IdAuthRest01, Pattern::IdAuthRest02, Pattern::Fse];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Pattern::IdAuthRest01 => "ID_AUTH_REST_01",
+            Pattern::IdAuthRest02 => "ID_AUTH_REST_02",
+            Pattern::Fse => "FSE",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Pattern> {
+        Pattern::ALL
+            .into_iter()
+            .find(|known| known.as_str() == word)
+    }
 }
 
 /// A key under which an organisation signs its tokens.
 pub(crate) struct SigningKey {
+    /// What it is called before whoever holds it: its id, or the beginning of a certificate's digest.
+    pub(crate) name: String,
     pub(crate) organization: Organization,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) certificates: Vec<CertificateDigest>,
+    pub(crate) pattern: Pattern,
     pub(crate) algorithm: Algorithm,
-    pub(crate) key: DecodingKey,
+    /// The key itself; absent where tokens bring it along in a registered certificate.
+    key: Option<DecodingKey>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCallers {
-    #[serde(default)]
-    caller: Vec<RawCaller>,
+/// Who has signed a token.
+#[derive(Clone)]
+pub(crate) struct Signer {
+    /// By which key.
+    pub(crate) key: Arc<SigningKey>,
+    /// The common name of its certificate, where there is one.
+    pub(crate) common_name: Option<String>,
+    /// When that certificate ends.
+    pub(crate) until: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCaller {
-    organization: String,
-    profiles: Vec<String>,
-    certificate_sha256: Vec<String>,
-    key_id: String,
-    algorithm: String,
-    key_file: String,
+impl SigningKey {
+    /// A refusal that whoever holds the key may hear.
+    pub(crate) fn refusal(&self, wrong: Wrong) -> Refusal {
+        Refusal::Signed {
+            key: self.name.clone(),
+            wrong,
+        }
+    }
 }
 
 impl Callers {
-    /// Reads the callers file `text`; key files are relative to the directory of `path`.
+    /// Who has signed `token`, as far as can be said at `wall`.
     ///
-    /// Lists all problems, each under the caller it belongs to.
-    pub fn parse(path: &Path, text: &str, rules: TokenRules) -> Result<Callers, Vec<Problem>> {
-        let raw: RawCallers = toml::from_str(text).map_err(|error| {
-            vec![Problem {
-                key: path.display().to_string(),
-                value: "(the file)".to_owned(),
-                rule: format!(
-                    "must be a list of [[caller]]: {}",
-                    without_value(error.message())
-                ),
-            }]
-        })?;
-        let mut reading = Reading {
-            directory: path.parent().unwrap_or(Path::new(".")),
-            callers: Callers {
-                rules,
-                keys: BTreeMap::new(),
-                certificates: HashMap::new(),
-                known: Known::default(),
-            },
-            problems: Vec::new(),
+    /// A key is found by `kid`, or else by the leaf of `x5c`. The algorithm is compared first; whether
+    /// the certificates of an `x5c` hold is said to whoever has their key.
+    pub(crate) fn signer(&self, token: &Jws<'_>, wall: Timestamp) -> Result<Signer, Refusal> {
+        let by_id = token.header.kid.as_deref().and_then(|id| self.keys.get(id));
+        if let Some(key) = by_id {
+            let decoding = key.key.as_ref().ok_or(Refusal::Signature)?;
+            check_signature(token, key, decoding)?;
+            return Ok(Signer {
+                key: Arc::clone(key),
+                common_name: None,
+                until: None,
+            });
+        }
+        let Some(x5c) = &token.header.x5c else {
+            let is_named = token.header.kid.is_some();
+            return Err(if is_named {
+                Refusal::Signature
+            } else {
+                Refusal::Malformed
+            });
         };
-        for (index, caller) in raw.caller.into_iter().enumerate() {
-            reading.add(index + 1, caller);
-        }
-        if reading.callers.keys.is_empty() && reading.problems.is_empty() {
-            reading.refuse(
-                "caller".to_owned(),
-                "(none)",
-                "must name at least one caller",
-            );
-        }
-        if reading.problems.is_empty() {
-            Ok(reading.callers)
-        } else {
-            Err(reading.problems)
-        }
+        let chain = Chain::parse(x5c).ok_or(Refusal::Malformed)?;
+        self.signer_by(&chain, token, wall)
     }
 
-    /// The key of this id.
-    pub(crate) fn key(&self, id: &str) -> Option<&SigningKey> {
-        self.keys.get(id)
+    fn signer_by(
+        &self,
+        chain: &Chain,
+        token: &Jws<'_>,
+        wall: Timestamp,
+    ) -> Result<Signer, Refusal> {
+        let key = self.leaves.get(&chain.leaf()).ok_or(Refusal::Signature)?;
+        let authorities = self.authorities.as_ref().ok_or(Refusal::Signature)?;
+        let decoding = chain.key(key.algorithm).ok_or(Refusal::Signature)?;
+        check_signature(token, key, &decoding)?;
+        let until = authorities.check(chain, wall);
+        let until = until.map_err(|fault| key.refusal(Wrong::SigningCertificate(fault)))?;
+        Ok(Signer {
+            key: Arc::clone(key),
+            common_name: chain.common_name(),
+            until: Some(until),
+        })
     }
 
-    /// Whether `key` has signed `token`; its signature is checked once a token.
-    pub(crate) fn is_signed(&self, token: &Jws<'_>, key: &SigningKey) -> bool {
-        let check = || token.is_signed(&key.key, key.algorithm);
-        self.known.is_signed(token.text(), check)
+    /// The token of this text, if it was believed before: it is signed once and presented many times.
+    pub(crate) fn known(&self, text: &str) -> Option<Arc<Token>> {
+        self.known.get(text)
+    }
+
+    /// Remembers that `text` is `token`, which may be presented again.
+    pub(crate) fn remember(&self, text: &str, token: Arc<Token>) {
+        self.known.add(text, token);
+    }
+
+    /// The memory of what may be presented once.
+    pub(crate) fn replay(&self) -> &Replay {
+        &self.replay
+    }
+
+    /// What tokens name as their audience: who we are.
+    pub(crate) fn audience(&self) -> &str {
+        &self.rules.audience
+    }
+
+    /// Whether events may be pushed to `host` (with its port) for `organization`.
+    pub(crate) fn may_receive(&self, organization: &Organization, host: &str) -> bool {
+        self.callbacks.has(organization, host)
     }
 
     /// The organisation that presents this certificate.
     pub(crate) fn organization(&self, certificate: CertificateDigest) -> Option<&Organization> {
         self.certificates.get(&certificate)
+    }
+}
+
+fn check_signature(
+    token: &Jws<'_>,
+    key: &SigningKey,
+    decoding: &DecodingKey,
+) -> Result<(), Refusal> {
+    let is_of_its_algorithm = parse_algorithm(&token.header.alg) == Some(key.algorithm);
+    if is_of_its_algorithm && token.is_signed(decoding, key.algorithm) {
+        Ok(())
+    } else {
+        Err(Refusal::Signature)
     }
 }
 
@@ -141,149 +217,6 @@ impl fmt::Debug for Callers {
             .field("certificates", &self.certificates.len())
             .finish_non_exhaustive()
     }
-}
-
-/// The callers read so far, and what was wrong.
-struct Reading<'a> {
-    directory: &'a Path,
-    callers: Callers,
-    problems: Vec<Problem>,
-}
-
-impl Reading<'_> {
-    /// What is not the word that belongs there may be anything, a key included: `value` is shown
-    /// as it is.
-    fn refuse(&mut self, key: String, value: &str, rule: &str) {
-        self.problems.push(Problem {
-            key,
-            value: value.to_owned(),
-            rule: rule.to_owned(),
-        });
-    }
-
-    fn add(&mut self, number: usize, raw: RawCaller) {
-        let at = |field: &str| format!("caller {number}.{field}");
-        if !is_name(&raw.organization) {
-            self.refuse(at("organization"), HIDDEN, NAME_RULE);
-        }
-        if !is_name(&raw.key_id) {
-            self.refuse(at("key_id"), HIDDEN, NAME_RULE);
-        }
-        if self.callers.keys.contains_key(&raw.key_id) {
-            self.refuse(
-                at("key_id"),
-                &raw.key_id,
-                "must be another caller's nowhere",
-            );
-        }
-        let organization = Organization(raw.organization);
-        let profiles = self.profiles(&at("profiles"), &raw.profiles);
-        let certificates = self.certificates(
-            &at("certificate_sha256"),
-            &organization,
-            &raw.certificate_sha256,
-        );
-        let Some(algorithm) = parse_algorithm(&raw.algorithm) else {
-            self.refuse(
-                at("algorithm"),
-                HIDDEN,
-                "must be ES256, ES384, PS256, RS256, RS384 or RS512",
-            );
-            return;
-        };
-        let key = match read_key(&self.directory.join(&raw.key_file), algorithm) {
-            Ok(key) => key,
-            Err(rule) => {
-                self.refuse(at("key_file"), HIDDEN, &rule);
-                return;
-            }
-        };
-        let signing = SigningKey {
-            organization,
-            profiles,
-            certificates,
-            algorithm,
-            key,
-        };
-        self.callers.keys.insert(raw.key_id, signing);
-    }
-
-    fn profiles(&mut self, at: &str, words: &[String]) -> Vec<Profile> {
-        if words.is_empty() {
-            self.refuse(at.to_owned(), "(none)", "must name at least one profile");
-        }
-        let mut profiles = Vec::new();
-        for word in words {
-            match Profile::parse(word) {
-                Some(profile) => profiles.push(profile),
-                None => {
-                    let words = Profile::ALL.map(Profile::as_str).join(", ");
-                    self.refuse(at.to_owned(), HIDDEN, &format!("must be one of {words}"));
-                }
-            }
-        }
-        profiles
-    }
-
-    fn certificates(
-        &mut self,
-        at: &str,
-        organization: &Organization,
-        texts: &[String],
-    ) -> Vec<CertificateDigest> {
-        if texts.is_empty() {
-            self.refuse(
-                at.to_owned(),
-                "(none)",
-                "must name at least one certificate",
-            );
-        }
-        let mut certificates = Vec::new();
-        for text in texts {
-            let Some(digest) = CertificateDigest::parse(text) else {
-                self.refuse(at.to_owned(), HIDDEN, "must be 64 hexadecimal characters");
-                continue;
-            };
-            let owner = self.callers.certificates.entry(digest);
-            if owner.or_insert_with(|| organization.clone()) != organization {
-                self.refuse(
-                    at.to_owned(),
-                    text,
-                    "must not be another organisation's too",
-                );
-            }
-            certificates.push(digest);
-        }
-        certificates
-    }
-}
-
-const NAME_RULE: &str = "must be 1 to 128 letters, digits or marks among . _ : - @ /";
-
-fn is_name(text: &str) -> bool {
-    (1..=NAME_CHARS_MAX).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._:-@/".contains(&b))
-}
-
-fn read_key(path: &Path, algorithm: Algorithm) -> Result<DecodingKey, String> {
-    let pem = read_bounded(path, KEY_BYTES_MAX)?;
-    let key = match algorithm {
-        Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(&pem),
-        _ => DecodingKey::from_rsa_pem(&pem),
-    };
-    // An uncompressed point: one byte of form and two coordinates.
-    let point_bytes = match algorithm {
-        Algorithm::ES256 => Some(65),
-        Algorithm::ES384 => Some(97),
-        _ => None,
-    };
-    key.ok()
-        .filter(|key| {
-            point_bytes.is_none() || point_bytes == key.try_get_as_bytes().ok().map(<[u8]>::len)
-        })
-        .ok_or_else(|| "must hold a public key (PEM) of the kind its algorithm needs".to_owned())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //!
 //! The values operators change while the gateway runs are policies (`policies::rules`).
 
+mod callbacks;
 mod callers;
 mod layers;
 mod limits;
@@ -51,6 +52,8 @@ pub struct Config {
     pub store: StoreFiles,
     /// Who may call.
     pub callers: Callers,
+    /// How events are pushed to callers, if they are.
+    pub callbacks: Option<adapters::callbacks::Settings>,
     /// How the SAC is reached.
     pub sac: SacFiles,
     /// The directory of the operators' policy files, if there is one; who reads them checks them.
@@ -134,6 +137,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let mut limits = section("limits");
     let mut store = section("store");
     let mut callers = section("callers");
+    let mut callbacks = section("callbacks");
     let mut sac = section("sac");
     let mut policies = section("policies");
     let mut log = section("log");
@@ -152,6 +156,8 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let limits_read = Limits::read(&mut limits);
     let store_read = StoreFiles::read(&mut store);
     let callers_read = callers::read(&mut callers);
+    let issuer = callers_read.as_ref().map(Callers::audience);
+    let callbacks_read = callbacks::read(&mut callbacks, issuer);
     let sac_read = SacFiles::read(&mut sac);
     if !sac.has_problems() {
         sound.sac.clone_from(&sac_read);
@@ -161,7 +167,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let log_read = Log::read(&mut log);
     let signals_read = Signals::read(&mut signals);
     for done in [
-        listen, limits, store, callers, sac, policies, log, signals, shutdown,
+        listen, limits, store, callers, callbacks, sac, policies, log, signals, shutdown,
     ] {
         problems.extend(done.into_problems());
     }
@@ -171,6 +177,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
             limits: limits_read,
             store: store_read?,
             callers: callers_read?,
+            callbacks: callbacks_read?,
             sac: sac_read?,
             policies_directory,
             log: log_read,

@@ -43,8 +43,8 @@ use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::{Extensions, Server};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
-use actix_web::web::{self, Bytes, Data, ServiceConfig};
-use actix_web::{App, HttpServer};
+use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpServer};
 use adapters::model::Relations;
 use engine::calls::Calls;
 use engine::lane::read_through::Reader;
@@ -80,6 +80,8 @@ pub struct Gateway {
     pub store: Arc<dyn Store>,
     /// Who may call.
     pub callers: Callers,
+    /// Whether events are pushed to those who ask for it.
+    pub is_pushing: bool,
     /// Time for quotas, deadlines and log lines.
     pub clock: Arc<dyn Clock>,
     /// How much each organisation may ask.
@@ -104,7 +106,7 @@ impl fmt::Debug for Gateway {
 pub(crate) struct Edge {
     pub(crate) gateway: Gateway,
     pub(crate) limiter: Limiter,
-    pub(crate) body: BodyLimits,
+    pub(crate) body_limits: BodyLimits,
     pub(crate) answer_within: Duration,
     /// The description of the API, made once.
     pub(crate) openapi: Bytes,
@@ -115,10 +117,28 @@ impl Edge {
         Edge {
             limiter: Limiter::new(gateway.limits),
             gateway,
-            body,
+            body_limits: body,
             answer_within,
             openapi: Bytes::from(openapi::text()),
         }
+    }
+
+    /// The body of `request`, which is the one that its caller signed, where the caller signs bodies.
+    async fn body(&self, request: &HttpRequest, payload: Payload) -> Result<Vec<u8>, Problem> {
+        let body = body::read(request.headers(), payload, self.body_limits).await?;
+        caller::check_body(request, &body)?;
+        Ok(body)
+    }
+
+    /// The same of a body that may be left out.
+    async fn body_if_any(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+    ) -> Result<Option<Vec<u8>>, Problem> {
+        let body = body::read_if_any(request.headers(), payload, self.body_limits).await?;
+        caller::check_body(request, body.as_deref().unwrap_or_default())?;
+        Ok(body)
     }
 
     /// Waits for an answer of the store, but not for ever.

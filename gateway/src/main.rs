@@ -7,13 +7,17 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use gateway::access::{self, Question};
+use gateway::backup::CommandError;
 use gateway::check::{self, Other};
 use gateway::operator::{self, AskError, Request};
 use gateway::told::{self, Told, ToldError, chain};
-use gateway::{app, edge, telemetry};
+use gateway::{app, backup, edge, telemetry};
 
-/// The exit code of a configuration that breaks a rule (`EX_USAGE`).
+/// The exit code of a configuration that breaks a rule, or of a command that was given something it
+/// cannot use (`EX_USAGE`).
 const EXIT_CONFIGURATION: u8 = 64;
+/// The exit code of a backup or a restore that failed on what is on disk (`EX_IOERR`).
+const EXIT_FILES: u8 = 74;
 
 /// Regional gateway to the national health systems.
 #[derive(Parser)]
@@ -54,6 +58,26 @@ enum Command {
         operator: Option<PathBuf>,
         #[command(subcommand)]
         request: Toggle,
+    },
+    /// Copy the store, while the gateway runs or while it does not: everything that is owed to anybody,
+    /// sealed as it is. The key is not in it.
+    Backup {
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// A directory that is empty or not there yet, on another disk than the store.
+        #[arg(long, value_name = "DIRECTORY")]
+        to: PathBuf,
+    },
+    /// Put a backup in the place of a store that is gone. Writes over nothing; says what the next start
+    /// will make of it.
+    Restore {
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// The directory of the backup.
+        #[arg(long, value_name = "DIRECTORY")]
+        from: PathBuf,
     },
     /// Print the description of the API (OpenAPI 3.1).
     Openapi,
@@ -201,6 +225,12 @@ fn main() -> ExitCode {
             });
             check_access(config, question.as_ref())
         }
+        Command::Backup { config, to } => with_settings(config, |told| {
+            copied(backup::make(&told.settings.config.store, &to))
+        }),
+        Command::Restore { config, from } => with_settings(config, |told| {
+            copied(backup::restore(&told.settings.config.store, &from))
+        }),
         Command::Toggle {
             operator: Some(operator),
             request,
@@ -288,6 +318,20 @@ fn serve(told: Told) -> ExitCode {
             Ok(error) => failed(&error),
             Err(error) => failed(error.as_ref()),
         },
+    }
+}
+
+fn copied(ended: Result<String, CommandError>) -> ExitCode {
+    match ended {
+        Ok(said) => print(&said),
+        Err(error) => {
+            eprintln!("argine: {}", chain(&error));
+            ExitCode::from(if error.is_misuse() {
+                EXIT_CONFIGURATION
+            } else {
+                EXIT_FILES
+            })
+        }
     }
 }
 

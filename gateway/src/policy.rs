@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use adapters::sac::AuthnAgeMax;
 use policies::access::Table;
-use policies::rules::{LaneRules, LotRules, RegistryRules, SacRules, WriteBehindRules};
+use policies::rules::{
+    CallbackRules, LaneRules, LotRules, RegistryRules, SacRules, WriteBehindRules,
+};
 
 /// One generation of the policy.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Policy {
     pub registry: Arc<RegistryRules>,
     /// Who may do what.
     pub access: Table,
+    /// Of pushes to callers.
+    pub callbacks: Arc<CallbackRules>,
 }
 
 impl Policy {
@@ -34,6 +38,7 @@ impl Policy {
             prescriptions: Arc::new(rules.prescriptions),
             lots: Arc::new(rules.lots),
             registry: Arc::new(rules.registry),
+            callbacks: Arc::new(rules.callbacks),
         }
     }
 

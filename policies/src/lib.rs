@@ -7,6 +7,7 @@ pub mod access;
 pub mod admission;
 pub mod allowance;
 pub mod budget;
+pub mod callback;
 pub mod delivery;
 pub mod duration;
 pub mod failure;

@@ -3,6 +3,7 @@
 //! Defaults are compiled in from `rules/*.toml`; what an operator's file says is laid over them
 //! before these structures are read, so that every value has exactly one origin.
 
+mod callbacks;
 mod calls;
 mod desk;
 mod gate;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use crate::delivery::Uncertain;
 use crate::duration;
 use crate::gate::Mode;
+pub use callbacks::CallbackRules;
 pub use calls::{AdmissionKind, CallRules};
 pub use desk::{AuthnAgeRules, FallbackRules, LegalBasis, WatchRules};
 pub use gate::GateRules;
@@ -43,6 +45,8 @@ pub struct SacRules {
     pub lots: LotRules,
     /// Lane `sac.registry`.
     pub registry: RegistryRules,
+    /// Pushes of events to callers.
+    pub callbacks: CallbackRules,
 }
 
 /// A lane of writes that are stored first.
@@ -181,6 +185,7 @@ impl SacRules {
         problems.extend(prescriptions.gate.problems("prescriptions.gate"));
         problems.extend(self.lots.problems());
         problems.extend(self.registry.problems());
+        problems.extend(self.callbacks.problems());
         problems
     }
 }
@@ -315,6 +320,7 @@ mod tests {
         rules.prescriptions.calls.queue_max = rules.prescriptions.calls.calls_max;
         rules.prescriptions.delivery.lease_for = rules.prescriptions.calls.write_within;
         rules.lots.kind = 0;
+        rules.callbacks.requests_per_host_max = rules.callbacks.requests_max;
         rules.lots.low_water = 1_000_001;
         rules.prescriptions.authn_age_max.send = AUTHN_AGE_MAX + Duration::from_secs(1);
         let keys: Vec<_> = rules
@@ -329,6 +335,7 @@ mod tests {
             "prescriptions.delivery.lease_for",
             "lots.kind",
             "lots.low_water",
+            "callbacks.requests_per_host_max",
         ];
         assert_eq!(keys, expected);
     }

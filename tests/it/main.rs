@@ -2,9 +2,11 @@
 
 mod access;
 mod authentication;
+mod backup;
 mod bad_input;
 mod bad_requests;
 mod bench;
+mod callbacks;
 mod callers;
 mod cancelling;
 mod concurrency;

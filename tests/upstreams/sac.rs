@@ -267,7 +267,12 @@ fn tls(settings: &Settings) -> io::Result<Tls> {
     })
 }
 
-fn server_config(certs: &Path, trusted: &str, tls13: bool) -> io::Result<Arc<ServerConfig>> {
+/// A server with the certificate of `certs` that admits whom the authority `trusted` vouches for.
+pub(super) fn server_config(
+    certs: &Path,
+    trusted: &str,
+    tls13: bool,
+) -> io::Result<Arc<ServerConfig>> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     let authority = CertificateDer::from_pem_file(certs.join(trusted)).map_err(io::Error::other)?;

@@ -40,7 +40,7 @@ pub struct Caller {
     http: reqwest::Client,
     address: Address,
     certs: PathBuf,
-    record: Arc<Record>,
+    pub(super) record: Arc<Record>,
 }
 
 /// An answer of the gateway.
@@ -325,7 +325,7 @@ pub async fn answer(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> 
     })
 }
 
-fn heard(reply: &reqwest::Result<Reply>) -> Heard {
+pub(super) fn heard(reply: &reqwest::Result<Reply>) -> Heard {
     let Ok(reply) = reply else {
         return Heard::Unknown;
     };

@@ -164,6 +164,11 @@ pub fn was_killed(status: ExitStatus) -> bool {
     status.signal() == Some(SIGKILL)
 }
 
+/// Ends a process as a power cut would.
+pub fn kill(pid: u32) {
+    signal(pid, "KILL");
+}
+
 /// Runs `argine` with `arguments` and the path of `config` to its end.
 pub async fn run(arguments: &[&str], config: &Path, output: &Path) -> Ended {
     let before = fs::metadata(output).map_or(0, |file| file.len());

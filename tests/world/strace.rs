@@ -5,13 +5,13 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
 use super::gateway;
-use super::wait::found;
+use super::wait::{found, until};
 
 const ATTACH_WITHIN: Duration = Duration::from_secs(10);
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -110,6 +110,33 @@ pub async fn start(
             Ok(Start::Served)
         }
     }
+}
+
+/// Runs `argine` with `arguments` and the path of `config` to its end, `fault` waiting for it in its
+/// calls, its output appended to `output`; how it ended.
+///
+/// # Panics
+///
+/// When it does not end.
+pub async fn run(
+    arguments: &[&str],
+    (config, output): (&Path, &Path),
+    fault: &str,
+    log: &Path,
+) -> ExitStatus {
+    let (out, err) = gateway::outputs(output);
+    let mut child = strace(None, &[fault], log)
+        .arg(gateway::binary())
+        .args(arguments)
+        .arg(config)
+        .stdout(out)
+        .stderr(err)
+        .spawn()
+        .expect("strace runs where it has been seen to");
+    until("argine ends", START_WITHIN, async || {
+        child.try_wait().expect("a child can be asked")
+    })
+    .await
 }
 
 /// Whether strace is there and may trace what it starts.

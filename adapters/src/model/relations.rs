@@ -72,8 +72,8 @@ impl Relations {
 
     /// The person themselves: the answer has it where it was asked for them, the caller from their
     /// authentication.
-    pub fn oneself(&self, code: &PatientCode) -> Tag {
-        Tag(self.digest(&["oneself", code.as_str()]))
+    pub fn oneself(&self, code: &str) -> Tag {
+        Tag(self.digest(&["oneself", code]))
     }
 
     /// Who asks: an organisation, and the person at its desk where one has authenticated.

@@ -149,7 +149,7 @@ fn person(
 
 /// The tag of the person themselves, where they see it with their own eyes.
 fn oneself(view: View, tax_code: &PatientCode, relations: &Relations) -> Option<Tag> {
-    (view == View::Portal).then(|| relations.oneself(tax_code))
+    (view == View::Portal).then(|| relations.oneself(tax_code.as_str()))
 }
 
 fn card(message: &Element, query: &CardQuery, relations: &Relations) -> Result<Answer, Failure> {

@@ -11,7 +11,7 @@ use policies::operation::{LaneName, OpName};
 use policies::rules::WriteBehindRules;
 use policies::state::State;
 
-use crate::entry::{Entry, EntryId, Organization};
+use crate::entry::{Entry, EntryId, Organization, ReplyTo};
 
 /// A write as the edge hands it over: checked, authorised, encoded for its adapter.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub struct Write {
     /// Who writes, as the audit will say.
     pub audit: Opaque,
     /// Where the events of what is written are pushed to, if anywhere.
-    pub reply_to: Option<Opaque>,
+    pub reply_to: Option<ReplyTo>,
     /// The policy that was in force when it came: all of it goes by this one, whatever is put in force
     /// meanwhile.
     pub rules: Arc<WriteBehindRules>,

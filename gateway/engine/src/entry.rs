@@ -1,6 +1,7 @@
 //! What passes between lanes and store: entries, leases, settlements, numbers.
 
 mod number;
+mod reply_to;
 
 use std::fmt;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use policies::time::Timestamp;
 use uuid::Uuid;
 
 pub use number::{BlockId, NumberBlock, NumberRange, NumberUse};
+pub use reply_to::ReplyTo;
 
 /// The name of one accepted write (UUID version 7: later ones sort later).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,8 +72,8 @@ pub struct NewEntry {
     /// Who wrote it, as the audit will say. Stored sealed, in the entry's own row: a write that is on
     /// disk can always be accounted for.
     pub audit: Opaque,
-    /// Where its events are pushed to. Stored sealed.
-    pub reply_to: Option<Opaque>,
+    /// Where the events of its prescription are pushed to from now on.
+    pub reply_to: Option<ReplyTo>,
 }
 
 /// How a new entry begins. A dependent begins where its parent lets it

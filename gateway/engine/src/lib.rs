@@ -10,6 +10,7 @@ pub mod lane;
 pub mod attempt;
 mod authority;
 mod cache;
+pub mod callbacks;
 pub mod calls;
 pub mod core;
 pub mod delivery;

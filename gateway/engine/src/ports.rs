@@ -11,10 +11,11 @@ use policies::operation::{LaneName, OpName};
 use policies::time::Timestamp;
 use tracing::Span;
 
+pub use crate::callbacks::{Callback, Outbox, Receivers, Waiting};
 pub use crate::entry::{
     AppendError, Appended, BlockId, Document, Entry, EntryId, Event, Filter, Leased, NewEntry,
-    NumberBlock, NumberRange, NumberUse, Organization, Page, ReadError, Recall, Renumber, Request,
-    Settled, Settlement, Start, Swept, Wanted, WriteError,
+    NumberBlock, NumberRange, NumberUse, Organization, Page, ReadError, Recall, Renumber, ReplyTo,
+    Request, Settled, Settlement, Start, Swept, Wanted, WriteError,
 };
 pub use crate::lookup::{Digest, LookupKey, Shelved, Tag};
 use policies::failure::Opaque;
@@ -101,6 +102,9 @@ pub trait Signals: Send + Sync {
 
     /// A write came to rest in `state`.
     fn settled(&self, lane: LaneName, op: OpName, state: State);
+
+    /// A push to a receiver has ended; `result` is `delivered`, `failed` or `given-up`.
+    fn pushed(&self, result: &'static str);
 }
 
 /// Nobody watches.
@@ -123,6 +127,8 @@ impl Signals for Unwatched {
     fn accepted(&self, _: LaneName, _: OpName) {}
 
     fn settled(&self, _: LaneName, _: OpName, _: State) {}
+
+    fn pushed(&self, _: &'static str) {}
 }
 
 /// Answers about persons, kept through a restart. Node-local, and first to go when space runs out:

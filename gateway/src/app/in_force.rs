@@ -6,7 +6,7 @@ use adapters::sac::Sac;
 use engine::calls::Calls;
 use engine::live::Live;
 use policies::gate::{GateState, Mode, View};
-use policies::rules::{LotRules, RegistryRules, WriteBehindRules};
+use policies::rules::{CallbackRules, LotRules, RegistryRules, WriteBehindRules};
 
 use crate::policy::Policy;
 
@@ -20,6 +20,8 @@ pub(super) struct InForce {
     pub(super) prescriptions: Live<WriteBehindRules>,
     pub(super) lots: Live<LotRules>,
     pub(super) registry: Live<RegistryRules>,
+    /// What pushes go by.
+    pub(super) callbacks: Live<CallbackRules>,
     sac: Arc<Sac>,
     /// One generation is put in force at a time.
     adopting: Mutex<()>,
@@ -32,6 +34,7 @@ impl InForce {
             prescriptions: Live::from(Arc::clone(&policy.prescriptions)),
             lots: Live::from(Arc::clone(&policy.lots)),
             registry: Live::from(Arc::clone(&policy.registry)),
+            callbacks: Live::from(Arc::clone(&policy.callbacks)),
             policy: Live::new(policy),
             calls,
             sac,
@@ -52,6 +55,7 @@ impl InForce {
             .replace(Arc::clone(&policy.prescriptions));
         self.lots.replace(Arc::clone(&policy.lots));
         self.registry.replace(Arc::clone(&policy.registry));
+        self.callbacks.replace(Arc::clone(&policy.callbacks));
         self.policy.replace(Arc::clone(policy));
         tracing::info!(policy.number, "a policy was put in force");
     }

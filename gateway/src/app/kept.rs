@@ -5,6 +5,7 @@ use std::sync::Arc;
 use adapters::model::Relations;
 use adapters::sac::ANNULLA;
 use engine::ports::Clock;
+use store::keys::Rotation;
 use store::persons::{Persons, PersonsSettings};
 use store::sealing::Key;
 use store::sqlite::{self, Sqlite};
@@ -22,6 +23,8 @@ pub(super) struct Kept {
     pub(super) entries: Arc<Sqlite>,
     pub(super) persons: Arc<Persons>,
     pub(super) relations: Relations,
+    /// Who changes the keys under which it is kept.
+    pub(super) rotation: Arc<Rotation>,
 }
 
 impl Kept {
@@ -32,20 +35,26 @@ impl Kept {
         alarm: &watch::Sender<Option<Fatal>>,
     ) -> Result<Kept, ServeError> {
         let key = Key::from_file(&files.key_file).map_err(ServeError::Key)?;
-        let relations = Relations::new(&key.derive(RELATIONS));
         let (directory, alarm) = (files.directory.clone(), alarm.clone());
         let mut settings =
-            sqlite::Settings::new(directory.clone(), key.clone(), Arc::clone(clock), ANNULLA);
+            sqlite::Settings::new(directory.clone(), key, Arc::clone(clock), ANNULLA);
         settings.entries_max = files.entries_max;
         settings.on_poison = Some(Arc::new(move || {
             alarm.send_replace(Some(Fatal::StorePoisoned));
         }));
-        let entries = Sqlite::open(&settings).map_err(ServeError::Store)?;
-        let settings = PersonsSettings::new(directory, key, Arc::clone(clock));
-        let persons = Persons::open(&settings).map_err(ServeError::Runtime)?;
+        let entries = Arc::new(Sqlite::open(&settings).map_err(ServeError::Store)?);
+        let keys = entries.keys();
+        let relations = Relations::new(&keys.derive(RELATIONS));
+        let settings = PersonsSettings::new(directory, Arc::clone(keys), Arc::clone(clock));
+        let persons = Arc::new(Persons::open(&settings).map_err(ServeError::Runtime)?);
         Ok(Kept {
-            entries: Arc::new(entries),
-            persons: Arc::new(persons),
+            rotation: Arc::new(Rotation::new(
+                Arc::clone(&entries),
+                Arc::clone(&persons),
+                Arc::clone(clock),
+            )),
+            entries,
+            persons,
             relations,
         })
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapters::callbacks::Pusher;
 use adapters::sac::{INVIO, LOTS, LOTTO, OPERATIONS, PRESCRIPTIONS, REGISTRY, Sac};
+use engine::callbacks::Callbacks;
 use engine::calls::Calls;
 use engine::core::{Core, Traffic};
 use engine::delivery::Delivery;
@@ -45,6 +47,8 @@ pub(super) struct Lanes {
 pub(super) struct Given<'a> {
     pub(super) kept: &'a Kept,
     pub(super) sac: Arc<Sac>,
+    /// Who reaches those that events are pushed to, if they are.
+    pub(super) pusher: Option<Arc<Pusher>>,
     pub(super) policy: Policy,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) signals: Arc<dyn Signals>,
@@ -67,6 +71,15 @@ impl Lanes {
         let (switch, stop) = StopSwitch::new();
         let calls = given.calls(&rng, &stop);
         let in_force = Arc::new(InForce::new(given.policy, calls, given.sac));
+        let callbacks = given.pusher.map(|receivers| Callbacks {
+            outbox: Arc::clone(&given.kept.entries) as _,
+            receivers,
+            clock: Arc::clone(given.clock),
+            rng: Arc::clone(&rng),
+            signals: given.signals,
+            rules: in_force.callbacks.clone(),
+            stop: stop.clone(),
+        });
         let [prescriptions_calls, lots_calls, registry_calls] = &in_force.calls;
         let (persons, look_ups) = read_through::open(ReadCore {
             lane: REGISTRY,
@@ -106,6 +119,9 @@ impl Lanes {
         tasks.spawn(watched(lane.run(), given.alarm.clone()));
         tasks.spawn(watched(look_ups.run(), given.alarm.clone()));
         tasks.spawn(watched(Delivery::new(core).run(), given.alarm.clone()));
+        if let Some(callbacks) = callbacks {
+            tasks.spawn(watched(callbacks.run(), given.alarm.clone()));
+        }
         await_first(&numbers).await;
         Lanes {
             prescriptions,

@@ -1,111 +1,106 @@
-//! Signatures that were checked already: a token is presented many times and signed once.
+//! Tokens that were believed already: a token is presented many times and signed once.
 //!
 //! # Invariants
 //!
-//! 1. Only the verdict on a signature is remembered, and only a good one: what a token says (times,
-//!    audience, organisation, certificate) is looked at every time it is presented.
-//! 2. A token is known whole, key id and signature included, by its SHA-256; it is not kept.
-//! 3. A verdict lives no longer than the keys it was given under: both belong to one
+//! 1. Only what does not depend on the moment or the connection is remembered, and only of a token that
+//!    was believed: its times, its certificates and the connection are looked at every time.
+//! 2. A token is known whole, key id and signature included, by its SHA-256; its text is not kept.
+//! 3. What is remembered lives no longer than the keys it was believed under: both belong to one
 //!    [`super::Callers`].
 //!
 //! # Limits
 //!
 //! Two generations of [`GENERATION_MAX`] tokens; when one is full, the older is forgotten.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
-/// Tokens of a generation: five minutes of a region's desks, in 1 MiB.
+/// Tokens of a generation: five minutes of a region's desks, in about 10 MiB.
 const GENERATION_MAX: usize = 16_384;
 
 type Digest = [u8; SHA256_OUTPUT_LEN];
 
-/// Tokens whose signature is good.
-#[derive(Default)]
-pub(super) struct Known(Mutex<Generations>);
+/// What is remembered of tokens.
+pub(super) struct Known<T>(Mutex<Generations<T>>);
 
-#[derive(Default)]
-struct Generations {
-    young: HashSet<Digest>,
-    old: HashSet<Digest>,
+struct Generations<T> {
+    young: HashMap<Digest, Arc<T>>,
+    old: HashMap<Digest, Arc<T>>,
 }
 
-impl Known {
-    /// Whether `token` is well signed: `check` is asked unless it has said so before.
-    pub(super) fn is_signed(&self, token: &str, check: impl FnOnce() -> bool) -> bool {
-        let mut name = Digest::default();
-        name.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-        if self.lock().holds(&name) {
-            return true;
-        }
-        // Checked without the lock: it takes longer than everything else here.
-        let is_signed = check();
-        if is_signed {
-            self.lock().add(name);
-        }
-        is_signed
+impl<T> Default for Known<T> {
+    fn default() -> Known<T> {
+        Known(Mutex::new(Generations {
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }))
+    }
+}
+
+impl<T> Known<T> {
+    /// What is remembered of the token of this text.
+    pub(super) fn get(&self, text: &str) -> Option<Arc<T>> {
+        self.lock().get(&name(text))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Generations> {
+    /// Remembers `token` under its text.
+    pub(super) fn add(&self, text: &str, token: Arc<T>) {
+        self.lock().add(name(text), token);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Generations<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Generations {
-    fn holds(&mut self, name: &Digest) -> bool {
-        if self.young.contains(name) {
-            return true;
+impl<T> Generations<T> {
+    fn get(&mut self, name: &Digest) -> Option<Arc<T>> {
+        if let Some(token) = self.young.get(name) {
+            return Some(Arc::clone(token));
         }
-        let was_old = self.old.remove(name);
-        if was_old {
-            self.add(*name);
-        }
-        was_old
+        let token = self.old.remove(name)?;
+        self.add(*name, Arc::clone(&token));
+        Some(token)
     }
 
-    fn add(&mut self, name: Digest) {
+    fn add(&mut self, name: Digest, token: Arc<T>) {
         if self.young.len() >= GENERATION_MAX {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(name);
+        self.young.insert(name, token);
     }
+}
+
+fn name(text: &str) -> Digest {
+    let mut name = Digest::default();
+    name.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    name
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
 
     #[test]
-    fn a_good_signature_is_checked_once_and_a_bad_one_every_time() {
+    fn a_token_is_known_by_the_whole_of_its_text() {
         let known = Known::default();
-        let checks = Cell::new(0);
-        let present = |token: &str, verdict| {
-            known.is_signed(token, || {
-                checks.set(checks.get() + 1);
-                verdict
-            })
-        };
-        assert!(present("head.claims.good", true));
-        assert!(present("head.claims.good", false), "it was good");
-        assert_eq!(checks.get(), 1);
-        assert!(!present("head.claims.bad", false));
-        assert!(!present("head.claims.bad", false));
-        assert_eq!(checks.get(), 3);
+        known.add("head.claims.good", Arc::new(1));
+        assert_eq!(known.get("head.claims.good").as_deref(), Some(&1));
+        assert_eq!(known.get("head.claims.bad"), None);
+        assert_eq!(known.get("head.claims."), None);
     }
 
     #[test]
     fn what_is_not_presented_any_more_is_forgotten() {
         let known = Known::default();
-        assert!(known.is_signed("in use", || true));
+        known.add("in use", Arc::new(0));
         for other in 0..3 * GENERATION_MAX {
-            assert!(known.is_signed(&other.to_string(), || true));
-            assert!(known.is_signed("in use", || false));
+            known.add(&other.to_string(), Arc::new(other));
+            assert!(known.get("in use").is_some());
         }
-        assert!(!known.is_signed("0", || false), "long not presented");
+        assert_eq!(known.get("0"), None, "long not presented");
         let generations = known.lock();
         assert!(generations.young.len() <= GENERATION_MAX);
         assert!(generations.old.len() <= GENERATION_MAX);

@@ -1,13 +1,21 @@
 //! A callers file with every mistake, and what is said about it.
 
+use std::path::Path;
+
 use super::*;
+use crate::problem::Problem;
 
 fn rules() -> TokenRules {
     TokenRules {
         audience: "https://argine.local/v1".to_owned(),
         clock_skew: Duration::from_secs(30),
         lifetime_max: Duration::from_secs(3600),
+        citizen_authn_age_max: Duration::from_secs(1800),
     }
+}
+
+fn parse(path: &Path, text: &str) -> Result<Callers, Vec<Problem>> {
+    Callers::parse(path, text, rules(), None, Timestamp(0))
 }
 
 /// Reads `text` beside a P-256 key `good.pem`, a P-384 key `large.pem` and a text `bad.pem`.
@@ -24,7 +32,7 @@ fn read(text: &str) -> Result<Callers, Vec<(String, String)>> {
     write("large.pem", large.public_key_pem());
     write("bad.pem", "not a key".to_owned());
     let path = directory.path().join("callers.toml");
-    Callers::parse(&path, text, rules()).map_err(|problems| {
+    parse(&path, text).map_err(|problems| {
         let pairs = problems.into_iter();
         pairs.map(|problem| (problem.key, problem.rule)).collect()
     })
@@ -36,6 +44,7 @@ fn caller(changes: &[(&str, &str)]) -> String {
         ("organization", "\"practice-a\""),
         ("profiles", "[\"practice\"]"),
         ("certificate_sha256", certificate.as_str()),
+        ("pattern", "\"ID_AUTH_REST_02\""),
         ("key_id", "\"practice-a-1\""),
         ("algorithm", "\"ES256\""),
         ("key_file", "\"good.pem\""),
@@ -55,8 +64,8 @@ fn a_good_file_is_read() {
     let callers = read(&caller(&[])).unwrap();
     let certificate = CertificateDigest([0xab; 32]);
     assert_eq!(callers.organization(certificate).unwrap().0, "practice-a");
-    assert!(callers.key("practice-a-1").is_some());
-    assert!(callers.key("practice-b-1").is_none());
+    assert!(callers.keys.contains_key("practice-a-1"));
+    assert!(!callers.keys.contains_key("practice-b-1"));
     let p384 = [("algorithm", "\"ES384\""), ("key_file", "\"large.pem\"")];
     assert!(read(&caller(&p384)).is_ok());
 }
@@ -65,7 +74,7 @@ fn a_good_file_is_read() {
 fn an_organisation_may_sign_with_several_keys() {
     let text = caller(&[]) + &caller(&[("key_id", "\"practice-a-2\"")]);
     let callers = read(&text).unwrap();
-    assert!(callers.key("practice-a-1").is_some() && callers.key("practice-a-2").is_some());
+    assert!(callers.keys.contains_key("practice-a-1") && callers.keys.contains_key("practice-a-2"));
 }
 
 #[test]
@@ -86,6 +95,12 @@ fn every_mistake_is_named_by_caller_and_field() {
         (vec![("key_file", "\"bad.pem\"")], "key_file"),
         (vec![("key_file", "\"large.pem\"")], "key_file"),
         (vec![("algorithm", "\"RS256\"")], "key_file"),
+        (vec![("pattern", "\"ID_AUTH_REST_03\"")], "pattern"),
+        (vec![("pattern", "\"FSE\"")], "algorithm"),
+        (
+            vec![("pattern", "\"FSE\""), ("algorithm", "\"RS256\"")],
+            "key_id",
+        ),
     ];
     for (changes, field) in cases {
         let keys: Vec<_> = read(&caller(&changes))
@@ -146,7 +161,7 @@ fn no_problem_repeats_what_may_be_a_key() {
     ];
     for change in fields {
         let path = Path::new("callers.toml");
-        let problems = Callers::parse(path, &caller(&[change]), rules()).unwrap_err();
+        let problems = parse(path, &caller(&[change])).unwrap_err();
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
         assert!(!lines.is_empty());
         assert!(!lines.concat().contains("MHcC"), "{lines:?}");

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::files::read_bounded;
 
 /// Largest certificate or key file that is read.
 const PEM_BYTES_MAX: u64 = 1 << 20;
+/// Largest file of lists of revoked certificates: about 200,000 of them.
+const LISTS_BYTES_MAX: u64 = 16 << 20;
 
 /// The certificates of a file, at least one, each of them X.509.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -25,6 +27,20 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
             .map_err(|_| "must hold X.509 certificates only".to_owned())?;
     }
     Ok(certificates)
+}
+
+/// The lists of revoked certificates of a file, at least one.
+pub(super) fn revocation_lists(
+    path: &Path,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let bytes = read_bounded(path, LISTS_BYTES_MAX)?;
+    let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(&bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|_| "must hold lists of revoked certificates in PEM".to_owned())?;
+    if lists.is_empty() {
+        return Err("must hold at least one list of revoked certificates in PEM".to_owned());
+    }
+    Ok(lists)
 }
 
 /// The one private key of a file.

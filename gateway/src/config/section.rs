@@ -154,6 +154,25 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A list of texts, which may be empty; in the environment with commas between them.
+    pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
+        let texts = match self.value(key) {
+            (Value::Array(items), _) => {
+                let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
+                texts.collect()
+            }
+            (Value::String(text), Origin::Environment) => {
+                let texts = text.split(',').map(|text| text.trim().to_owned());
+                Some(texts.filter(|text| !text.is_empty()).collect())
+            }
+            _ => None,
+        };
+        texts.unwrap_or_else(|| {
+            self.refuse(key, "must be a list of texts in quotes");
+            Vec::new()
+        })
+    }
+
     /// A path that must be set; whether something is there is not looked at.
     pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
         self.required(key).map(|text| self.layers.resolve(&text))

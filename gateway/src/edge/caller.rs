@@ -8,44 +8,51 @@
 //! 3. Before the signature is checked, all failures look alike; only a caller who holds the key
 //!    learns which claim was wrong.
 //! 4. A token is never logged, and never printed.
+//! 5. A token of `ID_AUTH_REST_02`, and each of a pair of the FSE, is admitted once.
 //!
 //! # Limits
 //!
-//! Those of [`crate::tokens::jose`]; its times may be off by the configured skew, its life is bounded.
+//! Those of [`crate::tokens::jose`] and [`crate::tokens::replay`]; its times may be off by the
+//! configured skew, its life is bounded.
 
 mod allowed;
+mod refused;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpMessage, HttpRequest};
-use adapters::model::{Authority, Invalid, PatientCode, PrescriberCode};
+use adapters::model::{Authority, PrescriberCode, TaxCode};
 use engine::entry::Organization;
 use policies::access::Profile;
 use policies::time::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::codes::{self, Code};
 use super::frame::peer;
 use super::respond::{FieldError, Problem};
-use crate::callers::{Callers, SigningKey};
+use crate::callers::{Callers, Pattern, Signer, SigningKey, TokenRules};
 use crate::tls::CertificateDigest;
+use crate::tokens::claims::{AuthnFault, Claims, Subject, Times, Token, authn_age};
+use crate::tokens::fse::{self, BodyDigest};
 use crate::tokens::jose::Jws;
+use crate::tokens::refusal::{Refusal, Wrong};
+use crate::tokens::replay::{NotAdmitted, OneTime};
+use crate::tokens::rest;
 pub(in crate::edge) use allowed::{allowed, not_allowed};
 
-/// Longest `jti`.
-const JTI_BYTES_MAX: usize = 128;
+/// The header of the second token of a pair.
+const FSE_SIGNATURE: HeaderName = HeaderName::from_static("fse-jwt-signature");
 
 /// Who calls, once both proofs hold.
 pub(crate) struct Caller {
     pub(crate) organization: Organization,
     pub(crate) profile: Profile,
-    prescriber_authn: Option<serde_json::Value>,
-    citizen_authn: Option<serde_json::Value>,
-    substitutes_for: Option<PrescriberCode>,
+    token: Arc<Token>,
     checked_at: Timestamp,
     skew: Duration,
+    citizen_authn_age_max: Duration,
 }
 
 impl fmt::Debug for Caller {
@@ -53,69 +60,119 @@ impl fmt::Debug for Caller {
         f.debug_struct("Caller")
             .field("organization", &self.organization)
             .field("profile", &self.profile)
-            .field("prescriber_authn", &"…")
+            .field("token", &"…")
             .finish_non_exhaustive()
     }
 }
 
 impl Caller {
+    fn of(token: Arc<Token>, rules: &TokenRules, wall: Timestamp) -> Caller {
+        Caller {
+            organization: token.key.organization.clone(),
+            profile: token.profile,
+            token,
+            checked_at: wall,
+            skew: rules.clock_skew,
+            citizen_authn_age_max: rules.citizen_authn_age_max,
+        }
+    }
+
     /// How long ago the prescriber authenticated; zero if their clock is ahead of ours.
     pub(crate) fn authn_age(&self, authority: &Authority) -> Duration {
         self.checked_at.since(authority.instant.as_timestamp())
     }
 
-    /// The citizen who authenticated at a portal.
-    pub(crate) fn citizen(&self) -> Result<PatientCode, Problem> {
-        let subject = self.citizen_authn.as_ref().map(|claim| &claim["subject"]);
-        let code = subject.and_then(serde_json::Value::as_str);
-        let code = code.and_then(|code| PatientCode::new(code).ok());
-        code.ok_or_else(|| Problem::from(&codes::CITIZEN_AUTHN_MISSING))
+    /// The prescriber who authenticated, which every write needs.
+    pub(crate) fn authority(&self) -> Result<Authority, Problem> {
+        let refuse = |fault: &AuthnFault| {
+            let error = FieldError::of_parameter("prescriber_authn", fault.rule, fault.sentence);
+            Problem::with_errors(&codes::PRESCRIBER_AUTHN_INVALID, vec![error])
+        };
+        let authority = match &self.token.prescriber {
+            None => return Err(Problem::from(&codes::PRESCRIBER_AUTHN_MISSING)),
+            Some(Err(fault)) => return Err(refuse(fault)),
+            Some(Ok(authority)) => authority,
+        };
+        match authn_age(authority.instant, self.checked_at, self.skew) {
+            Some(_) => Ok(authority.clone()),
+            None => Err(refuse(&IN_THE_FUTURE)),
+        }
+    }
+
+    /// The citizen who authenticated at a portal, not long ago.
+    pub(crate) fn citizen(&self) -> Result<&TaxCode, Problem> {
+        let refuse = |fault: &AuthnFault| {
+            let error = FieldError::of_parameter("citizen_authn", fault.rule, fault.sentence);
+            Problem::with_errors(&codes::CITIZEN_AUTHN_INVALID, vec![error])
+        };
+        let citizen = match &self.token.citizen {
+            None => return Err(Problem::from(&codes::CITIZEN_AUTHN_MISSING)),
+            Some(Err(fault)) => return Err(refuse(fault)),
+            Some(Ok(citizen)) => citizen,
+        };
+        match authn_age(citizen.instant, self.checked_at, self.skew) {
+            None => Err(refuse(&IN_THE_FUTURE)),
+            Some(age) if age > self.citizen_authn_age_max => Err(refuse(&TOO_OLD)),
+            Some(_) => Ok(&citizen.subject),
+        }
     }
 
     /// The doctor for whom a substitute stands in.
     pub(crate) fn substitutes_for(&self) -> Option<&PrescriberCode> {
-        self.substitutes_for.as_ref()
+        self.token.substitutes_for.as_ref()
     }
 
-    /// The prescriber who authenticated, which every write needs.
-    pub(crate) fn authority(&self) -> Result<Authority, Problem> {
-        let Some(claim) = &self.prescriber_authn else {
-            return Err(Problem::from(&codes::PRESCRIBER_AUTHN_MISSING));
-        };
-        let refuse = |rule, sentence: &'static str| {
-            let error = FieldError::of_parameter("prescriber_authn", rule, sentence);
-            Problem::with_errors(&codes::PRESCRIBER_AUTHN_INVALID, vec![error])
-        };
-        let authority =
-            Authority::deserialize(claim).map_err(|error| {
-                match Invalid::in_message(&error.to_string()) {
-                    Some(invalid) => refuse(invalid.rule(), invalid.sentence()),
-                    None => refuse(
-                        "claims",
-                        "must have subject, class_ref, instant, locality only",
-                    ),
-                }
-            })?;
-        if authority.instant.as_timestamp() > self.checked_at + self.skew {
-            return Err(refuse(
-                "future",
-                "must not be an authentication in the future",
-            ));
-        }
-        Ok(authority)
+    /// The person at the desk, if the caller names one.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the audit makes a pseudonym of it")
+    )]
+    pub(crate) fn subject(&self) -> Option<&Subject> {
+        self.token.subject.as_ref()
     }
 }
 
-/// Checks both proofs of `request`, and leaves the organisation's name for the log.
+const IN_THE_FUTURE: AuthnFault = AuthnFault {
+    rule: "future",
+    sentence: "must not be an authentication in the future",
+};
+const TOO_OLD: AuthnFault = AuthnFault {
+    rule: "too-old",
+    sentence: "must be a more recent authentication",
+};
+
+/// Checks both proofs of `request`, and leaves the organisation's name for the log and the digest of the
+/// body, where one was signed, for [`check_body`].
 fn authenticate(
     callers: &Callers,
     request: &HttpRequest,
     wall: Timestamp,
 ) -> Result<Caller, Problem> {
-    let token = bearer(request)?;
-    let caller = verify(callers, token, peer(request), wall)?;
-    request.extensions_mut().insert(caller.organization.clone());
+    let presented = Presented {
+        bearer: bearer(request)?,
+        signature: signature(request)?,
+        peer: peer(request),
+    };
+    let (caller, body) = recognise(callers, &presented, wall)?;
+    let mut extensions = request.extensions_mut();
+    extensions.insert(caller.organization.clone());
+    if let Some(body) = body {
+        extensions.insert(body);
+    }
     Ok(caller)
+}
+
+/// Checks that `body` is the one that was signed, if the caller of `request` signs bodies.
+pub(crate) fn check_body(request: &HttpRequest, body: &[u8]) -> Result<(), Problem> {
+    let extensions = request.extensions();
+    let is_signed = match extensions.get::<SignedBody>() {
+        None => true,
+        Some(SignedBody(None)) => body.is_empty(),
+        Some(SignedBody(Some(digest))) => digest.is_of(body),
+    };
+    is_signed
+        .then_some(())
+        .ok_or_else(|| Problem::from(&codes::BODY_ALTERED))
 }
 
 /// The wall clock: the times in a token are not ours.
@@ -135,99 +192,137 @@ fn bearer(request: &HttpRequest) -> Result<&str, &'static Code> {
     }
 }
 
-/// `aud` may be one name or several.
-#[derive(Deserialize, Serialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
+/// The second token, if there is exactly one.
+fn signature(request: &HttpRequest) -> Result<Option<&str>, &'static Code> {
+    let mut values = request.headers().get_all(FSE_SIGNATURE);
+    match (values.next(), values.next()) {
+        (Some(value), None) => value
+            .to_str()
+            .map(|text| Some(text.trim()))
+            .map_err(|_| &codes::TOKEN_MALFORMED),
+        _ => Ok(None),
+    }
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    aud: Audience,
-    iat: u64,
-    nbf: Option<u64>,
-    exp: u64,
-    jti: String,
-    organization: String,
-    profile: String,
-    prescriber_authn: Option<serde_json::Value>,
-    citizen_authn: Option<serde_json::Value>,
-    substitutes_for: Option<PrescriberCode>,
-}
-
-/// Checks `token` as presented on a connection of `peer` at `wall`.
-fn verify(
-    callers: &Callers,
-    token: &str,
+/// The proofs of a request.
+struct Presented<'a> {
+    bearer: &'a str,
+    /// The second token of a pair.
+    signature: Option<&'a str>,
+    /// The certificate of the connection.
     peer: Option<CertificateDigest>,
+}
+
+/// The digest of the body that was signed; none where only an empty one may be sent.
+struct SignedBody(Option<BodyDigest>);
+
+/// Believes what is `presented` at `wall`, or says why not.
+fn recognise(
+    callers: &Callers,
+    presented: &Presented<'_>,
     wall: Timestamp,
-) -> Result<Caller, &'static Code> {
-    let (key, claims) = open(callers, token)?;
-    if !peer.is_some_and(|peer| key.certificates.contains(&peer)) {
-        return Err(&codes::TOKEN_CERTIFICATE);
+) -> Result<(Caller, Option<SignedBody>), Refusal> {
+    let rules = &callers.rules;
+    if let Some(token) = callers.known(presented.bearer) {
+        let refuse = |wrong| token.key.refusal(wrong);
+        check_connection(&token.key, presented.peer).map_err(refuse)?;
+        token.check_moment(rules, wall).map_err(refuse)?;
+        return Ok((Caller::of(token, rules, wall), None));
     }
-    if claims.iss != key.organization.0 || claims.organization != key.organization.0 {
-        return Err(&codes::TOKEN_ISSUER);
+    let (signer, claims) = open(callers, presented.bearer, wall)?;
+    let key = Arc::clone(&signer.key);
+    let refuse = |wrong| key.refusal(wrong);
+    check_connection(&key, presented.peer).map_err(refuse)?;
+    if key.pattern == Pattern::Fse {
+        return pair(callers, (signer, &claims), presented.signature, wall);
     }
-    let audience = &callers.rules.audience;
-    let is_meant_for_us = match &claims.aud {
-        Audience::One(name) => name == audience,
-        Audience::Many(names) => names.contains(audience),
+    let token = rest::read(&claims, signer, rules).map_err(refuse)?;
+    token.check_moment(rules, wall).map_err(refuse)?;
+    let token = Arc::new(token);
+    if key.pattern == Pattern::IdAuthRest01 {
+        callers.remember(presented.bearer, Arc::clone(&token));
+    } else {
+        admit(
+            callers,
+            &key,
+            "Authorization",
+            &token.jti,
+            token.times,
+            wall,
+        )
+        .map_err(refuse)?;
+    }
+    Ok((Caller::of(token, rules, wall), None))
+}
+
+/// Checks who signed `text`, and only then reads what it claims.
+fn open(callers: &Callers, text: &str, wall: Timestamp) -> Result<(Signer, Claims), Refusal> {
+    let token = Jws::parse(text).ok_or(Refusal::Malformed)?;
+    let signer = callers.signer(&token, wall)?;
+    let claims = Claims::of(&token).map_err(|wrong| signer.key.refusal(wrong))?;
+    Ok((signer, claims))
+}
+
+/// The same for a pair, of which the first token is open.
+fn pair(
+    callers: &Callers,
+    (signer, auth): (Signer, &Claims),
+    second: Option<&str>,
+    wall: Timestamp,
+) -> Result<(Caller, Option<SignedBody>), Refusal> {
+    let rules = &callers.rules;
+    let key = Arc::clone(&signer.key);
+    let refuse = |wrong| key.refusal(wrong);
+    let second = second.ok_or_else(|| refuse(Wrong::SecondMissing))?;
+    let (other, claims) = open(callers, second, wall)?;
+    if !Arc::ptr_eq(&key, &other.key) {
+        return Err(refuse(Wrong::Unpaired("x5c")));
+    }
+    let (token, signature) = fse::read(auth, &claims, signer, rules).map_err(refuse)?;
+    token.check_moment(rules, wall).map_err(refuse)?;
+    signature.times.check(rules, wall).map_err(refuse)?;
+    admit(
+        callers,
+        &key,
+        "Authorization",
+        &token.jti,
+        token.times,
+        wall,
+    )
+    .map_err(refuse)?;
+    let times = signature.times;
+    admit(callers, &key, fse::HEADER, &signature.jti, times, wall).map_err(refuse)?;
+    let caller = Caller::of(Arc::new(token), rules, wall);
+    Ok((caller, Some(SignedBody(signature.body))))
+}
+
+fn check_connection(key: &SigningKey, peer: Option<CertificateDigest>) -> Result<(), Wrong> {
+    let is_its_own = peer.is_some_and(|peer| key.certificates.contains(&peer));
+    is_its_own.then_some(()).ok_or(Wrong::Connection)
+}
+
+fn admit(
+    callers: &Callers,
+    key: &SigningKey,
+    kind: &'static str,
+    jti: &str,
+    times: Times,
+    wall: Timestamp,
+) -> Result<(), Wrong> {
+    let token = OneTime {
+        issuer: &key.organization.0,
+        kind,
+        jti,
+        life: times.life(&callers.rules),
     };
-    if !is_meant_for_us {
-        return Err(&codes::TOKEN_AUDIENCE);
-    }
-    check_times(callers, &claims, wall)?;
-    let profile = Profile::parse(&claims.profile)
-        .filter(|profile| key.profiles.contains(profile))
-        .ok_or(&codes::TOKEN_PROFILE)?;
-    Ok(Caller {
-        organization: key.organization.clone(),
-        profile,
-        prescriber_authn: claims.prescriber_authn,
-        citizen_authn: claims.citizen_authn,
-        substitutes_for: claims.substitutes_for,
-        checked_at: wall,
-        skew: callers.rules.clock_skew,
-    })
-}
-
-/// Checks the signature, and only then reads the claims.
-fn open<'a>(callers: &'a Callers, token: &str) -> Result<(&'a SigningKey, Claims), &'static Code> {
-    let token = Jws::parse(token).ok_or(&codes::TOKEN_MALFORMED)?;
-    let kid = token.header.kid.as_deref();
-    let kid = kid.ok_or(&codes::TOKEN_MALFORMED)?;
-    let key = callers.key(kid).ok_or(&codes::TOKEN_SIGNATURE)?;
-    if !callers.is_signed(&token, key) {
-        return Err(&codes::TOKEN_SIGNATURE);
-    }
-    let claims: Claims = token.claims().ok_or(&codes::TOKEN_CLAIMS)?;
-    if !(1..=JTI_BYTES_MAX).contains(&claims.jti.len()) {
-        return Err(&codes::TOKEN_CLAIMS);
-    }
-    Ok((key, claims))
-}
-
-fn check_times(callers: &Callers, claims: &Claims, wall: Timestamp) -> Result<(), &'static Code> {
-    let skew = callers.rules.clock_skew;
-    let at = |seconds: u64| Timestamp(seconds.saturating_mul(1_000));
-    let (issued, expires) = (at(claims.iat), at(claims.exp));
-    if expires <= issued {
-        return Err(&codes::TOKEN_CLAIMS);
-    }
-    if issued > wall + skew || claims.nbf.is_some_and(|nbf| at(nbf) > wall + skew) {
-        return Err(&codes::TOKEN_NOT_YET_VALID);
-    }
-    if expires + skew <= wall {
-        return Err(&codes::TOKEN_EXPIRED);
-    }
-    if expires.since(issued) > callers.rules.lifetime_max {
-        return Err(&codes::TOKEN_LIFETIME);
-    }
-    Ok(())
+    callers
+        .replay()
+        .admit(&token, wall)
+        .map_err(|refused| match refused {
+            NotAdmitted::SignedBefore => Wrong::SignedBefore,
+            NotAdmitted::Replayed => Wrong::Replayed,
+            NotAdmitted::Full(after) => Wrong::Full(after),
+        })
 }
 
 #[cfg(test)]

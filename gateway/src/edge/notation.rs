@@ -7,6 +7,9 @@ use uuid::Uuid;
 use super::codes;
 use super::respond::Problem;
 
+/// The header under which whatever is pushed about an entry names it (ModI `NONBLOCK_PUSH_REST`).
+pub(crate) const X_CORRELATION_ID: &str = "X-Correlation-ID";
+
 /// The entry that a path names; a name that cannot be one is no entry.
 pub(crate) fn entry_id(text: &str) -> Result<EntryId, Problem> {
     Uuid::try_parse(text)

@@ -6,6 +6,8 @@
 //!    API without seeing it.
 //! 2. It breaks no rule of severity *error* of the national checker.
 
+mod callbacks;
+
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
@@ -73,7 +75,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         (name = "service", description = "The gateway itself."),
     ),
     security(("mutual_tls" = [], "token" = [])),
-    components(schemas(ProblemBody<'static>)),
+    components(schemas(ProblemBody<'static>, callbacks::PushedEvent)),
 )]
 struct Description;
 
@@ -154,6 +156,9 @@ fn document() -> Value {
         json!({"type": "string", "format": "binary"});
     for operation in operations(&mut document) {
         complete(operation);
+        if takes(operation, "X-ReplyTo") {
+            operation.insert("callbacks".to_owned(), callbacks::declared());
+        }
         if operation["tags"] == json!(["operations"]) {
             operation.insert(
                 "servers".to_owned(),
@@ -205,6 +210,11 @@ const HEADERS: &[Header] = &[
     ),
     ("Location", "Where the prescription is found.", short_text),
     (
+        "X-Correlation-ID",
+        "The prescription's id, which whatever is pushed about it carries.",
+        short_text,
+    ),
+    (
         "Age",
         "Seconds since the SAC gave the answer.",
         whole_number,
@@ -252,6 +262,8 @@ fn words() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("Problem", "state", words_of!(State)),
         ("Problem", "next_step", vec!["issue-red-recipe"]),
         ("Event", "state", words_of!(State)),
+        ("PushedEvent", "state", words_of!(State)),
+        ("PushedEvent", "reason", words_of!(Code)),
         ("Notice", "kind", vec!["error", "warning", "communication"]),
         ("Status", "state", vec!["serving", "degraded"]),
         ("Gate", "state", vec!["closed", "open", "half-open"]),
@@ -289,13 +301,16 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Map<String, Val
         .filter_map(Value::as_object_mut)
 }
 
+/// Whether a parameter of `operation` has this name.
+fn takes(operation: &Map<String, Value>, name: &str) -> bool {
+    let parameters = operation.get("parameters").and_then(Value::as_array);
+    let mut parameters = parameters.into_iter().flatten();
+    parameters.any(|parameter| parameter["name"] == name)
+}
+
 /// What every operation may answer besides its own, and the headers of all answers.
 fn complete(operation: &mut Map<String, Value>) {
-    let parameters = operation.get("parameters").and_then(Value::as_array);
-    let is_write = parameters
-        .into_iter()
-        .flatten()
-        .any(|parameter| parameter["name"] == "Idempotency-Key");
+    let is_write = takes(operation, "Idempotency-Key");
     let is_lookup = operation["tags"][0] == "assisted-persons";
     let needs_token = !operation.contains_key("security");
     let Some(responses) = operation
@@ -326,8 +341,8 @@ fn complete(operation: &mut Map<String, Value>) {
         let more: &[&str] = match status.as_str() {
             "200" if is_lookup => &["Age", "Cache-Status"],
             "404" if is_lookup => &["Age"],
-            "200" if is_write => &["Location"],
-            "201" | "202" => &["Location"],
+            "200" if is_write => &["Location", "X-Correlation-ID"],
+            "201" | "202" => &["Location", "X-Correlation-ID"],
             "401" => &["WWW-Authenticate"],
             // Of a problem with an entry, where that is found.
             "409" | "503" if is_write => &["Location", "Retry-After"],

@@ -37,7 +37,7 @@ use self::request::{CardToVerify, PersonSearch};
 use self::resource::{AssistedPerson, HealthCard};
 use super::prescriptions::headers::{trace, wait_max};
 use super::respond::{Problem, ProblemBody};
-use super::{Edge, body, codes, json};
+use super::{Edge, codes, json};
 
 /// The resources of look-ups.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -84,7 +84,7 @@ pub(crate) async fn search(
 ) -> Result<HttpResponse, Problem> {
     let policy = edge.gateway.policy.load();
     let desk = Desk::of(&edge, &request, &policy, Action::SearchPerson)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let (tax_code, break_glass) = json::decode::<PersonSearch>(&bytes)?.check()?;
     desk.may_ask_about(&tax_code)?;
     if let Some(reason) = break_glass {
@@ -146,7 +146,7 @@ pub(crate) async fn verify(
 ) -> Result<HttpResponse, Problem> {
     let policy = edge.gateway.policy.load();
     let desk = Desk::of(&edge, &request, &policy, Action::VerifyCard)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let (tax_code, card_number) = json::decode::<CardToVerify>(&bytes)?.check()?;
     desk.may_ask_about(&tax_code)?;
     let relations = &edge.gateway.relations;

@@ -6,6 +6,7 @@ pub(in crate::edge) mod headers;
 pub(crate) mod lookup;
 mod reading;
 pub(crate) mod reminder;
+mod reply_to;
 mod request;
 pub(crate) mod resource;
 mod write;
@@ -17,12 +18,13 @@ use tokio::time::timeout;
 
 use self::answer::answer;
 use self::headers::Headers;
+use self::reply_to::followed;
 use self::request::NewPrescription;
 use self::resource::PrescriptionBody;
 use self::write::prepare;
 use super::codes::Text;
 use super::respond::{FieldError, Problem, ProblemBody};
-use super::{Edge, body, codes, json};
+use super::{Edge, codes, json};
 use policies::access::Action;
 
 /// The resources of prescriptions.
@@ -69,6 +71,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             description = "New for each new write, the same for its repetitions. Kept 90 days."),
         ("Prefer" = Option<String>, Header, max_length = 64,
             description = "`wait=N`: answer within N seconds, registered or not."),
+        ("X-ReplyTo" = Option<String>, Header, max_length = 512,
+            description = "`https://host[:port]/path`: where its events are pushed to. The host must be \
+                registered for the organisation; the path names no person and no recipe."),
     ),
     request_body(content = NewPrescription, content_type = "application/json"),
     responses(
@@ -100,7 +105,7 @@ pub(crate) async fn create(
     let caller = edge.caller_for(&request, &policy.access, Action::WritePrescription)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let new: NewPrescription = json::decode(&bytes)?;
     let now = edge.gateway.clock.now();
     let (write, warnings) = prepare(
@@ -111,6 +116,7 @@ pub(crate) async fn create(
         now,
         &policy.prescriptions,
     )?;
+    let write = followed(&edge, &caller, &request, write).await?;
     if !write.resumes {
         stored_before(&edge, &write, too_old()).await?;
     }

@@ -69,7 +69,7 @@ pub(crate) struct FieldError {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 256, nullable = false, example = "/patient/code")]
     pub(crate) pointer: Option<String>,
-    /// Name of the header or query parameter.
+    /// Name of the header, the query parameter or the claim of a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 64, nullable = false)]
     pub(crate) parameter: Option<&'static str>,

@@ -77,6 +77,18 @@ const SETTLED: Row = row(
     &["lane", "operation", "state"],
     "Writes that came to rest.",
 );
+const CALLBACKS: Row = row(
+    "argine_callbacks_total",
+    "counter",
+    &["result"],
+    "Pushes of events: delivered, failed (and pushed again), given-up.",
+);
+const CALLBACKS_WAITING: Row = row(
+    "argine_callbacks_waiting",
+    "gauge",
+    &[],
+    "Events that wait to be pushed. Absent while the store does not answer.",
+);
 const GATE_STATE: Row = row(
     "argine_gate_state",
     "gauge",
@@ -139,12 +151,14 @@ const SPANS: Row = row(
 );
 
 /// Every metric.
-pub const ALL: [&Row; 15] = [
+pub const ALL: [&Row; 17] = [
     &REQUESTS,
     &CALLS,
     &LOOKUPS,
     &ACCEPTED,
     &SETTLED,
+    &CALLBACKS,
+    &CALLBACKS_WAITING,
     &GATE_STATE,
     &GATE_MODE,
     &CALLS_MAX,
@@ -181,6 +195,8 @@ pub(super) struct Metrics {
     pub(super) lookups: IntCounterVec,
     pub(super) accepted: IntCounterVec,
     pub(super) settled: IntCounterVec,
+    pub(super) callbacks: IntCounterVec,
+    pub(super) callbacks_waiting: IntGaugeVec,
     pub(super) gate_state: IntGaugeVec,
     pub(super) gate_mode: IntGaugeVec,
     pub(super) calls_max: IntGaugeVec,
@@ -207,6 +223,8 @@ impl Metrics {
             lookups: counters(&LOOKUPS),
             accepted: counters(&ACCEPTED),
             settled: counters(&SETTLED),
+            callbacks: counters(&CALLBACKS),
+            callbacks_waiting: gauges(&CALLBACKS_WAITING),
             gate_state: gauges(&GATE_STATE),
             gate_mode: gauges(&GATE_MODE),
             calls_max: gauges(&CALLS_MAX),

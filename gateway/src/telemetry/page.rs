@@ -17,8 +17,8 @@ use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer};
 use engine::calls::Calls;
 use engine::live::Live;
-use engine::ports::{Clock, Store};
-use futures_util::future::join;
+use engine::ports::{Clock, Outbox, Store};
+use futures_util::future::join3;
 use policies::gate::{GateState, Mode};
 use policies::state::Tally;
 use tokio::sync::Mutex;
@@ -49,6 +49,7 @@ pub(crate) struct Page {
     metrics: Arc<Metrics>,
     calls: Vec<Arc<Calls>>,
     store: Arc<dyn Store>,
+    outbox: Arc<dyn Outbox>,
     policy: Live<Policy>,
     /// Held while the store counts.
     counting: Mutex<()>,
@@ -61,6 +62,7 @@ impl Page {
         clock: &dyn Clock,
         calls: Vec<Arc<Calls>>,
         store: Arc<dyn Store>,
+        outbox: Arc<dyn Outbox>,
         policy: Live<Policy>,
     ) -> Page {
         let metrics = Arc::clone(&watcher.metrics);
@@ -69,6 +71,7 @@ impl Page {
             metrics,
             calls,
             store,
+            outbox,
             policy,
             counting: Mutex::new(()),
         }
@@ -76,22 +79,27 @@ impl Page {
 
     /// The page as it is now.
     pub(crate) async fn text(&self) -> String {
-        let (tally, numbers_left) = self.count().await;
+        let counted = self.count().await;
         // From here on nothing is waited for: two scrapes do not mix their gauges.
         self.show_lanes();
-        self.show_store(tally, numbers_left);
+        self.show_store(&counted);
         self.metrics.policy.set(signed(self.policy.load().number));
         self.metrics.text()
     }
 
     /// What the store counts now, as far as it answers.
-    async fn count(&self) -> (Option<Tally>, Option<u64>) {
+    async fn count(&self) -> Counted {
         let _one_at_a_time = self.counting.lock().await;
-        let asked = join(self.store.tally(), self.store.numbers_left());
-        match timeout(STORE_WITHIN, asked).await {
-            Ok((tally, numbers_left)) => (tally.ok(), numbers_left.ok()),
-            Err(_) => (None, None),
-        }
+        let store = &self.store;
+        let asked = join3(store.tally(), store.numbers_left(), self.outbox.waiting());
+        let answered = timeout(STORE_WITHIN, asked).await.ok();
+        answered.map_or_else(Counted::default, |(tally, numbers_left, callbacks)| {
+            Counted {
+                tally: tally.ok(),
+                numbers_left: numbers_left.ok(),
+                callbacks_waiting: callbacks.ok(),
+            }
+        })
     }
 
     fn show_lanes(&self) {
@@ -125,19 +133,31 @@ impl Page {
         }
     }
 
-    fn show_store(&self, tally: Option<Tally>, numbers_left: Option<u64>) {
+    fn show_store(&self, counted: &Counted) {
         let metrics = &self.metrics;
         metrics.entries.reset();
-        metrics.numbers_left.reset();
-        for (state, count) in tally.iter().flat_map(groups) {
+        for (state, count) in counted.tally.iter().flat_map(groups) {
             let series = metrics.entries.with_label_values(&[state]);
             series.set(signed(count));
         }
-        if let Some(left) = numbers_left {
-            let series = metrics.numbers_left.with_label_values(NONE);
-            series.set(signed(left));
+        for (gauge, count) in [
+            (&metrics.numbers_left, counted.numbers_left),
+            (&metrics.callbacks_waiting, counted.callbacks_waiting),
+        ] {
+            gauge.reset();
+            if let Some(count) = count {
+                gauge.with_label_values(NONE).set(signed(count));
+            }
         }
     }
+}
+
+/// What the store counts, as far as it answers.
+#[derive(Default)]
+struct Counted {
+    tally: Option<Tally>,
+    numbers_left: Option<u64>,
+    callbacks_waiting: Option<u64>,
 }
 
 /// The groups of the equation, each with the word of its state.

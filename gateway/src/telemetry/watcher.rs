@@ -106,6 +106,10 @@ impl Signals for Watcher {
         let labels = [lane.0, op.0, state.as_str()];
         self.metrics.settled.with_label_values(&labels).inc();
     }
+
+    fn pushed(&self, result: &'static str) {
+        self.metrics.callbacks.with_label_values(&[result]).inc();
+    }
 }
 
 impl fmt::Debug for Watcher {

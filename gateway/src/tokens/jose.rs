@@ -29,6 +29,9 @@ pub(crate) const TOKEN_BYTES_MAX: usize = 16 << 10;
 pub(crate) struct Header {
     pub(crate) alg: String,
     pub(crate) kid: Option<String>,
+    /// The certificate of the key and those above it, leaf first (RFC 7515, section 4.1.6). There is no
+    /// `x5u` here: nothing is fetched from an address that a caller chooses.
+    pub(crate) x5c: Option<Vec<String>>,
     typ: Option<String>,
     /// Extensions a reader must understand; we understand none.
     crit: Option<serde_json::Value>,
@@ -63,11 +66,6 @@ impl<'a> Jws<'a> {
             text,
             payload,
         })
-    }
-
-    /// All of it, as it was presented.
-    pub(crate) fn text(&self) -> &'a str {
-        self.text
     }
 
     /// Whether `key` signed it by `algorithm`, and its header says the same of the algorithm.

@@ -38,7 +38,8 @@ use futures_util::future::BoxFuture;
 use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::sealing::{Key, Sealer};
+use crate::keys::Keys;
+use crate::sealing::Sealer;
 use crate::sqlite::reader::{Readers, Unread};
 use change::Change;
 pub use machine::{Machine, Reading, ThisMachine};
@@ -49,6 +50,7 @@ use writer::{Shared, Writer};
 mod change;
 mod file;
 mod machine;
+mod reseal;
 mod reserve;
 mod row;
 mod scale;
@@ -62,8 +64,8 @@ const SWEPT_AT_ONCE: usize = 100;
 pub struct PersonsSettings {
     /// The directory of the store, which this process has open already.
     pub directory: PathBuf,
-    /// What it seals with.
-    pub key: Key,
+    /// What it seals with, as the store does.
+    pub keys: Arc<Keys>,
     /// What its callers measure time by.
     pub clock: Arc<dyn Clock>,
     /// Whose clocks tell how long no process was there.
@@ -81,10 +83,10 @@ pub struct PersonsSettings {
 
 impl PersonsSettings {
     /// Settings for `directory` with every limit at its default.
-    pub fn new(directory: PathBuf, key: Key, clock: Arc<dyn Clock>) -> PersonsSettings {
+    pub fn new(directory: PathBuf, keys: Arc<Keys>, clock: Arc<dyn Clock>) -> PersonsSettings {
         PersonsSettings {
             directory,
-            key,
+            keys,
             clock,
             machine: Arc::new(ThisMachine),
             // A million persons in two views of some two kilobytes each.
@@ -118,7 +120,7 @@ impl Persons {
     pub fn open(settings: &PersonsSettings) -> io::Result<Persons> {
         let shared = Arc::new(Shared {
             directory: settings.directory.clone(),
-            sealer: Sealer::new(&settings.key),
+            keys: Arc::clone(&settings.keys),
             scale: Scale::new(Arc::clone(&settings.clock), Arc::clone(&settings.machine)),
             size_bytes_max: settings.size_bytes_max,
             generation: AtomicU64::new(0),
@@ -142,9 +144,10 @@ impl Persons {
     async fn find(&self, key: LookupKey) -> Result<Option<Shelved>, ReadError> {
         let generation = self.shared.generation.load(Ordering::Acquire);
         let shared = Arc::clone(&self.shared);
+        let sealer = self.shared.keys.sealer();
         let found = self
             .readers
-            .read(move |reader| reader.find(&shared, key))
+            .read(move |reader| reader.find(&shared, &sealer, key))
             .await;
         match found {
             Ok(Found::Nothing) => Ok(None),
@@ -164,12 +167,13 @@ impl Persons {
 
     /// Seals `answer` here, on the caller's side, so that the one writing thread only writes.
     fn seal(&self, answer: &Shelved) -> Option<Change> {
+        let sealer = self.shared.keys.sealer();
         let Some(moment) = self.shared.scale.moment() else {
             // The file was never opened; this may open it, and the next answer is kept.
             self.writer.pass(Change::Remove(answer.key));
             return None;
         };
-        let row = Row::seal(&self.shared.sealer, &moment, answer).ok();
+        let row = Row::seal(sealer, &moment, answer).ok();
         let row = row.filter(|row| row.sealed.len() <= self.answer_bytes_max);
         if row.is_none() {
             tracing::error!("an answer about a person is too large to be kept");
@@ -239,7 +243,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn find(&mut self, shared: &Shared, key: LookupKey) -> Result<Found, Unread> {
+    fn find(&mut self, shared: &Shared, sealer: &Sealer, key: LookupKey) -> Result<Found, Unread> {
         let conn = self.open(shared)?;
         let row = conn
             .prepare_cached(
@@ -259,7 +263,7 @@ impl Reader {
         let Some(moment) = shared.scale.moment() else {
             return Ok(Found::Nothing);
         };
-        let opened = row::open(&shared.sealer, &moment, key, fetched_at, &sealed);
+        let opened = row::open(sealer, &moment, key, fetched_at, &sealed);
         Ok(opened.map_or(Found::Damaged, Found::Answer))
     }
 

@@ -7,99 +7,34 @@
 //!    were changed, moved or copied elsewhere are damaged, never another value.
 //! 2. Digests of one text under two purposes have nothing in common, so that no column tells
 //!    anything about another.
-//! 3. The key of the file is wiped from memory when it is dropped.
+//! 3. Keys are wiped from memory when they are dropped, and nothing prints them.
+//! 4. What was sealed under any key of the ring opens; sealing is under the one that is active.
 //!
 //! # Format
 //!
 //! A sealed value is `version (1) ‖ key id (4) ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, by
 //! AES-256-GCM-SIV, which forgives a repeated nonce. A digest is HMAC-SHA256 cut to 16 bytes.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use aws_lc_rs::hmac;
 use policies::failure::Opaque;
-use zeroize::Zeroizing;
 
-const KEY_LEN: usize = 32;
-const KEY_ID_LEN: usize = 4;
+pub use crate::keys::ring::{KEY_ID_LEN, KeyId};
+use crate::keys::ring::{KeyState, Ring, Use};
+pub use master::{Key, KeyError};
+pub(crate) use master::{NAME_LEN, derive};
+
+mod master;
+
 /// 128 bits: a chance collision needs some 2^64 entries.
 const DIGEST_LEN: usize = 16;
 /// The characters in which the numbers of one block differ.
 const NEIGHBOURS_LEN: usize = 3;
 const VERSION: u8 = 1;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
-/// Separates our derived keys from those another program might derive from the same file.
-const SALT: &[u8] = b"argine store";
-/// Separates what others derive ([`Key::derive`]) from what the store does.
-const DERIVED_SALT: &[u8] = b"argine derived";
-
-/// The key of a store, as its file holds it.
-#[derive(Clone)]
-pub struct Key(Zeroizing<[u8; KEY_LEN]>);
-
-/// Why a key file could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The file could not be read.
-    #[error("the key file {path} cannot be read")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The file holds something else.
-    #[error("the key file {path} must hold exactly 64 hexadecimal characters (32 random bytes)")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-impl Key {
-    /// Reads a key from `path`: 64 hexadecimal characters, white space around them forgiven.
-    pub fn from_file(path: &Path) -> Result<Key, KeyError> {
-        let text = fs::read(path)
-            .map(Zeroizing::new)
-            .map_err(|source| KeyError::Unreadable {
-                path: path.to_owned(),
-                source,
-            })?;
-        Key::from_hex(text.trim_ascii()).ok_or_else(|| KeyError::Malformed {
-            path: path.to_owned(),
-        })
-    }
-
-    /// A key for another purpose than the store's own, which tells nothing about this one and stays
-    /// the same as long as it does.
-    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; KEY_LEN]> {
-        let root = Salt::new(HKDF_SHA256, DERIVED_SALT).extract(self.0.as_slice());
-        subkey(&root, purpose.as_bytes())
-    }
-
-    fn from_hex(text: &[u8]) -> Option<Key> {
-        if text.len() != 2 * KEY_LEN {
-            return None;
-        }
-        let mut key = Zeroizing::new([0; KEY_LEN]);
-        for (byte, pair) in key.iter_mut().zip(text.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-        }
-        Some(Key(key))
-    }
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
-}
-
 /// What a digest is looked up for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -120,7 +55,7 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Purpose; 7] = [
+    pub(crate) const ALL: [Purpose; 7] = [
         Purpose::Key,
         Purpose::Fingerprint,
         Purpose::Number,
@@ -131,7 +66,7 @@ impl Purpose {
     ];
 
     /// The label its subkey is derived under. Changing one makes every stored digest unfindable.
-    fn label(self) -> &'static [u8] {
+    pub(crate) fn label(self) -> &'static [u8] {
         match self {
             Purpose::Key => b"digest:key",
             Purpose::Fingerprint => b"digest:fingerprint",
@@ -180,42 +115,81 @@ pub(crate) struct Damaged;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unsealable;
 
-/// Seals and digests under one key.
-pub(crate) struct Sealer {
-    id: [u8; KEY_ID_LEN],
+/// The ciphers of a ring.
+struct Opened {
+    ciphers: Vec<(KeyId, RandomizedNonceKey)>,
+    /// The place of the one that rows are sealed with.
+    active: usize,
+}
+
+impl Opened {
+    fn of(ring: &Ring) -> Opened {
+        let mut active = 0;
+        let mut ciphers = Vec::with_capacity(ring.keys.len());
+        for key in &ring.keys {
+            let Some(secret) = &key.secret else { continue };
+            if key.usage == Use::Rows && key.state == KeyState::Active {
+                active = ciphers.len();
+            }
+            let cipher = RandomizedNonceKey::new(&AES_256_GCM_SIV, secret.as_slice())
+                .expect("a key of 32 bytes is what AES-256 takes");
+            ciphers.push((key.id, cipher));
+        }
+        Opened { ciphers, active }
+    }
+
+    fn cipher(&self, id: &[u8]) -> Option<&RandomizedNonceKey> {
+        let mut known = self.ciphers.iter();
+        known.find(|(known, _)| known == id).map(|(_, key)| key)
+    }
+}
+
+/// What makes digests: it stays through every rotation.
+struct Lookups {
     check: Digest,
-    cipher: RandomizedNonceKey,
     digests: [hmac::Key; Purpose::ALL.len()],
 }
 
+/// Seals, opens and digests under the keys of one ring, whichever it holds at that moment.
+#[derive(Clone)]
+pub(crate) struct Sealer {
+    opened: Arc<ArcSwap<Opened>>,
+    lookups: Arc<Lookups>,
+}
+
 impl Sealer {
-    /// Derives what is needed from `key`.
-    pub(crate) fn new(key: &Key) -> Sealer {
-        let root = Salt::new(HKDF_SHA256, SALT).extract(key.0.as_slice());
-        let cipher = RandomizedNonceKey::new(&AES_256_GCM_SIV, subkey(&root, b"seal").as_slice())
-            .expect("a key of 32 bytes is what AES-256 takes");
-        let mut id = [0; KEY_ID_LEN];
-        id.copy_from_slice(&subkey(&root, b"id")[..KEY_ID_LEN]);
-        let mut check = [0; DIGEST_LEN];
-        check.copy_from_slice(&subkey(&root, b"check")[..DIGEST_LEN]);
+    /// Begins with what `ring` holds.
+    pub(crate) fn of(ring: &Ring) -> Sealer {
+        let lookups = Lookups {
+            check: ring.id,
+            digests: Purpose::ALL
+                .map(|purpose| hmac::Key::new(hmac::HMAC_SHA256, &*ring.lookup(purpose))),
+        };
         Sealer {
-            id,
-            check,
-            cipher,
-            digests: Purpose::ALL.map(|purpose| {
-                hmac::Key::new(hmac::HMAC_SHA256, subkey(&root, purpose.label()).as_slice())
-            }),
+            opened: Arc::new(ArcSwap::from_pointee(Opened::of(ring))),
+            lookups: Arc::new(lookups),
         }
     }
 
-    /// A value that only this key gives, to recognise a wrong key by.
+    /// Goes on, in every copy of this, with what `ring` holds now.
+    pub(crate) fn adopt(&self, ring: &Ring) {
+        self.opened.store(Arc::new(Opened::of(ring)));
+    }
+
+    /// The key that is sealed with.
+    pub(crate) fn active(&self) -> KeyId {
+        let opened = self.opened.load();
+        opened.ciphers[opened.active].0
+    }
+
+    /// A value that only this ring gives, to recognise another by.
     pub(crate) fn check(&self) -> Digest {
-        self.check
+        self.lookups.check
     }
 
     /// The digest of `parts` for `purpose`; parts are told apart, not run together.
     pub(crate) fn digest(&self, purpose: Purpose, parts: &[&[u8]]) -> Digest {
-        let mut context = hmac::Context::with_key(&self.digests[purpose as usize]);
+        let mut context = hmac::Context::with_key(&self.lookups.digests[purpose as usize]);
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
@@ -238,31 +212,36 @@ impl Sealer {
 
     /// Seals `plain` for `place`.
     pub(crate) fn seal(&self, place: Place, plain: &[u8]) -> Result<Vec<u8>, Unsealable> {
-        let mut body = plain.to_vec();
-        let nonce = self
-            .cipher
-            .seal_in_place_append_tag(Aad::from(place.aad(self.id)), &mut body)
-            .map_err(|_| Unsealable)?;
-        let mut sealed = Vec::with_capacity(HEADER_LEN + body.len());
-        sealed.push(VERSION);
-        sealed.extend_from_slice(&self.id);
-        sealed.extend_from_slice(nonce.as_ref());
-        sealed.append(&mut body);
-        Ok(sealed)
+        let opened = self.opened.load();
+        let (id, cipher) = &opened.ciphers[opened.active];
+        seal(*id, cipher, place, plain)
+    }
+
+    /// Seals `plain` for `place` under the key `id`, which is not that of the rows.
+    pub(crate) fn seal_under(
+        &self,
+        id: KeyId,
+        place: Place,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, Unsealable> {
+        let opened = self.opened.load();
+        let cipher = opened.cipher(&id).ok_or(Unsealable)?;
+        seal(id, cipher, place, plain)
     }
 
     /// Opens what was sealed for `place`.
     pub(crate) fn unseal(&self, place: Place, sealed: &[u8]) -> Result<Opaque, Damaged> {
         let (header, body) = sealed.split_at_checked(HEADER_LEN).ok_or(Damaged)?;
-        if header[0] != VERSION || header[1..=KEY_ID_LEN] != self.id {
+        let (id, nonce) = header[1..].split_first_chunk().ok_or(Damaged)?;
+        if header[0] != VERSION {
             return Err(Damaged);
         }
-        let nonce =
-            Nonce::try_assume_unique_for_key(&header[1 + KEY_ID_LEN..]).map_err(|_| Damaged)?;
+        let opened = self.opened.load();
+        let cipher = opened.cipher(id).ok_or(Damaged)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Damaged)?;
         let mut plain = body.to_vec();
-        let length = self
-            .cipher
-            .open_in_place(nonce, Aad::from(place.aad(self.id)), &mut plain)
+        let length = cipher
+            .open_in_place(nonce, Aad::from(place.aad(*id)), &mut plain)
             .map_err(|_| Damaged)?
             .len();
         plain.truncate(length);
@@ -270,27 +249,33 @@ impl Sealer {
     }
 }
 
+/// The key that `sealed` names in its header.
+pub(crate) fn key_of(sealed: &[u8]) -> Option<KeyId> {
+    sealed.get(1..=KEY_ID_LEN)?.try_into().ok()
+}
+
+fn seal(
+    id: KeyId,
+    cipher: &RandomizedNonceKey,
+    place: Place,
+    plain: &[u8],
+) -> Result<Vec<u8>, Unsealable> {
+    let mut body = plain.to_vec();
+    let nonce = cipher
+        .seal_in_place_append_tag(Aad::from(place.aad(id)), &mut body)
+        .map_err(|_| Unsealable)?;
+    let mut sealed = Vec::with_capacity(HEADER_LEN + body.len());
+    sealed.push(VERSION);
+    sealed.extend_from_slice(&id);
+    sealed.extend_from_slice(nonce.as_ref());
+    sealed.append(&mut body);
+    Ok(sealed)
+}
+
 fn cut(tag: &hmac::Tag) -> Digest {
     let mut digest = [0; DIGEST_LEN];
     digest.copy_from_slice(&tag.as_ref()[..DIGEST_LEN]);
     digest
-}
-
-/// How many bytes a derived key has.
-struct SubkeyLen;
-
-impl KeyType for SubkeyLen {
-    fn len(&self) -> usize {
-        KEY_LEN
-    }
-}
-
-fn subkey(root: &Prk, label: &[u8]) -> Zeroizing<[u8; KEY_LEN]> {
-    let mut bytes = Zeroizing::new([0; KEY_LEN]);
-    root.expand(&[label], SubkeyLen)
-        .and_then(|derived| derived.fill(bytes.as_mut_slice()))
-        .expect("HKDF-SHA256 gives up to 8160 bytes");
-    bytes
 }
 
 #[cfg(test)]

@@ -32,34 +32,42 @@ use std::time::Duration;
 
 use engine::ports::{
     AppendError, Appended, Clock, Document, Entry, EntryId, Event, Filter, Leased, NewEntry,
-    NumberBlock, NumberRange, OperatorState, OperatorStates, Organization, Page, ReadError, Recall,
-    Settled, Settlement, Store, Swept, Wanted, WriteError,
+    NumberBlock, NumberRange, Organization, Page, ReadError, Recall, Settled, Settlement, Store,
+    Swept, Wanted, WriteError,
 };
 use futures_util::future::BoxFuture;
 use policies::failure::Opaque;
 use policies::operation::{LaneName, OpName};
 use policies::state::Tally;
 use policies::time::Timestamp;
+use tokio::sync::Notify;
 
-use crate::sealing::{Key, Purpose, Sealer};
+use crate::keys::Keys;
+use crate::sealing::{Key, Purpose};
 use append::Row;
 pub use error::OpenError;
 use reader::Readers;
 use settle::Sealed;
+pub use start::rewrap;
+use tx::Tx;
 use writer::Writer;
 
 mod append;
+pub(crate) mod copy;
 mod drift;
 mod error;
 mod family;
-mod guard;
+pub(crate) mod guard;
 mod lease;
 mod log;
 mod numbers;
 mod operator;
+mod outbox;
+mod pushing;
 mod query;
 mod ranges;
 pub(crate) mod reader;
+pub(crate) mod reseal;
 mod restore;
 mod retire;
 mod row;
@@ -79,7 +87,7 @@ pub type Poisoned = Arc<dyn Fn() + Send + Sync>;
 pub struct Settings {
     /// Where its files are; created if it is not there.
     pub directory: PathBuf,
-    /// What it seals with.
+    /// What its keys are wrapped under.
     pub key: Key,
     /// What it measures leases and stamps events by.
     pub clock: Arc<dyn Clock>,
@@ -127,8 +135,10 @@ impl Settings {
 pub struct Sqlite {
     writer: Writer,
     readers: Readers,
-    sealer: Arc<Sealer>,
+    keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
+    /// Rung when something was put into the outbox.
+    pushable: Arc<Notify>,
 }
 
 impl Sqlite {
@@ -136,6 +146,11 @@ impl Sqlite {
     /// before have ended: their entries are uncertain.
     pub fn open(settings: &Settings) -> Result<Sqlite, OpenError> {
         start::open(settings, writer::commit)
+    }
+
+    /// What it seals with.
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
     }
 
     /// Whether this process must not write any more, and should end.
@@ -152,15 +167,21 @@ impl Sqlite {
 
     async fn append_all(&self, entries: Vec<NewEntry>) -> Vec<Result<Appended, AppendError>> {
         let count = entries.len();
+        let sealer = self.keys.sealer();
         // Sealed here, on the caller's side, so that the one writing thread only writes.
         let rows: Vec<_> = entries
             .into_iter()
-            .map(|entry| Row::seal(&self.sealer, entry))
+            .map(|entry| Row::seal(&sealer, entry))
             .collect();
-        match self.writer.write(|tx| append::append(tx, rows)).await {
+        let held = Arc::clone(&sealer);
+        let write = move |tx: &mut Tx<'_>| {
+            let _until_written = held;
+            append::append(tx, rows)
+        };
+        match self.writer.write(write).await {
             Ok(outcomes) => outcomes
                 .into_iter()
-                .map(|outcome| outcome.and_then(|stored| stored.open(&self.sealer)))
+                .map(|outcome| outcome.and_then(|stored| stored.open(&sealer)))
                 .collect(),
             Err(WriteError::Refused) => vec![Err(AppendError::Refused); count],
             Err(WriteError::Unknown) => vec![Err(AppendError::Unknown); count],
@@ -168,16 +189,20 @@ impl Sqlite {
     }
 
     async fn settle_all(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, WriteError> {
+        let sealer = self.keys.sealer();
         let sealed = settlements
             .into_iter()
-            .map(|settlement| Sealed::seal(&self.sealer, settlement))
+            .map(|settlement| Sealed::seal(&sealer, settlement))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| {
                 tracing::error!("a settlement could not be sealed");
                 WriteError::Refused
             })?;
         self.writer
-            .write(move |tx| settle::settle(tx, &sealed))
+            .write(move |tx| {
+                let _until_written = sealer;
+                settle::settle(tx, &sealed)
+            })
             .await?
     }
 }
@@ -193,7 +218,7 @@ impl Store for Sqlite {
         key: String,
         fingerprint: Opaque,
     ) -> BoxFuture<'_, Result<Recall, ReadError>> {
-        let sealer = Arc::clone(&self.sealer);
+        let sealer = self.keys.sealer();
         Box::pin(async move {
             // What a failed sync left behind, readers may see and the next process may not.
             if self.poisoned() {
@@ -214,14 +239,12 @@ impl Store for Sqlite {
         lease_for: Duration,
     ) -> BoxFuture<'_, Result<Vec<Leased>, WriteError>> {
         Box::pin(async move {
+            let sealer = self.keys.sealer();
             let held = self
                 .writer
                 .write(move |tx| lease::lease_due(tx, wanted, entries_max, lease_for))
                 .await?;
-            Ok(held
-                .into_iter()
-                .map(|held| held.open(&self.sealer))
-                .collect())
+            Ok(held.into_iter().map(|held| held.open(&sealer)).collect())
         })
     }
 
@@ -261,7 +284,7 @@ impl Store for Sqlite {
         identity: Opaque,
         authority: Opaque,
     ) -> BoxFuture<'_, Result<usize, WriteError>> {
-        let identity = self.sealer.digest(Purpose::Identity, &[&identity.0]);
+        let identity = self.keys.sealer().digest(Purpose::Identity, &[&identity.0]);
         Box::pin(
             self.writer
                 .write(move |tx| settle::reauthorize(tx, &organization.0, identity, &authority)),
@@ -281,7 +304,7 @@ impl Store for Sqlite {
         organization: Organization,
         id: EntryId,
     ) -> BoxFuture<'_, Result<Option<Entry>, ReadError>> {
-        let sealer = Arc::clone(&self.sealer);
+        let sealer = self.keys.sealer();
         Box::pin(
             self.readers
                 .read(move |conn| query::get(conn, &sealer, &organization.0, id)),
@@ -294,7 +317,7 @@ impl Store for Sqlite {
         filter: Filter,
         page: Page,
     ) -> BoxFuture<'_, Result<Vec<Entry>, ReadError>> {
-        let sealer = Arc::clone(&self.sealer);
+        let sealer = self.keys.sealer();
         Box::pin(
             self.readers
                 .read(move |conn| query::list(conn, &sealer, &organization.0, &filter, page)),
@@ -329,7 +352,7 @@ impl Store for Sqlite {
         organization: Organization,
         id: EntryId,
     ) -> BoxFuture<'_, Result<Document, ReadError>> {
-        let sealer = Arc::clone(&self.sealer);
+        let sealer = self.keys.sealer();
         Box::pin(
             self.readers
                 .read(move |conn| query::document(conn, &sealer, &organization.0, id)),
@@ -367,25 +390,5 @@ impl Store for Sqlite {
 
     fn numbers_left(&self) -> BoxFuture<'_, Result<u64, ReadError>> {
         Box::pin(self.readers.read(|conn| Ok(numbers::left(conn)?)))
-    }
-}
-
-impl OperatorStates for Sqlite {
-    fn put_operator_state(
-        &self,
-        name: String,
-        value: Option<Opaque>,
-    ) -> BoxFuture<'_, Result<(), WriteError>> {
-        Box::pin(async move {
-            let change = operator::Change::seal(&self.sealer, name, value)?;
-            self.writer
-                .write(move |tx| operator::put(tx, &change))
-                .await?
-        })
-    }
-
-    fn operator_states(&self) -> BoxFuture<'_, Result<Vec<OperatorState>, ReadError>> {
-        let sealer = Arc::clone(&self.sealer);
-        Box::pin(self.readers.read(move |conn| operator::all(conn, &sealer)))
     }
 }

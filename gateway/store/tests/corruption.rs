@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use engine::ports::{EntryId, NumberUse, Store};
 use policies::state::State;
+use store::keys::RingError;
 use store::sqlite::{OpenError, Sqlite};
 use tempfile::TempDir;
 
@@ -24,6 +25,7 @@ mod words;
 const DATABASE: &str = "entries.db";
 const LOG: &str = "entries.db-wal";
 const GUARD: &str = "entries.guard";
+const KEYS: &str = "keys";
 
 fn open(directory: &Path) -> Result<Sqlite, OpenError> {
     Sqlite::open(&world::settings(directory, &TestClock::new()))
@@ -32,7 +34,7 @@ fn open(directory: &Path) -> Result<Sqlite, OpenError> {
 /// A copy of the files of a store, as they are at this moment: what a crash would leave.
 fn image(of: &Path) -> TempDir {
     let copy = world::scratch();
-    for name in [DATABASE, LOG, GUARD] {
+    for name in [DATABASE, LOG, GUARD, KEYS] {
         fs::copy(of.join(name), copy.path().join(name)).unwrap();
     }
     copy
@@ -74,7 +76,10 @@ async fn a_wrong_key_is_one_clear_error_and_changes_nothing() {
     let mut settings = world::settings(directory.path(), &TestClock::new());
     settings.key = world::key(2);
     let error = Sqlite::open(&settings).err();
-    assert!(matches!(error, Some(OpenError::WrongKey)), "{error:?}");
+    assert!(
+        matches!(error, Some(OpenError::Ring(RingError::WrongKey))),
+        "{error:?}"
+    );
     assert_eq!(fs::read(directory.path().join(DATABASE)).unwrap(), before);
 
     let store = open(directory.path()).unwrap();

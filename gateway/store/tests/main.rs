@@ -4,6 +4,7 @@
     reason = "a test ends where something is not as it must be"
 )]
 
+mod backup;
 mod clock;
 mod contract;
 mod corruption;
@@ -11,5 +12,6 @@ mod invariants;
 mod limits;
 mod model;
 mod operator;
+mod outbox;
 mod persons;
 mod world;

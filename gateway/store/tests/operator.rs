@@ -40,7 +40,7 @@ async fn what_operators_set_is_kept_through_restarts() {
     assert_eq!(store.operator_states().await, Ok(kept.clone()));
     // As a crash would leave it.
     let copy = world::scratch();
-    for name in ["entries.db", "entries.db-wal", "entries.guard"] {
+    for name in ["entries.db", "entries.db-wal", "entries.guard", "keys"] {
         fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
     }
     store.close().await;

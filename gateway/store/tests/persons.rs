@@ -47,8 +47,8 @@ impl Machine for TestMachine {
 }
 
 fn settings(directory: &Path, clock: &Arc<TestClock>) -> PersonsSettings {
-    let mut settings =
-        PersonsSettings::new(directory.to_owned(), world::key(1), Arc::clone(clock) as _);
+    let keys = world::ring(1);
+    let mut settings = PersonsSettings::new(directory.to_owned(), keys, Arc::clone(clock) as _);
     settings.machine = TestMachine::new();
     settings
 }

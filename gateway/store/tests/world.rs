@@ -1,8 +1,8 @@
 //! What the tests of a store share: a clock that is moved by hand, and entries to store.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use engine::ports::{
@@ -16,6 +16,7 @@ use policies::family::Role;
 use policies::operation::{LaneName, OpName};
 use policies::state::State;
 use policies::time::Timestamp;
+use store::keys::Keys;
 use store::sealing::Key;
 use store::sqlite::Settings;
 use tempfile::TempDir;
@@ -237,6 +238,17 @@ pub(crate) fn key(seed: u8) -> Key {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), format!("{seed:02x}").repeat(32)).expect("written");
     Key::from_file(file.path()).expect("a key")
+}
+
+/// A ring of keys that stands apart from any store, under a key made of one byte.
+pub(crate) fn ring(seed: u8) -> Arc<Keys> {
+    static RINGS: LazyLock<TempDir> = LazyLock::new(scratch);
+    let directory = RINGS.path().join(seed.to_string());
+    std::fs::create_dir_all(&directory).expect("a directory");
+    // Tests that run beside each other must not make it twice.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = MAKING.lock();
+    Arc::new(Keys::open_or_create(&directory, &key(seed), START).expect("a ring"))
 }
 
 /// The settings of a store in `directory`, under key 1.

@@ -16,6 +16,7 @@ use adapters::sac::RICERCA;
 use engine::clock::AnchoredClock;
 use engine::ports::{Clock, Shelf, Shelved};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use store::keys::Keys;
 use store::persons::{Persons, PersonsSettings};
 use store::sealing::Key;
 
@@ -34,13 +35,14 @@ const STRIDE: usize = 7_919;
 /// answered so, and whom.
 pub(crate) async fn lay_down(world: &World, people: &People, oldest: Duration) -> Source {
     let key_file = world.certs_dir().join("store.key");
-    let key = || Key::from_file(&key_file).expect("the key of the store was minted");
+    let key = Key::from_file(&key_file).expect("the key of the store was minted");
     let clock: Arc<dyn Clock> = Arc::new(AnchoredClock::start());
     let directory = world.store_dir().to_owned();
     std::fs::create_dir_all(&directory).expect("the directory of the store can be made");
-    let settings = PersonsSettings::new(directory, key(), Arc::clone(&clock));
+    let keys = Keys::open_or_create(&directory, &key, clock.now()).expect("the ring is made");
+    let relations = Relations::new(&keys.derive(RELATIONS));
+    let settings = PersonsSettings::new(directory, Arc::new(keys), Arc::clone(&clock));
     let shelf = Persons::open(&settings).expect("the shelf opens");
-    let relations = Relations::new(&key().derive(RELATIONS));
     let mut source = Source::default();
     let mut answers = Vec::new();
     let now = clock.now();

@@ -6,6 +6,7 @@
 //! 2. A refused `invio` uses no number.
 //! 3. statoProcesso moves only along the transitions of specification §7.
 //! 4. Every `invio` that was looked at is in the log, with the number it carried and its outcome.
+//! 5. Every call that was let in is in the log, in order, with the number it was about.
 //!
 //! # Limits
 //!
@@ -18,7 +19,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{Timestamp, Zoned};
 
-pub use view::{Book, Calls, Moved, Prescription, Received, Refused};
+pub use view::{Asked, Book, Calls, Moved, Prescription, Received, Refused};
 
 use super::lots::Lots;
 use super::operation::Operation;
@@ -46,6 +47,7 @@ pub struct Ledger {
     /// Lots given.
     pub lots: Lots,
     received: Vec<Received>,
+    asked: Vec<Asked>,
     refusals: Vec<Refused>,
     calls: BTreeMap<Operation, Calls>,
     serial: u64,
@@ -128,6 +130,14 @@ impl Ledger {
         self.received.push(received);
     }
 
+    /// Notes a call that was let in, and the number it is about.
+    pub fn note_asked(&mut self, operation: Operation, number: &str) {
+        self.asked.push(Asked {
+            operation,
+            nre: number.to_owned(),
+        });
+    }
+
     /// Notes why a call was not let in.
     pub fn note_refusal(&mut self, operation: Operation, reason: impl Into<String>) {
         if self.refusals.len() == REFUSALS_MAX {
@@ -164,6 +174,7 @@ impl Ledger {
                 .collect(),
             lots: self.lots.all().cloned().collect(),
             received: self.received.clone(),
+            asked: self.asked.clone(),
             refusals: self.refusals.clone(),
             calls: self.calls.clone(),
             peak_per_second: self.peak_per_second,

@@ -187,6 +187,7 @@ impl Service {
         let State {
             ledger, registry, ..
         } = &mut *state;
+        ledger.note_asked(operation, admitted.message.get("nre"));
         if manner.dispensed_first {
             ledger.dispense(admitted.message.get("nre"));
         }

@@ -103,7 +103,7 @@ fn a_person_is_shown_to_their_view_with_their_doctor_as_relation() {
         assert_eq!(answer.fact, Fact::Done);
         assert_eq!(answer.body.0, whole.to_json(view));
         let doctor = PrescriberCode::new("PROVAX00X00X000Y").unwrap();
-        let oneself = relations().oneself(&PatientCode::new(PERSON).unwrap());
+        let oneself = relations().oneself(PERSON);
         let oneself = (view == View::Portal).then_some(oneself);
         let doctor = relations().doctor(&doctor);
         let tags: Vec<_> = [doctor].into_iter().chain(oneself).collect();

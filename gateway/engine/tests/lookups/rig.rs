@@ -91,6 +91,7 @@ impl Signals for Words {
     }
     fn accepted(&self, _: LaneName, _: OpName) {}
     fn settled(&self, _: LaneName, _: OpName, _: State) {}
+    fn pushed(&self, _: &'static str) {}
 }
 
 pub(crate) fn rules() -> RegistryRules {

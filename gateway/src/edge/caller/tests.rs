@@ -12,10 +12,26 @@ fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
+/// Believes `token` as the only one, on a connection of `peer`.
+fn verify(
+    callers: &Callers,
+    token: &str,
+    peer: Option<CertificateDigest>,
+    wall: Timestamp,
+) -> Result<Caller, Problem> {
+    let presented = Presented {
+        bearer: token,
+        signature: None,
+        peer,
+    };
+    let (caller, _) = recognise(callers, &presented, wall)?;
+    Ok(caller)
+}
+
 fn verdict(practices: &Practices, token: &str, peer: Option<CertificateDigest>) -> &'static str {
     match verify(&practices.callers, token, peer, wall()) {
         Ok(_) => "",
-        Err(code) => code.code,
+        Err(problem) => problem.code.code,
     }
 }
 
@@ -236,7 +252,10 @@ fn a_token_that_was_good_is_worth_nothing_elsewhere_later_or_signed_anew() {
     assert_eq!(verdict(&practices, &token, Some(B)), "token-certificate");
     let later = wall() + std::time::Duration::from_secs(86_400);
     let expired = verify(&practices.callers, &token, Some(A), later);
-    assert_eq!(expired.err().map(|code| code.code), Some("token-expired"));
+    assert_eq!(
+        expired.err().map(|problem| problem.code.code),
+        Some("token-expired")
+    );
     let (message, _) = token.rsplit_once('.').unwrap();
     let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode([7; 64]));
     assert_eq!(verdict(&practices, &forged, Some(A)), "token-signature");

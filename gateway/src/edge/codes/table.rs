@@ -18,17 +18,17 @@ codes! {
         "Inviare il token firmato dell'organizzazione in Authorization: Bearer.";
     TOKEN_MALFORMED = 401 "token-malformed" Caller NotDone Never,
         "The token is not a signed token", "Il token non è un token firmato",
-        "Send a JWS in compact form whose header names alg, kid and typ JWT.",
-        "Inviare un JWS in forma compatta la cui intestazione indica alg, kid e typ JWT.";
+        "Send a JWS in compact form whose header names alg, kid or x5c, and typ JWT.",
+        "Inviare un JWS in forma compatta la cui intestazione indica alg, kid o x5c, e typ JWT.";
     TOKEN_SIGNATURE = 401 "token-signature" Caller NotDone Never,
         "The token is not signed by a registered key",
         "Il token non è firmato con una chiave registrata",
         "Sign with the key and the algorithm that the organisation has registered.",
         "Firmare con la chiave e l'algoritmo registrati dall'organizzazione.";
     TOKEN_CLAIMS = 401 "token-claims" Caller NotDone Never,
-        "The token lacks a claim", "Al token manca un claim",
-        "Required: iss, aud, iat, exp, jti, organization, profile.",
-        "Obbligatori: iss, aud, iat, exp, jti, organization, profile.";
+        "A claim is absent or not of its form", "Un claim manca o non ha la forma prevista",
+        "The error names it. Required: iss, aud, iat, exp, jti, organization, profile.",
+        "L'errore lo indica. Obbligatori: iss, aud, iat, exp, jti, organization, profile.";
     TOKEN_CERTIFICATE = 401 "token-certificate" Caller NotDone Never,
         "The token and the TLS certificate are not of the same caller",
         "Il token e il certificato TLS non sono dello stesso chiamante",
@@ -57,6 +57,53 @@ codes! {
         "Il token dichiara un profilo non registrato",
         "profile must be one of those registered for the organisation.",
         "profile deve essere tra quelli registrati per l'organizzazione.";
+    TOKEN_ROLE = 403 "token-role" Caller NotDone Never,
+        "The role in the token is not served here", "Il ruolo indicato nel token non è servito",
+        "subject_role must be APR, AAS, DRS, RSA, MRP, FAR or OAM.",
+        "subject_role deve essere APR, AAS, DRS, RSA, MRP, FAR o OAM.";
+    TOKEN_SIGNING_CERTIFICATE = 401 "token-signing-certificate" Caller NotDone Never,
+        "The signing certificate does not hold", "Il certificato di firma non è valido",
+        "The error says why: over, not begun, revoked, or of no authority that is trusted here.",
+        "L'errore dice perché: scaduto, non ancora valido, revocato o di un'autorità non riconosciuta.";
+    TOKEN_PAIR = 401 "token-pair" Caller NotDone Never,
+        "The two tokens are not of one pair", "I due token non formano una coppia",
+        "Sign both with one certificate, for one person.",
+        "Firmarli entrambi con lo stesso certificato, per la stessa persona.";
+    FSE_SIGNATURE_MISSING = 403 "fse-signature-missing" Caller NotDone Never,
+        "The request carries one token of two", "La richiesta contiene un solo token dei due",
+        "Send the second one, once, in FSE-JWT-Signature.",
+        "Inviare il secondo, una sola volta, in FSE-JWT-Signature.";
+    BODY_ALTERED = 401 "body-altered" Caller NotDone Never,
+        "The body is not the one that was signed", "Il corpo non è quello firmato",
+        "Sign the SHA-256 of the bytes that are sent, and send them as they are.",
+        "Firmare lo SHA-256 dei byte inviati e inviarli come sono.";
+    TOKEN_REPLAYED = 401 "token-replayed" Caller NotDone Never,
+        "The token was presented before", "Il token è già stato presentato",
+        "Sign a new token for each request. The one that carried it first may have been served: repeat \
+         a write with its Idempotency-Key.",
+        "Firmare un token nuovo per ogni richiesta. La prima che lo portava può essere stata servita: \
+         ripetere una scrittura con la sua Idempotency-Key.";
+    SIGN_AGAIN = 401 "sign-again" Caller NotDone Later(SECOND),
+        "The token was signed before the gateway started",
+        "Il token è stato firmato prima dell'avvio del gateway",
+        "Sign a new token and repeat the request with it, a write with its Idempotency-Key.",
+        "Firmare un token nuovo e ripetere la richiesta, una scrittura con la sua Idempotency-Key.";
+    TOKENS_FULL = 503 "tokens-full" Gateway NotDone Later(SHORTLY),
+        "Too many tokens are remembered", "Troppi token sono in memoria",
+        "Nothing was stored. Sign a new token after Retry-After; tokens that live shorter are forgotten \
+         sooner.",
+        "Argine non ha conservato nulla. Firmare un token nuovo dopo Retry-After; i token di durata \
+         minore si dimenticano prima.";
+    CITIZEN_AUTHN_MISSING = 403 "citizen-authn-missing" Caller NotDone Never,
+        "The token does not say which citizen authenticated",
+        "Il token non indica quale cittadino si è autenticato",
+        "A portal asks with the claim citizen_authn {subject, class_ref, instant}.",
+        "Un portale chiede con il claim citizen_authn {subject, class_ref, instant}.";
+    CITIZEN_AUTHN_INVALID = 403 "citizen-authn-invalid" Caller NotDone Never,
+        "The authentication of the citizen cannot be used",
+        "L'autenticazione del cittadino non è utilizzabile",
+        "citizen_authn must name the citizen, how and when, neither in the future nor too long ago.",
+        "citizen_authn deve indicare il cittadino, come e quando, né nel futuro né da troppo tempo.";
     PROFILE_NOT_ALLOWED = 403 "profile-not-allowed" Caller NotDone Never,
         "This profile may not do this", "Questo profilo non può eseguire l'operazione",
         "The rules of access do not allow it: errors says what it was and who may.",
@@ -68,11 +115,6 @@ codes! {
          locality}.",
         "Per scrivere e per cercare serve il claim prescriber_authn {subject, class_ref, instant, \
          locality}.";
-    CITIZEN_AUTHN_MISSING = 403 "citizen-authn-missing" Caller NotDone Never,
-        "The token does not say which citizen authenticated",
-        "Il token non indica quale cittadino si è autenticato",
-        "A portal asks with the claim citizen_authn {subject, class_ref, instant}.",
-        "Un portale chiede con il claim citizen_authn {subject, class_ref, instant}.";
     PRESCRIBER_AUTHN_INVALID = 403 "prescriber-authn-invalid" Caller NotDone Never,
         "The authentication of the prescriber cannot be used",
         "L'autenticazione del medico non è utilizzabile",

@@ -78,6 +78,19 @@ fn info_has_contact_summary_terms_and_a_semantic_version() {
 }
 
 #[test]
+fn whoever_takes_an_address_declares_what_is_pushed_there() {
+    let document = document();
+    let mut declared = 0;
+    for operation in operations(&mut document.clone()) {
+        let callback = &operation.get("callbacks").cloned().unwrap_or_default()["event"];
+        let post = &callback["{$request.header.X-ReplyTo}"]["post"];
+        assert_eq!(takes(operation, "X-ReplyTo"), post.is_object());
+        declared += usize::from(post.is_object());
+    }
+    assert_eq!(declared, 2, "writing and cancelling");
+}
+
+#[test]
 fn servers_use_https_and_are_described() {
     let document = document();
     let servers = document["servers"].as_array().unwrap();
@@ -163,8 +176,9 @@ fn no_forbidden_and_no_unusual_header_is_declared() {
             !["accept", "content-type", "authorization"].contains(&small.as_str()),
             "{name}"
         );
+        let is_of_modi = ["x-replyto", "x-correlation-id"].contains(&small.as_str());
         assert!(
-            !small.starts_with("x-") || small.contains("ratelimit-"),
+            !small.starts_with("x-") || small.contains("ratelimit-") || is_of_modi,
             "{name}"
         );
     }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::edge::persons::request::{all_hold, person};
 use crate::edge::respond::{Problem, ProblemBody};
 use crate::edge::trace::Trace;
-use crate::edge::{Edge, body, codes, json};
+use crate::edge::{Edge, codes, json};
 use crate::telemetry::PURGE;
 
 /// Whom to forget.
@@ -47,7 +47,7 @@ pub(crate) async fn purge(
 ) -> Result<HttpResponse, Problem> {
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::PurgePerson)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let mut errors = Vec::new();
     let code = person(&mut errors, json::decode::<Purge>(&bytes)?.tax_code);
     all_hold(errors)?;

@@ -20,7 +20,7 @@ use super::policies::ChangeBody;
 use crate::edge::codes::{self, Text};
 use crate::edge::notation::instant;
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
-use crate::edge::{Edge, body, json};
+use crate::edge::{Edge, json};
 use crate::generations::desk::{Done, Refusal, Wish, Withdrawal};
 use crate::generations::kept::{By, Ended, Held};
 use engine::ports::WriteError;
@@ -243,7 +243,7 @@ pub(crate) async fn set(
 ) -> Result<Json<DoneBody>, Problem> {
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::ChangeToggles)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let new: NewToggle = json::decode(&bytes)?;
     let lasts = lasts(&new.expires_in)?;
     let dry_run = new.dry_run;
@@ -287,7 +287,7 @@ pub(crate) async fn withdraw(
 ) -> Result<Json<DoneBody>, Problem> {
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::ChangeToggles)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let withdrawal: ToggleWithdrawal = json::decode(&bytes)?;
     let dry_run = withdrawal.dry_run;
     let withdrawal = Withdrawal {

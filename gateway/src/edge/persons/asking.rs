@@ -8,7 +8,7 @@
 use std::fmt;
 
 use actix_web::HttpRequest;
-use adapters::model::{Authority, PatientCode, PrescriberCode, Relations, View};
+use adapters::model::{Authority, PatientCode, PrescriberCode, Relations, TaxCode, View};
 use engine::entry::Organization;
 use engine::lookup::Asker;
 use policies::access::{Action, Profile, Relation, Table};
@@ -32,7 +32,7 @@ pub(super) struct Desk {
     /// For whom the doctor stands in.
     substitutes_for: Option<PrescriberCode>,
     /// Who has authenticated at the portal.
-    citizen: Option<PatientCode>,
+    citizen: Option<TaxCode>,
     profile: Profile,
     action: Action,
     access: Table,
@@ -54,7 +54,7 @@ impl Desk {
             View::Pharmacy | View::Booking | View::Portal => None,
         };
         let citizen = match view {
-            View::Portal => Some(caller.citizen()?),
+            View::Portal => Some(caller.citizen()?.clone()),
             View::Practice | View::Pharmacy | View::Booking => None,
         };
         Ok(Desk {
@@ -75,7 +75,7 @@ impl Desk {
     /// Nothing, if this person is one whom the desk may ask about.
     pub(super) fn may_ask_about(&self, person: &PatientCode) -> Result<(), Problem> {
         let relation = match &self.citizen {
-            Some(citizen) if citizen == person => Relation::Oneself,
+            Some(citizen) if citizen.as_str() == person.as_str() => Relation::Oneself,
             _ => Relation::None,
         };
         allowed(&self.access, self.profile, self.action, relation)
@@ -106,11 +106,11 @@ impl Desk {
             tags.extend(
                 self.citizen
                     .iter()
-                    .map(|citizen| relations.oneself(citizen)),
+                    .map(|citizen| relations.oneself(citizen.as_str())),
             );
         }
         let doctor = doctor.map(PrescriberCode::as_str);
-        let subject = doctor.or(self.citizen.as_ref().map(PatientCode::as_str));
+        let subject = doctor.or(self.citizen.as_ref().map(TaxCode::as_str));
         Asker {
             caller: relations.caller(&self.organization.0, subject),
             tags,

@@ -11,6 +11,8 @@
 //! 2. What was done is on disk: if the prescription cannot be read then, nobody hears that nothing was
 //!    done.
 
+mod cancelled;
+
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
@@ -28,16 +30,18 @@ use policies::rules::WriteBehindRules;
 use policies::state::State;
 use tokio::time::timeout;
 
+use self::cancelled::cancelled;
 use super::headers::Headers;
+use super::reply_to::followed;
 use super::request::{NewPaper, Nothing};
-use super::resource::{Paper, PrescriptionBody, paper_number, refusals};
+use super::resource::{Paper, PrescriptionBody, paper_number};
 use super::write::{check_locality, encode, identity};
 use super::{refused, stored_before, too_old};
 use crate::edge::caller::Caller;
 use crate::edge::codes::{self, Code, Text};
-use crate::edge::notation::{entry_id, location};
+use crate::edge::notation::{X_CORRELATION_ID, entry_id, location};
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
-use crate::edge::{Edge, body, json};
+use crate::edge::{Edge, json};
 
 /// Cancel a prescription.
 ///
@@ -56,6 +60,8 @@ use crate::edge::{Edge, body, json};
             description = "New for each new write, the same for its repetitions. Kept 90 days."),
         ("Prefer" = Option<String>, Header, max_length = 64,
             description = "`wait=N`: answer within N seconds, cancelled or not."),
+        ("X-ReplyTo" = Option<String>, Header, max_length = 512,
+            description = "Where its events are pushed to from now on, as for a new one."),
     ),
     request_body(content = Nothing, content_type = "application/json",
         description = "May be left out."),
@@ -104,6 +110,7 @@ pub(crate) async fn cancel(
         resumes: age <= age_max.send && matches!(at_home, Some(Ok(()))),
         ..about.write(&caller, headers)
     };
+    let write = followed(&edge, &caller, &request, write).await?;
     if age > age_max.annul {
         stored_before(&edge, &write, too_old()).await?;
     }
@@ -113,39 +120,6 @@ pub(crate) async fn cancel(
     let done = submit(&edge, write).await;
     let cancel = done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOT_CANCELLABLE))?;
     cancelled(&cancel, about.done(&edge, &caller).await?)
-}
-
-/// Of what was dispensed there is nothing to be seen any more but that.
-const DISPENSED: Text = Text {
-    en: "The prescription stands: it was dispensed or is being dispensed. The notices say more.",
-    it: "La ricetta resta valida: è erogata o in erogazione. I messaggi dicono di più.",
-};
-
-/// What the caller of a cancel hears, by where that and its prescription stand now.
-fn cancelled(cancel: &Entry, parent: Entry) -> Result<HttpResponse, Problem> {
-    let problem = |code| Problem {
-        state: Some(parent.state),
-        reason: parent.reason,
-        instance: Some(parent.id),
-        ..Problem::from(code)
-    };
-    let of_the_sac = |code| Problem {
-        is_of_sac: true,
-        ..problem(code)
-    };
-    match cancel.state {
-        State::Registered => shown(StatusCode::OK, parent),
-        State::Rejected => Err(Problem {
-            notices: refusals(cancel.answer.as_ref()),
-            detail: (cancel.reason == Some(Reason::Dispensed)).then_some(&DISPENSED),
-            ..of_the_sac(&codes::CANCEL_REFUSED)
-        }),
-        State::Parked | State::Conflict => Err(of_the_sac(&codes::CANCEL_FAILED)),
-        State::NeedsAuthorization => Err(of_the_sac(&codes::CANCEL_NEEDS_AUTHORIZATION)),
-        // It had waited for its turn, which will never come.
-        State::Withdrawn => Err(problem(&codes::NOT_CANCELLABLE)),
-        _ => shown(StatusCode::ACCEPTED, parent),
-    }
 }
 
 /// Confirm the number of the red form that a prescription was written on.
@@ -194,7 +168,7 @@ pub(crate) async fn paper(
     let caller = edge.caller_for(&request, &policy.access, Action::ConfirmPaper)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let new: NewPaper = json::decode(&bytes)?;
     let number = PaperNumber::new(new.number).map_err(|invalid| {
         let error = FieldError::at("/number", invalid.rule(), invalid.sentence());
@@ -283,7 +257,7 @@ pub(crate) async fn acknowledge(
 
 /// A body that may be left out, and says nothing.
 async fn nothing(edge: &Edge, request: &HttpRequest, payload: Payload) -> Result<(), Problem> {
-    match body::read_if_any(request.headers(), payload, edge.body).await? {
+    match edge.body_if_any(request, payload).await? {
         Some(bytes) => json::decode::<Nothing>(&bytes).map(drop),
         None => Ok(()),
     }
@@ -395,10 +369,11 @@ async fn submit(edge: &Edge, write: Write) -> Result<Entry, Refusal> {
 }
 
 fn shown(status: StatusCode, parent: Entry) -> Result<HttpResponse, Problem> {
-    let location = location(parent.id);
+    let (location, correlation) = (location(parent.id), parent.id.to_string());
     let body = PrescriptionBody::of(parent, Vec::new())?;
     Ok(HttpResponse::build(status)
         .insert_header((header::LOCATION, location))
+        .insert_header((X_CORRELATION_ID, correlation))
         .json(body))
 }
 

@@ -11,7 +11,7 @@ use policies::state::State;
 
 use super::resource::{PrescriptionBody, refusals};
 use crate::edge::codes::{self, Repeat, Text};
-use crate::edge::notation::location;
+use crate::edge::notation::{X_CORRELATION_ID, location};
 use crate::edge::respond::{FieldError, Problem};
 
 pub(super) fn answer(entry: Entry, warnings: Vec<FieldError>) -> Result<HttpResponse, Problem> {
@@ -29,10 +29,11 @@ pub(super) fn answer(entry: Entry, warnings: Vec<FieldError>) -> Result<HttpResp
         // It was cancelled, withdrawn or written on paper since.
         _ => StatusCode::OK,
     };
-    let location = location(entry.id);
+    let (location, correlation) = (location(entry.id), entry.id.to_string());
     let body = PrescriptionBody::of(entry, warnings)?;
     Ok(HttpResponse::build(status)
         .insert_header((header::LOCATION, location))
+        .insert_header((X_CORRELATION_ID, correlation))
         .json(body))
 }
 

@@ -24,7 +24,7 @@ use super::write::person;
 use crate::edge::notation::entry_id;
 use crate::edge::query::{Parameters, parse_cursor};
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
-use crate::edge::{Edge, body, codes, json};
+use crate::edge::{Edge, codes, json};
 
 /// Entries of a page, if the caller does not say.
 const LIMIT_DEFAULT: usize = 50;
@@ -177,7 +177,7 @@ pub(crate) async fn search(
 ) -> Result<Json<PrescriptionPage>, Problem> {
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::ReadPrescription)?;
-    let bytes = body::read(request.headers(), payload, edge.body).await?;
+    let bytes = edge.body(&request, payload).await?;
     let (filter, page) = json::decode::<Search>(&bytes)?.check()?;
     one_page(&edge, caller.organization, filter, page).await
 }

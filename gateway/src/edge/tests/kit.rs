@@ -72,8 +72,10 @@ fn practices_at(certificate: CertificateDigest, profile: &str) -> Practices {
         audience: AUDIENCE.to_owned(),
         clock_skew: Duration::from_secs(30),
         lifetime_max: Duration::from_secs(3600),
+        citizen_authn_age_max: Duration::from_secs(1800),
     };
-    let callers = Callers::parse(&directory.path().join("callers.toml"), &text, rules).unwrap();
+    let path = directory.path().join("callers.toml");
+    let callers = Callers::parse(&path, &text, rules, None, Timestamp(0)).unwrap();
     Practices {
         callers,
         key_a,
@@ -306,6 +308,7 @@ impl Kit {
             calls: vec![calls],
             store: Arc::clone(&self.shelf) as _,
             callers,
+            is_pushing: true,
             clock,
             limits: Limits {
                 requests_max: self.requests_max,

@@ -1,5 +1,11 @@
 //! The page of metrics over a store that does not answer.
 
+use std::sync::Arc;
+
+use engine::ports::{Outbox, ReadError, Waiting, WriteError};
+use futures_util::future::{BoxFuture, pending, ready};
+use policies::time::Timestamp;
+
 use super::kit::Kit;
 use crate::telemetry::page::Page;
 
@@ -12,6 +18,7 @@ async fn a_store_that_hangs_or_fails_leaves_a_page_without_a_tally() {
         &*gateway.clock,
         gateway.calls,
         gateway.store,
+        Arc::new(Nothing),
         gateway.policy,
     );
     let has_tally = async || page.text().await.contains("argine_entries{");
@@ -27,4 +34,25 @@ async fn a_store_that_hangs_or_fails_leaves_a_page_without_a_tally() {
     assert!(has_tally().await);
     *kit.shelf.is_unavailable.lock().unwrap() = true;
     assert!(!has_tally().await);
+}
+
+/// Nothing is to be pushed.
+struct Nothing;
+
+impl Outbox for Nothing {
+    fn due(&self, _: usize) -> BoxFuture<'_, Result<Waiting, ReadError>> {
+        Box::pin(ready(Ok(Waiting::default())))
+    }
+    fn put_off(&self, _: u64, _: u32, _: Timestamp) -> BoxFuture<'_, Result<(), WriteError>> {
+        Box::pin(ready(Ok(())))
+    }
+    fn remove(&self, _: u64) -> BoxFuture<'_, Result<(), WriteError>> {
+        Box::pin(ready(Ok(())))
+    }
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(pending())
+    }
+    fn waiting(&self) -> BoxFuture<'_, Result<u64, ReadError>> {
+        Box::pin(ready(Ok(0)))
+    }
 }

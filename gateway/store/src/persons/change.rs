@@ -1,11 +1,15 @@
 //! What is written: one function a change, each inside the transaction of its group.
 
+use std::sync::Arc;
+
 use engine::ports::{Digest, LookupKey};
 use rusqlite::{Connection, params};
 
 use super::file;
+use super::reseal::Again;
 use super::row::Row;
 use super::scale::ShelfTime;
+use crate::sealing::Sealer;
 
 /// The oldest answers that make room for others, at a time.
 const EVICTED_AT_ONCE: usize = 64;
@@ -26,6 +30,11 @@ pub(super) enum Change {
     Sweep {
         before: ShelfTime,
         answers_max: usize,
+    },
+    Again {
+        answers: Vec<Again>,
+        /// Held until it is written, so that its key is not destroyed before.
+        _sealer: Arc<Sealer>,
     },
 }
 
@@ -58,7 +67,9 @@ impl Change {
             Change::Purge(_) => Erasure::Now,
             Change::Sweep { answers_max, .. } if answers >= answers_max => Erasure::Later,
             Change::Sweep { .. } if answers > 0 || owed > Erasure::Never => Erasure::Now,
-            Change::Put(_) | Change::Remove(_) | Change::Sweep { .. } => Erasure::Never,
+            Change::Put(_) | Change::Remove(_) | Change::Sweep { .. } | Change::Again { .. } => {
+                Erasure::Never
+            }
         }
     }
 
@@ -98,6 +109,10 @@ impl Change {
                 before,
                 answers_max,
             } => oldest(conn, *before, *answers_max),
+            Change::Again { answers, .. } => {
+                let put = answers.iter().map(|again| again.put(conn));
+                put.sum::<rusqlite::Result<usize>>()
+            }
         }
     }
 }

@@ -12,6 +12,8 @@
 //! `fetched_at (8) ‖ age is a floor (1) ‖ tags (2 + 16 each) ‖ seen by (2 + 24 each) ‖ body`, numbers
 //! big-endian, then sealed ([`crate::sealing`]).
 
+use std::sync::Arc;
+
 use engine::lookup;
 use engine::ports::{LookupKey, Shelved, Tag};
 use policies::failure::Opaque;
@@ -25,12 +27,14 @@ pub(super) struct Row {
     pub(super) key: LookupKey,
     pub(super) fetched_at: ShelfTime,
     pub(super) sealed: Vec<u8>,
+    /// Held until it is written, so that its key is not destroyed before.
+    _sealer: Arc<Sealer>,
 }
 
 impl Row {
     /// Seals `answer`.
     pub(super) fn seal(
-        sealer: &Sealer,
+        sealer: Arc<Sealer>,
         moment: &Moment,
         answer: &Shelved,
     ) -> Result<Row, Unsealable> {
@@ -54,7 +58,8 @@ impl Row {
         Ok(Row {
             key: answer.key,
             fetched_at,
-            sealed: sealer.seal(place(sealer, answer.key), &plain)?,
+            sealed: sealer.seal(place(&sealer, answer.key), &plain)?,
+            _sealer: sealer,
         })
     }
 }
@@ -98,7 +103,7 @@ pub(super) fn open(
 }
 
 /// Its row is named by its whole key, so that no row opens under another.
-fn place(sealer: &Sealer, key: LookupKey) -> Place {
+pub(super) fn place(sealer: &Sealer, key: LookupKey) -> Place {
     Place {
         table: "persons",
         row: sealer.digest(Purpose::Answer, &[&key.person, &key.question]),

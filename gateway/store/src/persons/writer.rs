@@ -33,7 +33,7 @@ use super::change::{self, Change, Erasure};
 use super::file;
 use super::reserve::Reserve;
 use super::scale::{Scale, ShelfTime};
-use crate::sealing::Sealer;
+use crate::keys::Keys;
 
 /// Changes committed together, at most.
 const GROUP_MAX: usize = 64;
@@ -44,7 +44,7 @@ const ROOM_EVERY_MS: i64 = 1_000;
 /// What reading and writing threads share.
 pub(super) struct Shared {
     pub(super) directory: PathBuf,
-    pub(super) sealer: Sealer,
+    pub(super) keys: Arc<Keys>,
     pub(super) scale: Scale,
     pub(super) size_bytes_max: u64,
     /// Raised whenever a file was opened; readers open theirs again. 0: none was.
@@ -264,7 +264,7 @@ impl Engine {
             for job in &mut *group {
                 job.outcome = job.change.run(conn).map_err(before)?;
             }
-            file::mark(conn, &self.shared.sealer, &moment.mark).map_err(before)?;
+            file::mark(conn, &self.shared.keys.sealer(), &moment.mark).map_err(before)?;
             conn.execute_batch("COMMIT").map_err(|error| (true, error))
         })();
         if !conn.is_autocommit()
@@ -285,12 +285,17 @@ impl Engine {
         if self.conn.is_none() {
             let Shared {
                 directory,
-                sealer,
+                keys,
                 scale,
                 size_bytes_max,
                 ..
             } = &*self.shared;
-            self.conn = Some(file::open(directory, sealer, scale, *size_bytes_max)?);
+            self.conn = Some(file::open(
+                directory,
+                &keys.sealer(),
+                scale,
+                *size_bytes_max,
+            )?);
             self.shared.generation.fetch_add(1, Ordering::AcqRel);
         }
         Ok(())

@@ -1,6 +1,9 @@
 //! Sealing, tried value by value.
 
 use std::io::Write;
+use std::path::Path;
+
+use policies::time::Timestamp;
 
 use super::*;
 
@@ -16,7 +19,7 @@ const GOLDEN_SEALED: &[u8] = &[
 ];
 
 fn sealer_of(seed: u8) -> Sealer {
-    Sealer::new(&Key(Zeroizing::new([seed; KEY_LEN])))
+    Sealer::of(&Ring::of_old(&Key::of_seed(seed), Timestamp(0)))
 }
 
 fn place() -> Place {
@@ -119,7 +122,7 @@ fn numbers_of_one_block_are_neighbours_and_no_two_are_one() {
 #[test]
 fn the_derivation_is_frozen() {
     let sealer = sealer_of(1);
-    assert_eq!(sealer.id, GOLDEN_ID);
+    assert_eq!(sealer.active(), GOLDEN_ID);
     assert_eq!(sealer.number_digest(b"1300A4000000001"), GOLDEN_NUMBER);
     assert_eq!(
         sealer.unseal(place(), GOLDEN_SEALED),

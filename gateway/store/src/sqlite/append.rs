@@ -21,6 +21,7 @@ use policies::state::State;
 use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::outbox::SealedAddress;
 use super::row::{self, RawEntry, at, entry_columns, millis, place};
 use super::step::{self, Standing};
 use super::tx::Tx;
@@ -44,6 +45,8 @@ pub(super) struct Row {
     payload: Vec<u8>,
     /// What a paper form said, sealed for what it is about.
     parents_paper: Option<Vec<u8>>,
+    /// Where the events of its prescription go.
+    reply_to: Option<SealedAddress>,
 }
 
 impl Row {
@@ -53,7 +56,12 @@ impl Row {
         let number = entry.number.number().map(|number| number.0.as_slice());
         let number = number.filter(|number| !number.is_empty());
         let said = entry.depends_on.filter(|_| entry.role == Role::Paper);
+        let prescription = entry.depends_on.unwrap_or(entry.id);
+        let reply_to = take(&mut entry.reply_to);
         Ok(Row {
+            reply_to: reply_to
+                .map(|reply_to| SealedAddress::seal(sealer, prescription, &reply_to))
+                .transpose()?,
             parents_paper: said
                 .map(|parent| sealer.seal(place(parent, "paper"), &entry.payload.0))
                 .transpose()?,
@@ -226,6 +234,8 @@ fn waits(tx: &Tx<'_>, row: &Row) -> rusqlite::Result<bool> {
 /// Inserts the row; false if the key, the number or the name is taken.
 fn insert(tx: &mut Tx<'_>, row: &Row, beginning: &Beginning) -> rusqlite::Result<bool> {
     let entry = &row.entry;
+    // What is about a prescription has no events of its own.
+    let own_address = row.reply_to.as_ref().filter(|_| entry.depends_on.is_none());
     let inserted = tx
         .conn
         .prepare_cached(
@@ -234,9 +244,9 @@ fn insert(tx: &mut Tx<'_>, row: &Row, beginning: &Beginning) -> rusqlite::Result
              fallback, uncertain, deadline, answer_within_ms, origin_node, trace, \
              key_digest, fingerprint, number_digest, person_digest, identity_digest, \
              number, authority, payload, role, depends_on, annul_consent, paper_within_ms, \
-             look_after_ms, reason) \
+             look_after_ms, reason, reply_to, reply_host) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 0, ?11, ?11, ?12, ?13, ?14, \
-             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31) \
+             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33) \
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -271,6 +281,8 @@ fn insert(tx: &mut Tx<'_>, row: &Row, beginning: &Beginning) -> rusqlite::Result
             millis(entry.terms.paper_within),
             millis(entry.terms.look_after),
             beginning.reason.map(Code::as_str),
+            own_address.map(|address| &address.url),
+            own_address.map(|address| &address.host),
         ])?;
     if inserted == 0 {
         return Ok(false);

@@ -3,12 +3,20 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::keys::RingError;
+
 /// Why a store could not be opened. Nothing was changed in it, unless said otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it.
     #[error("the store in {directory} is in use by another process")]
     InUse {
+        /// Its directory.
+        directory: PathBuf,
+    },
+    /// A restore was cut off before its end.
+    #[error("a restore into {directory} was not finished: repeat `argine restore`")]
+    HalfRestored {
         /// Its directory.
         directory: PathBuf,
     },
@@ -35,9 +43,10 @@ pub enum OpenError {
         /// The latest one known here.
         known: usize,
     },
-    /// It is sealed under another key.
-    #[error("the key file is not the one this store was sealed with")]
-    WrongKey,
+    /// Its keys cannot be used: another master key, or a ring that is damaged, gone or of another
+    /// store.
+    #[error(transparent)]
+    Ring(#[from] RingError),
     /// The database was there once, and is not.
     #[error("{path} is gone or empty: restore it (see the store's README, \"When it refuses\")")]
     DatabaseGone {

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use super::OpenError;
 
 /// The file, in the directory of the store.
-const FILE: &str = "entries.guard";
+pub(crate) const FILE: &str = "entries.guard";
 /// Both lines have one length, so that the file is rewritten in place, within one disk sector.
 const OPEN: &[u8] = b"argine store 1 open  \n";
 const CLOSED: &[u8] = b"argine store 1 closed\n";
 
 /// How a store was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
+pub(crate) enum Left {
     /// It was never opened here: new, or a copy that was put back.
     New,
     /// By a process that is gone: what it committed last may stand in the log only.
@@ -29,14 +29,14 @@ pub(super) enum Left {
 
 /// The lock of a store, held until it is dropped.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     file: File,
     path: PathBuf,
 }
 
 impl Guard {
     /// Takes the lock of the store in `directory` and says how it was left.
-    pub(super) fn take(directory: &Path) -> Result<(Guard, Left), OpenError> {
+    pub(crate) fn take(directory: &Path) -> Result<(Guard, Left), OpenError> {
         let path = directory.join(FILE);
         let failed = |source| OpenError::File {
             path: path.clone(),

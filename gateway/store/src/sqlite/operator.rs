@@ -10,10 +10,12 @@
 //!
 //! [`NAME_BYTES_MAX`], [`VALUE_BYTES_MAX`] and [`STATES_MAX`]; what goes beyond is refused.
 
-use engine::ports::{OperatorState, WriteError};
+use engine::ports::{OperatorState, OperatorStates, ReadError, WriteError};
+use futures_util::future::BoxFuture;
 use policies::failure::Opaque;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::Sqlite;
 use super::reader::Unread;
 use super::row::at;
 use super::tx::Tx;
@@ -98,6 +100,30 @@ pub(super) fn all(conn: &Connection, sealer: &Sealer) -> Result<Vec<OperatorStat
         states.push(OperatorState { name, value });
     }
     Ok(states)
+}
+
+impl OperatorStates for Sqlite {
+    fn put_operator_state(
+        &self,
+        name: String,
+        value: Option<Opaque>,
+    ) -> BoxFuture<'_, Result<(), WriteError>> {
+        Box::pin(async move {
+            let sealer = self.keys.sealer();
+            let change = Change::seal(&sealer, name, value)?;
+            self.writer
+                .write(move |tx| {
+                    let _until_written = sealer;
+                    put(tx, &change)
+                })
+                .await?
+        })
+    }
+
+    fn operator_states(&self) -> BoxFuture<'_, Result<Vec<OperatorState>, ReadError>> {
+        let sealer = self.keys.sealer();
+        Box::pin(self.readers.read(move |conn| all(conn, &sealer)))
+    }
 }
 
 fn place(sealer: &Sealer, name: &str) -> Place {

@@ -1,5 +1,7 @@
 //! A copy put back: what happened after it was made is not in it.
 //!
+//! A copy is known by its own mark ([`super::schema::is_copy`]) or by the guard it lacks.
+//!
 //! # Invariants
 //!
 //! 1. No number of a range the copy knows is given out again: it may have been, since.

@@ -15,11 +15,15 @@ use super::OpenError;
 
 /// "ARGN", so that `file` and every tool can tell whose database it is.
 const APPLICATION_ID: i32 = 0x4152_474e;
+/// "ARGC": a copy that no process has opened yet. What happened after it was made is not in it, and
+/// nobody may go by it before that has been taken into account ([`super::restore`]).
+const COPY_ID: i32 = 0x4152_4743;
 /// Forward only; the version of a database is how many of them it has seen.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001-entries.sql"),
     include_str!("migrations/0002-family.sql"),
     include_str!("migrations/0003-operator-state.sql"),
+    include_str!("migrations/0005-outbox.sql"),
 ];
 /// The interior pages of every index of a million entries, and some.
 const WRITER_CACHE_KIB: u32 = 64 * 1024;
@@ -73,19 +77,49 @@ pub(crate) fn open(path: &Path, flags: OpenFlags, cache_kib: u32) -> Result<Conn
 }
 
 /// Invariant 3: refuses a database of another program before anything is changed in it.
-fn own(conn: &Connection, path: &Path) -> Result<(), OpenError> {
+pub(super) fn own(conn: &Connection, path: &Path) -> Result<(), OpenError> {
     let read = || -> rusqlite::Result<(i32, i64)> {
         let id = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let objects = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         Ok((id, objects))
     };
     match read() {
-        Ok((APPLICATION_ID, _) | (0, 0)) => Ok(()),
+        Ok((APPLICATION_ID | COPY_ID, _) | (0, 0)) => Ok(()),
         Ok(_) => Err(OpenError::Foreign {
             path: path.to_owned(),
         }),
         Err(error) => Err(OpenError::sqlite("read the database", error)),
     }
+}
+
+/// Marks a database as a copy.
+pub(super) fn mark_copy(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "application_id", COPY_ID)
+}
+
+/// Takes that mark away, within a transaction.
+pub(super) fn unmark_copy(tx: &Connection) -> rusqlite::Result<()> {
+    tx.pragma_update(None, "application_id", APPLICATION_ID)
+}
+
+/// Whether it is a copy that nobody has opened yet.
+pub(super) fn is_copy(conn: &Connection) -> rusqlite::Result<bool> {
+    let id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(id == COPY_ID)
+}
+
+/// The version of a database; refused if a later release wrote it.
+pub(super) fn version(conn: &Connection) -> Result<usize, OpenError> {
+    let version: i64 = conn
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|error| OpenError::sqlite("read the store", error))?;
+    usize::try_from(version)
+        .ok()
+        .filter(|seen| *seen <= MIGRATIONS.len())
+        .ok_or(OpenError::Newer {
+            found: version,
+            known: MIGRATIONS.len(),
+        })
 }
 
 /// Copies the whole log into the database and syncs it; false if someone else is reading it. The log
@@ -123,21 +157,15 @@ fn configure(conn: &Connection, size_max: Option<u64>) -> rusqlite::Result<bool>
 
 fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
     let failed = |error| OpenError::sqlite("migrate the database", error);
-    let version: i64 = conn
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(failed)?;
-    let seen = usize::try_from(version).unwrap_or(usize::MAX);
-    if seen > MIGRATIONS.len() {
-        return Err(OpenError::Newer {
-            found: version,
-            known: MIGRATIONS.len(),
-        });
-    }
+    let seen = version(conn)?;
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
         let mut step = || -> rusqlite::Result<()> {
             let tx = conn.transaction()?;
             tx.execute_batch(migration)?;
-            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+            // A copy stays one until it has been distrusted, whatever is migrated before.
+            if index == 0 {
+                tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+            }
             tx.pragma_update(None, "user_version", index as i64 + 1)?;
             tx.commit()
         };
@@ -172,6 +200,7 @@ mod tests {
         "86b31069f57010a4df00b39bd239d9933ce024de91b087117e2474ef26f45eba",
         "7dfeb21d2942f9409967cfa5c00a9e2b9b68b5ec2c3a22c6469d4f25c519e1ed",
         "512f37271e8ff99e2f05ed2e3981399b63b341bf3d31e35cc3a3219c801a01a1",
+        "99167a6a09e71a996baa73ff2b4344816a8bea585803c8549f5b9b4b58afe5a5",
     ];
 
     #[test]

@@ -7,7 +7,9 @@
 //!    let near them: its recovery writes.
 //! 2. Database and log are on disk by name, not only by content, before a write is promised.
 //! 3. A clock that does not follow on that of the last process is said, see [`super::drift`].
-//! 4. A lease or a block of an earlier process is never mistaken for one of this process.
+//! 4. A copy is distrusted in the very transaction that makes it a store of its own, see
+//!    [`super::restore`]: a start that is cut off leaves it a copy.
+//! 5. A lease or a block of an earlier process is never mistaken for one of this process.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use policies::state::State;
 use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use tokio::sync::Notify;
 
 use super::drift::Drift;
 use super::guard::{Guard, Left};
@@ -28,20 +31,30 @@ use super::retire::retire;
 use super::row::{at, uint};
 use super::tx::{Counts, Fixed, Tx};
 use super::writer::{Alarm, Commit, Engine, Writer};
-use super::{OpenError, Settings, Sqlite, lease, restore, schema, watch};
-use crate::sealing::Sealer;
+use super::{OpenError, Settings, Sqlite, lease, outbox, restore, schema, watch};
+use crate::keys::{self, Keys};
+use crate::sealing::{Key, Sealer};
+
+/// Where a restore gathers its files, in the directory of the store; gone once it is finished.
+pub(crate) const STAGING: &str = "restore.unfinished";
 
 /// Opens the store of `settings`.
 pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenError> {
-    let sealer = Arc::new(Sealer::new(&settings.key));
     create_directory(&settings.directory)?;
     let (mut guard, left) = Guard::take(&settings.directory)?;
+    refuse_half_restored(&settings.directory)?;
     let files = Files::of(&settings.directory);
     files.check(left)?;
+    // One that cannot be used is refused before SQLite writes anything.
+    drop(Keys::open(&settings.directory, &settings.key)?);
     create_private(&files.database)?;
     let mut conn = schema::open_writer(&files.database, settings.size_bytes_max)?;
+    let known = key_check(&conn).map_err(|error| OpenError::sqlite("read the store", error))?;
+    let now = settings.clock.now();
+    let keys = Keys::of_database(&settings.directory, &settings.key, known.as_deref(), now)?;
     let fixed = Fixed {
-        sealer: Arc::clone(&sealer),
+        sealer: Sealer::clone(&keys.sealer()),
+        recorded: keys.record(),
         clock: Arc::clone(&settings.clock),
         node: settings.node.clone(),
         undo_op: settings.undo_op,
@@ -49,6 +62,7 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
         instance: 0,
         drift: Drift::None,
     };
+    let left = (left, known.is_some());
     let began = begin(&mut conn, &mut guard, left, fixed)?;
     sync_directory(&settings.directory)?;
     guard.mark_open()?;
@@ -62,6 +76,7 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
     };
     let readers =
         Readers::start("store", connections, settings.queue_max).map_err(thread_failed)?;
+    let pushable = Arc::new(Notify::new());
     let engine = Engine {
         conn,
         guard,
@@ -70,13 +85,27 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
         numbers: began.numbers,
         alarm: Alarm::new(settings.on_poison.clone()),
         commit,
+        pushable: Arc::clone(&pushable),
     };
     Ok(Sqlite {
         writer: Writer::start(engine, settings.queue_max).map_err(thread_failed)?,
         readers,
-        sealer,
+        keys: Arc::new(keys),
         clock: Arc::clone(&settings.clock),
+        pushable,
     })
+}
+
+/// Makes `new` a master key of the store in `directory`, beside `current`: whichever is given opens it,
+/// until it is first opened under `new`.
+///
+/// # Errors
+///
+/// Another process has the store open, or its ring cannot be used. Nothing was changed, or both are
+/// accepted.
+pub fn rewrap(directory: &Path, current: &Key, new: &Key) -> Result<(), OpenError> {
+    let (_locked, _) = Guard::take(directory)?;
+    Ok(keys::rewrap(directory, current, new)?)
 }
 
 /// What this process knows of the store once it is its own.
@@ -90,13 +119,11 @@ struct Began {
 fn begin(
     conn: &mut Connection,
     guard: &mut Guard,
-    left: Left,
+    (left, is_known): (Left, bool),
     mut fixed: Fixed,
 ) -> Result<Began, OpenError> {
-    let known = key_check(conn).map_err(|error| OpenError::sqlite("read the store", error))?;
-    if known.is_some_and(|known| known != fixed.sealer.check()) {
-        return Err(OpenError::WrongKey);
-    }
+    let is_copy =
+        schema::is_copy(conn).map_err(|error| OpenError::sqlite("read the store", error))?;
     // The log of each process begins empty ([`super::log`] relies on it), unless someone reads it.
     retire(conn, guard, left)?;
     let mut take = || -> rusqlite::Result<(Counts, Numbers)> {
@@ -105,11 +132,12 @@ fn begin(
         fixed.drift = Drift::find(&tx, now)?;
         watch::rename(&tx, fixed.undo_op)?;
         fixed.drift.wake(&tx, now)?;
+        outbox::wake(&tx, now)?;
         fixed.instance = tx.query_row(
             "INSERT INTO meta (one, key_check, instance, clock) VALUES (1, ?1, 1, ?2) \
-             ON CONFLICT (one) DO UPDATE SET instance = instance + 1, clock = ?2 \
+             ON CONFLICT (one) DO UPDATE SET key_check = ?1, instance = instance + 1, clock = ?2 \
              RETURNING instance",
-            params![fixed.sealer.check(), at(now)],
+            params![fixed.recorded, at(now)],
             |row| row.get(0),
         )?;
         let numbers = Numbers::load(&tx)?;
@@ -121,10 +149,14 @@ fn begin(
             numbers: &numbers,
             marks: BTreeMap::new(),
             changes: Vec::new(),
+            has_callbacks: false,
         };
         lease::end_leases(&mut started, i64::MAX, usize::MAX)?;
-        if left == Left::New && known.is_some() {
+        // A copy made by `argine backup` says so itself, whatever lies beside it; another one is
+        // known by the guard it lacks.
+        if is_known && (is_copy || left == Left::New) {
             restore::distrust(&mut started)?;
+            schema::unmark_copy(&tx)?;
         }
         let counts = started.counts;
         tx.commit()?;
@@ -138,7 +170,22 @@ fn begin(
     })
 }
 
-fn key_check(conn: &Connection) -> rusqlite::Result<Option<[u8; 16]>> {
+/// What a restore has not finished is no store, and no empty one either.
+fn refuse_half_restored(directory: &Path) -> Result<(), OpenError> {
+    let staging = directory.join(STAGING);
+    match staging.try_exists() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(OpenError::HalfRestored {
+            directory: directory.to_owned(),
+        }),
+        Err(source) => Err(OpenError::File {
+            path: staging,
+            source,
+        }),
+    }
+}
+
+pub(super) fn key_check(conn: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
     conn.query_row("SELECT key_check FROM meta", [], |row| row.get(0))
         .optional()
 }
@@ -195,7 +242,7 @@ pub(crate) fn create_private(database: &Path) -> Result<(), OpenError> {
 }
 
 /// Invariant 2. SQLite does this too when it creates a log, and ignores it if it fails.
-fn sync_directory(directory: &Path) -> Result<(), OpenError> {
+pub(crate) fn sync_directory(directory: &Path) -> Result<(), OpenError> {
     File::open(directory)
         .and_then(|opened| opened.sync_all())
         .map_err(|source| OpenError::File {

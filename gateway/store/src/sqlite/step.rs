@@ -8,7 +8,8 @@
 //! 2. `updated_at` is the time of the last such difference.
 //! 3. A step and everything that follows from it for other entries are one: whoever takes a step
 //!    goes through [`take`].
-//! 4. A number that is to be watched and cannot be read is not left unwatched in silence: its entry
+//! 4. An event of a prescription that somebody follows stands in the outbox with it.
+//! 5. A number that is to be watched and cannot be read is not left unwatched in silence: its entry
 //!    is a conflict.
 
 use engine::ports::{BlockId, EntryId, Organization};
@@ -21,7 +22,7 @@ use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::row::{self, HELD, at, optional_text, queue_of, text, visible};
 use super::tx::Tx;
-use super::{family, watch};
+use super::{family, outbox, watch};
 use crate::sealing::Digest;
 
 /// Where an entry stands, as far as moving it needs to know.
@@ -46,6 +47,8 @@ pub(super) struct Standing {
     paper_within_ms: i64,
     paper_due: Option<i64>,
     acknowledged: Option<bool>,
+    /// Somebody asked for its events to be pushed.
+    pub(super) is_followed: bool,
 }
 
 /// The columns of [`Standing`], in its order.
@@ -53,7 +56,7 @@ macro_rules! standing_columns {
     () => {
         "accepted_seq, id, role, depends_on, state, reason, epoch, sends, queue, fallback, \
          organization, failures, annul_consent, paper_within_ms, paper_due, acknowledged, due, \
-         deadline"
+         deadline, reply_host IS NOT NULL"
     };
 }
 pub(super) use standing_columns;
@@ -82,6 +85,7 @@ impl Standing {
             paper_within_ms: found.get(13)?,
             paper_due: found.get(14)?,
             acknowledged: found.get(15)?,
+            is_followed: found.get(18)?,
         })
     }
 
@@ -283,8 +287,8 @@ fn write_event(tx: &mut Tx<'_>, from: &Standing, to: &Step<'_>) -> rusqlite::Res
             at(tx.now),
             to.state.as_str(),
             to.reason.map(Code::as_str),
-        ])
-        .map(drop)
+        ])?;
+    outbox::put(tx, from, seq, to.state)
 }
 
 /// Until when the number of a paper form is waited for: from the step on that began it.

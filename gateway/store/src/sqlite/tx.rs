@@ -25,7 +25,10 @@ pub(super) struct Counts {
 
 /// What does not change while a store is open.
 pub(super) struct Fixed {
-    pub(super) sealer: Arc<Sealer>,
+    /// Of the writing thread, which has nothing in its hands between two writes.
+    pub(super) sealer: Sealer,
+    /// What `meta` says of the ring of keys.
+    pub(super) recorded: Vec<u8>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) node: String,
     /// The operation of every watch.
@@ -49,6 +52,8 @@ pub(super) struct Tx<'w> {
     pub(super) marks: BTreeMap<BlockId, u64>,
     /// Takes effect in memory if the group is committed.
     pub(super) changes: Vec<Change>,
+    /// Whether the group puts something into the outbox.
+    pub(super) has_callbacks: bool,
 }
 
 impl Tx<'_> {

@@ -25,7 +25,7 @@ use std::thread;
 
 use engine::ports::WriteError;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::guard::{Guard, Left};
 use super::ranges::Numbers;
@@ -189,6 +189,8 @@ pub(super) struct Engine {
     pub(super) numbers: Numbers,
     pub(super) alarm: Alarm,
     pub(super) commit: Commit,
+    /// Rung once something that is to be pushed is on disk.
+    pub(super) pushable: Arc<Notify>,
 }
 
 /// Ends the transaction for good.
@@ -266,6 +268,7 @@ impl Engine {
             numbers: &self.numbers,
             marks: BTreeMap::new(),
             changes: Vec::new(),
+            has_callbacks: false,
         };
         for work in group {
             work.run(&mut tx).map_err(before)?;
@@ -273,12 +276,18 @@ impl Engine {
         numbers::write_marks(&tx).map_err(before)?;
         drift::note(tx.conn, tx.now, &mut tx.counts.noted).map_err(before)?;
         let Tx {
-            counts, changes, ..
+            counts,
+            changes,
+            has_callbacks,
+            ..
         } = tx;
         (self.commit)(&self.conn).map_err(|error| (Stage::Commit, error))?;
         self.counts = counts;
         for change in changes {
             self.numbers.apply(change);
+        }
+        if has_callbacks {
+            self.pushable.notify_one();
         }
         Ok(())
     }

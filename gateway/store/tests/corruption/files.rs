@@ -6,7 +6,7 @@ use engine::ports::{Appended, NumberRange, NumberUse, Store};
 use policies::state::State;
 use store::sqlite::OpenError;
 
-use super::{DATABASE, LOG, closed, image, open, overwrite, running, truncate};
+use super::{DATABASE, KEYS, LOG, closed, image, open, overwrite, running, truncate};
 use crate::world::{
     self, LEASE, SEND, START, VERIFY, accept, bytes, entry, lease_one, practice, settlement,
 };
@@ -153,7 +153,9 @@ async fn a_copy_put_back_gives_none_of_its_numbers_and_asks_before_it_sends() {
     store.close().await;
 
     let copy = world::scratch();
-    fs::copy(directory.path().join(DATABASE), copy.path().join(DATABASE)).unwrap();
+    for name in [DATABASE, KEYS] {
+        fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
+    }
     let store = open(copy.path()).unwrap();
     assert_eq!(store.numbers_left().await, Ok(0));
     assert_eq!(store.lease_block(10).await, Ok(None));

@@ -11,7 +11,7 @@ use policies::state::State;
 use store::sqlite::Sqlite;
 use tempfile::TempDir;
 
-use super::{DATABASE, open};
+use super::{DATABASE, KEYS, open};
 use crate::world::{
     self, LEASE, SEND, START, UNDOING, VERIFY, about, accept, bytes, entry, lease_one, practice,
     recalled, settle, settlement, show, stands,
@@ -21,7 +21,9 @@ use crate::world::{
 async fn put_back(store: Sqlite, directory: &TempDir) -> TempDir {
     store.close().await;
     let copy = world::scratch();
-    fs::copy(directory.path().join(DATABASE), copy.path().join(DATABASE)).unwrap();
+    for name in [DATABASE, KEYS] {
+        fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
+    }
     copy
 }
 

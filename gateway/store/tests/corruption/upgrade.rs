@@ -10,7 +10,7 @@ use policies::state::State;
 use rusqlite::{Connection, params};
 use store::sqlite::Sqlite;
 
-use super::{DATABASE, GUARD, open};
+use super::{DATABASE, GUARD, KEYS, open};
 use crate::world::{
     self, LEASE, LOOK_UP, SEND, TestClock, UNDOING, VERIFY, about, accept, bytes, entry, lease_one,
     practice, red_recipe, settle, settlement, show, stands,
@@ -52,6 +52,7 @@ fn as_first_release(from: &Path, to: &Path, states: &[(EntryId, State)]) {
         )
         .unwrap();
     }
+    std::fs::copy(from.join(KEYS), to.join(KEYS)).unwrap();
     std::fs::write(to.join(GUARD), "argine store 1 closed\n").unwrap();
 }
 

@@ -42,7 +42,7 @@ async fn under_a_wrong_key_it_is_begun_anew() {
     let directory = closed(3).await;
     let trace = sealed(directory.path(), key(0, 0));
     let mut settings = settings(directory.path(), &TestClock::new());
-    settings.key = world::key(2);
+    settings.keys = world::ring(2);
     let shelf = Persons::open(&settings).unwrap();
     assert!(get(&shelf, key(0, 0)).await.is_none());
     assert!(!is_on_disk(directory.path(), &trace), "it is deleted");

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use engine::ports::{Digest, WriteError};
+use store::keys::Keys;
 
 use super::*;
 
@@ -211,6 +212,13 @@ async fn its_files_are_its_owners_only() {
     shelf.close().await;
 }
 
+/// A shelf under a ring that the next process finds.
+fn open_with_ring(directory: &Path) -> Persons {
+    let mut settings = settings(directory, &TestClock::new());
+    settings.keys = Arc::new(Keys::open_or_create(directory, &world::key(1), START).unwrap());
+    Persons::open(&settings).unwrap()
+}
+
 /// Runs in the process that is killed: keeps answers and purges some, and says so, for ever.
 #[tokio::test]
 #[ignore = "run by the test below, in a process of its own"]
@@ -218,7 +226,7 @@ async fn put_until_killed() {
     let Ok(directory) = std::env::var(DIRECTORY) else {
         return;
     };
-    let shelf = open(Path::new(&directory));
+    let shelf = open_with_ring(Path::new(&directory));
     let mut out = std::io::stdout();
     for person in 0.. {
         let kept = answer(key(person, 0), &person.to_string(), START);
@@ -261,7 +269,7 @@ async fn a_killed_process_has_lost_no_answer_and_brings_none_back() {
         for line in lines {
             hear(line.unwrap());
         }
-        let shelf = open(directory.path());
+        let shelf = open_with_ring(directory.path());
         // Whether the last one was purged before the kill, nobody has heard.
         let last = kept.pop().unwrap();
         for person in kept {

@@ -65,6 +65,15 @@ pub struct Received {
     pub at: String,
 }
 
+/// One call that was let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// The operation called.
+    pub operation: Operation,
+    /// The number it was about; empty if it named none.
+    pub nre: String,
+}
+
 /// Why a call was not let in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refused {
@@ -110,6 +119,8 @@ pub struct Book {
     pub lots: Vec<Lot>,
     /// Every `invio` that reached the rules, in order.
     pub received: Vec<Received>,
+    /// Every call that was let in, in order.
+    pub asked: Vec<Asked>,
     /// The latest refusals, oldest first.
     pub refusals: Vec<Refused>,
     /// The counters of each operation that was called.

@@ -1,5 +1,8 @@
 //! What is heard of what was done about a prescription, by where both stand.
 
+use policies::failure::Code as Reason;
+
+use super::cancelled::DISPENSED;
 use super::*;
 use crate::edge::tests::store::entry;
 

@@ -14,6 +14,7 @@ use rusqlite::{OptionalExtension, params};
 use super::stored::SealedRequest;
 use super::{Beginning, Outcome, Row, Stored, accepted, diagnose, insert, repetition};
 use crate::sqlite::family::{apply, follow, unreadable};
+use crate::sqlite::outbox;
 use crate::sqlite::step::Standing;
 use crate::sqlite::tx::Tx;
 use crate::sqlite::watch::{self, Source};
@@ -25,7 +26,7 @@ pub(super) fn append(tx: &mut Tx<'_>, row: &mut Row, parent: EntryId) -> rusqlit
     }
     let parent = Standing::find(tx, parent)?
         .filter(|parent| parent.role == Role::Create && parent.is_of(&row.entry.organization));
-    let Some(parent) = parent else {
+    let Some(mut parent) = parent else {
         return Ok(Ok(Stored::NoParent));
     };
     let role = row.entry.role;
@@ -47,6 +48,10 @@ pub(super) fn append(tx: &mut Tx<'_>, row: &mut Row, parent: EntryId) -> rusqlit
     }
     if let Some(paper) = &row.parents_paper {
         keep(tx, &parent, paper)?;
+    }
+    if let Some(address) = &row.reply_to {
+        outbox::redirect(tx, &parent, address)?;
+        parent.is_followed = true;
     }
     if let Some(change) = change {
         apply(tx, &parent, change)?;

@@ -44,7 +44,7 @@ fn open(directory: &Path) -> Result<Sqlite, OpenError> {
 
 fn image(of: &Path) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
-    for name in [DATABASE, LOG, "entries.guard"] {
+    for name in [DATABASE, LOG, "entries.guard", "keys"] {
         fs::copy(of.join(name), copy.path().join(name)).unwrap();
     }
     copy

@@ -1,0 +1,301 @@
+//! Sealing again, under the active key, what lies under another.
+//!
+//! # Invariants
+//!
+//! 1. A value is opened and sealed again within one write: nobody changes it in between.
+//! 2. What does not open stays as it is.
+//!
+//! # Limits
+//!
+//! [`Table::rows_max`] rows a write, [`WINDOW`] places of a table a read: whoever commits or reads
+//! beside a rotation waits for one of these at most.
+
+use std::collections::BTreeMap;
+
+use engine::ports::{ReadError, WriteError};
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, params_from_iter};
+
+use super::Sqlite;
+use super::tx::Tx;
+use crate::sealing::{KeyId, Place, Purpose, Sealer, key_of};
+
+/// Places of a table that one read looks at.
+const WINDOW: i64 = 1_024;
+
+/// A table with sealed columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Table {
+    name: &'static str,
+    /// What its rows are found by.
+    key: &'static str,
+    /// What names the row of a sealed value.
+    row: &'static str,
+    columns: &'static [&'static str],
+    /// Rows sealed again in one write, at most: together less than a millisecond.
+    rows_max: usize,
+}
+
+/// Every table with sealed columns; a test holds them against the columns there are.
+pub(crate) const TABLES: [Table; 3] = [
+    Table {
+        name: "entries",
+        key: "accepted_seq",
+        row: "id",
+        columns: &[
+            "number",
+            "authority",
+            "payload",
+            "answer",
+            "paper",
+            "reply_to",
+        ],
+        rows_max: 16,
+    },
+    Table {
+        name: "documents",
+        key: "entry",
+        row: "(SELECT id FROM entries WHERE accepted_seq = entry)",
+        columns: &["body"],
+        // Some hundred kilobytes each.
+        rows_max: 2,
+    },
+    Table {
+        name: "operator_state",
+        // It has no other, and there are few.
+        key: "name",
+        row: "name",
+        columns: &["value"],
+        rows_max: 16,
+    },
+];
+
+/// What came of some rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Resealed {
+    /// Values under the active key now.
+    pub(crate) values: u64,
+    /// Values that do not open.
+    pub(crate) damaged: u64,
+}
+
+/// A row, by its key: a number or a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RowKey {
+    Number(i64),
+    Name(String),
+}
+
+impl ToSql for RowKey {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        match self {
+            RowKey::Number(number) => number.to_sql(),
+            RowKey::Name(name) => name.to_sql(),
+        }
+    }
+}
+
+/// Where a pass over a table goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    After(i64),
+    End,
+}
+
+impl Table {
+    fn is_numbered(&self) -> bool {
+        self.key != "name"
+    }
+
+    /// Restricts a statement to the places after ?1, up to ?2.
+    fn window(&self) -> String {
+        let key = if self.is_numbered() { self.key } else { "1" };
+        format!("{key} > ?1 AND {key} <= ?2")
+    }
+
+    /// Up to where the places of a window go, and what comes after it.
+    fn bounds(&self, conn: &Connection, after: i64) -> rusqlite::Result<(i64, Next)> {
+        if !self.is_numbered() {
+            // All of them stand at the first place.
+            return Ok((1, Next::End));
+        }
+        let sql = format!("SELECT coalesce(max({}), 0) FROM {}", self.key, self.name);
+        let last: i64 = conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+        let stop = after.saturating_add(WINDOW);
+        let next = if stop < last {
+            Next::After(stop)
+        } else {
+            Next::End
+        };
+        Ok((stop, next))
+    }
+
+    /// Rows among the places after `after` that hold a value under another key than `active`.
+    pub(crate) fn stale(
+        &self,
+        conn: &Connection,
+        after: i64,
+        active: KeyId,
+    ) -> rusqlite::Result<(Vec<RowKey>, Next)> {
+        let (stop, next) = self.bounds(conn, after)?;
+        let differs = self.columns.iter();
+        let differs: Vec<_> = differs
+            .map(|column| format!("substr({column}, 2, 4) <> ?3"))
+            .collect();
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {} AND ({})",
+            self.key,
+            self.name,
+            self.window(),
+            differs.join(" OR ")
+        );
+        let mut select = conn.prepare_cached(&sql)?;
+        let rows = select.query_map((after, stop, active), |row| {
+            Ok(if self.is_numbered() {
+                RowKey::Number(row.get(0)?)
+            } else {
+                RowKey::Name(row.get(0)?)
+            })
+        })?;
+        Ok((rows.collect::<rusqlite::Result<_>>()?, next))
+    }
+
+    /// Counts into `counts` the values among the places after `after` by the key their header names.
+    pub(crate) fn count(
+        &self,
+        conn: &Connection,
+        after: i64,
+        counts: &mut BTreeMap<KeyId, u64>,
+    ) -> rusqlite::Result<Next> {
+        let (stop, next) = self.bounds(conn, after)?;
+        for column in self.columns {
+            let sql = format!(
+                "SELECT substr({column}, 1, 5), count(*) FROM {} \
+                 WHERE {} AND {column} IS NOT NULL GROUP BY 1",
+                self.name,
+                self.window()
+            );
+            let mut select = conn.prepare_cached(&sql)?;
+            let mut rows = select.query((after, stop))?;
+            while let Some(row) = rows.next()? {
+                let header: Vec<u8> = row.get(0)?;
+                let count: u64 = row.get::<_, i64>(1)?.unsigned_abs();
+                if let Some(id) = key_of(&header) {
+                    *counts.entry(id).or_default() += count;
+                }
+            }
+        }
+        Ok(next)
+    }
+
+    /// How many rows of it are sealed again in one write.
+    pub(crate) fn rows_max(&self) -> usize {
+        self.rows_max
+    }
+
+    /// Seals again what `rows` hold.
+    pub(super) fn reseal(&self, tx: &Tx<'_>, rows: &[RowKey]) -> rusqlite::Result<Resealed> {
+        let columns = self.columns.join(", ");
+        let (name, key) = (self.name, self.key);
+        let select = format!(
+            "SELECT {}, {columns} FROM {name} WHERE {key} = ?1",
+            self.row
+        );
+        let sets = self.columns.iter().enumerate();
+        let sets: Vec<_> = sets
+            .map(|(at, column)| format!("{column} = ?{}", at + 2))
+            .collect();
+        let update = format!("UPDATE {name} SET {} WHERE {key} = ?1", sets.join(", "));
+        let mut resealed = Resealed::default();
+        for row in rows {
+            let Some((place, mut values)) = self.read(tx, &select, row)? else {
+                continue;
+            };
+            let before = resealed.values;
+            for (column, value) in self.columns.iter().zip(&mut values) {
+                let place = Place { column, ..place };
+                again(&tx.fixed.sealer, place, value, &mut resealed);
+            }
+            if resealed.values > before {
+                let key: &dyn ToSql = row;
+                let parameters = [key].into_iter();
+                let parameters = parameters.chain(values.iter().map(|value| value as &dyn ToSql));
+                tx.conn
+                    .prepare_cached(&update)?
+                    .execute(params_from_iter(parameters))?;
+            }
+        }
+        Ok(resealed)
+    }
+
+    /// The place of a row and its values; `None` if it has gone.
+    fn read(
+        &self,
+        tx: &Tx<'_>,
+        select: &str,
+        key: &RowKey,
+    ) -> rusqlite::Result<Option<(Place, Vec<Option<Vec<u8>>>)>> {
+        let mut select = tx.conn.prepare_cached(select)?;
+        let mut rows = select.query([key])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        let named = match key {
+            RowKey::Number(_) => row.get(0)?,
+            RowKey::Name(name) => {
+                let sealer = &tx.fixed.sealer;
+                sealer.digest(Purpose::Operator, &[name.as_bytes()])
+            }
+        };
+        let values = (1..=self.columns.len()).map(|column| row.get(column));
+        let place = Place {
+            table: self.name,
+            row: named,
+            column: "",
+        };
+        Ok(Some((place, values.collect::<rusqlite::Result<_>>()?)))
+    }
+}
+
+impl Sqlite {
+    /// Waits until everything handed over so far is on disk, or is not.
+    pub(crate) async fn flush(&self) -> Result<(), WriteError> {
+        self.writer.write(|_| Ok(())).await
+    }
+
+    /// Seals the `rows` of `table` again.
+    pub(crate) async fn reseal(
+        &self,
+        table: Table,
+        rows: Vec<RowKey>,
+    ) -> Result<Resealed, WriteError> {
+        self.writer.write(move |tx| table.reseal(tx, &rows)).await
+    }
+
+    /// Runs `look` on a thread that reads.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        self.readers.read(move |conn| Ok(look(conn)?)).await
+    }
+}
+
+/// Seals `value` again, if it lies under another key than the active one.
+fn again(sealer: &Sealer, place: Place, value: &mut Option<Vec<u8>>, resealed: &mut Resealed) {
+    let Some(sealed) = value else { return };
+    if key_of(sealed) == Some(sealer.active()) {
+        return;
+    }
+    let opened = sealer.unseal(place, sealed).ok();
+    match opened.and_then(|plain| sealer.seal(place, &plain.0).ok()) {
+        Some(again) => {
+            *sealed = again;
+            resealed.values += 1;
+        }
+        None => resealed.damaged += 1,
+    }
+}
+
+#[cfg(test)]
+mod tests;
