@@ -24,7 +24,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use engine::door::{Matter, Refusal, Write};
 use engine::entry::{Entry, EntryId};
 use policies::access::Action;
-use policies::failure::{Code as Reason, Opaque, Outcome};
+use policies::failure::{Opaque, Outcome};
 use policies::family::Role;
 use policies::rules::WriteBehindRules;
 use policies::state::State;
