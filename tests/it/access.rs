@@ -43,9 +43,10 @@ impl Desk {
             caller,
             claims: Vec::new(),
         };
-        // Without a citizen a portal is told so, before anything of the rules.
+        // Without these claims they are told so, before anything of the rules.
         match profile {
             "portal" => desk.of_citizen(&population::person(5)),
+            "substitute" => desk.standing_in_for(TEST_DOCTOR),
             _ => desk,
         }
     }
@@ -59,8 +60,13 @@ impl Desk {
     }
 
     /// The same of a doctor who stands in for that one.
-    fn standing_in(mut self) -> Desk {
-        self.claims.push(("substitutes_for", json!(DOCTOR)));
+    fn standing_in(self) -> Desk {
+        self.standing_in_for(DOCTOR)
+    }
+
+    fn standing_in_for(mut self, doctor: &str) -> Desk {
+        self.claims.retain(|(name, _)| *name != "substitutes_for");
+        self.claims.push(("substitutes_for", json!(doctor)));
         self
     }
 

@@ -170,7 +170,11 @@ impl Kit {
 
     /// A kit whose practice a is no practice: it acts as this profile.
     pub(crate) fn acting(profile: &str) -> Kit {
-        Kit::of(A, &claims("a", profile))
+        let mut claims = claims("a", profile);
+        if profile == "substitute" {
+            claims["substitutes_for"] = json!(DOCTOR);
+        }
+        Kit::of(A, &claims)
     }
 
     /// A kit whose practice a says `claims`.
