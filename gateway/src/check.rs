@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::access::Access;
 use crate::rules::{
     self, Composed, Composer, Files, RulesError, changes, of_sac, of_toggle, typed,
 };
@@ -64,6 +65,19 @@ pub fn difference(told: Told, other: &Other) -> Result<String, ToldError> {
         lines.insert(0, INSTEAD.to_owned());
     }
     Ok(lines.join("\n") + "\n")
+}
+
+/// The access rules of the policy; without one the compiled-in ones.
+///
+/// # Errors
+///
+/// Lists the rules that the policy breaks.
+pub fn access(told: Option<Told>) -> Result<Access, ToldError> {
+    let files = match told {
+        Some(told) => told.policies?.0,
+        None => Files::default(),
+    };
+    Access::read(&files.access()).map_err(|problems| ToldError { problems })
 }
 
 /// What is said of a good policy that is to replace a bad one.

@@ -7,8 +7,10 @@
 //! # Invariants
 //!
 //! 1. Nothing is stored before the caller was recognised and every blocking rule holds.
-//! 2. An entry is shown to the organisation that wrote it, and to nobody else.
-//! 3. Handlers return a body or a problem; only `respond` knows what a problem looks like.
+//! 2. A handler is given its caller only where the access rules in force let that caller do what the
+//!    handler does ([`caller`]).
+//! 3. An entry is shown to the organisation that wrote it, and to nobody else.
+//! 4. Handlers return a body or a problem; only `respond` knows what a problem looks like.
 
 pub mod codes;
 pub mod openapi;
@@ -53,7 +55,6 @@ use policies::probing::ProbingRules;
 use store::keys::Rotation;
 use tokio::time::timeout;
 
-use self::caller::Caller;
 use self::limiter::Limiter;
 use self::probing::Suspicion;
 use self::respond::Problem;
@@ -133,11 +134,6 @@ impl Edge {
             answer_within,
             openapi: Bytes::from(openapi::text()),
         }
-    }
-
-    /// Who makes `request`.
-    fn caller(&self, request: &HttpRequest) -> Result<Caller, Problem> {
-        caller::authenticate(&self.gateway.callers, request, caller::wall())
     }
 
     /// The body of `request`, which is the one that its caller signed, where the caller signs bodies.

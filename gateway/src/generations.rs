@@ -129,7 +129,8 @@ pub struct View {
 impl Generations {
     /// The policy in force.
     pub fn policy(&self) -> Policy {
-        Policy::new(self.number, self.composed.rules.clone())
+        let composed = &self.composed;
+        Policy::new(self.number, composed.rules.clone(), composed.access)
     }
 
     /// Its rules.
@@ -235,7 +236,8 @@ impl Generations {
         }
         self.files = candidate.files;
         self.toggles = candidate.toggles;
-        let is_another = candidate.composed.rules != self.composed.rules;
+        let is_another = candidate.composed.rules != self.composed.rules
+            || candidate.composed.access != self.composed.access;
         self.composed = candidate.composed;
         for change in &candidate.changes {
             tracing::info!(policy.change = %change, "the policy changes");

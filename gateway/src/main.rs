@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use gateway::access::{self, Question};
 use gateway::backup::CommandError;
 use gateway::check::{self, Other};
 use gateway::operator::{self, AskError, Request};
@@ -36,6 +37,7 @@ enum Command {
     },
     /// Check the configuration, and print every setting and policy value in force with where it comes
     /// from; or, if other policies are named, what they would change.
+    #[command(args_conflicts_with_subcommands = true)]
     Check {
         /// The configuration file.
         #[arg(long)]
@@ -46,6 +48,8 @@ enum Command {
         /// A toggle to hold against what is in force. May be given more than once.
         #[arg(long, value_name = "TARGET=VALUE")]
         toggle: Vec<String>,
+        #[command(subcommand)]
+        of: Option<CheckOf>,
     },
     /// See, set and withdraw toggles of a running gateway.
     Toggle {
@@ -106,6 +110,28 @@ enum Keys {
         /// The file of the new master key.
         #[arg(long, value_name = "FILE")]
         new_key_file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum CheckOf {
+    /// Say whether the access rules allow something, and which of them decides.
+    Access {
+        /// The configuration file, whose policies are asked; without it the compiled-in rules are.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Print all that they allow (Markdown).
+        #[arg(long, conflicts_with_all = ["profile", "action", "relation"])]
+        table: bool,
+        /// Who: practice, pharmacy and so on.
+        #[arg(long, required_unless_present = "table")]
+        profile: Option<String>,
+        /// What for: search-person, read-prescription and so on.
+        #[arg(long, required_unless_present = "table")]
+        action: Option<String>,
+        /// What they are to it. Every relation, if it is left out.
+        #[arg(long)]
+        relation: Option<String>,
     },
 }
 
@@ -202,9 +228,28 @@ fn main() -> ExitCode {
             config,
             policies: directory,
             toggle: toggles,
+            of: None,
         } => {
             let other = Other { directory, toggles };
             with_settings(config, |told| check(told, &other))
+        }
+        Command::Check {
+            of:
+                Some(CheckOf::Access {
+                    config,
+                    profile,
+                    action,
+                    relation,
+                    ..
+                }),
+            ..
+        } => {
+            let question = profile.zip(action).map(|(profile, action)| Question {
+                profile,
+                action,
+                relation,
+            });
+            check_access(config, question.as_ref())
         }
         Command::Backup { config, to } => with_settings(config, |told| {
             copied(backup::make(&told.settings.config.store, &to))
@@ -238,6 +283,15 @@ fn with_settings(file: Option<PathBuf>, go_on: impl FnOnce(Told) -> ExitCode) ->
     }
 }
 
+/// Lists what is wrong with the arguments of `command`.
+fn misused(command: &str, problems: &[String]) -> ExitCode {
+    eprintln!("argine: {command}");
+    for problem in problems {
+        eprintln!("  {problem}");
+    }
+    ExitCode::from(EXIT_CONFIGURATION)
+}
+
 fn refused(error: &ToldError) -> ExitCode {
     eprintln!("argine: {error}");
     for problem in &error.problems {
@@ -255,6 +309,27 @@ fn check(told: Told, other: &Other) -> ExitCode {
     match said {
         Ok(lines) => print(&lines),
         Err(error) => refused(&error),
+    }
+}
+
+/// Answers `question`, or prints the whole table.
+fn check_access(config: Option<PathBuf>, question: Option<&Question>) -> ExitCode {
+    let answer = |told: Option<Told>| {
+        let access = match check::access(told) {
+            Ok(access) => access,
+            Err(error) => return refused(&error),
+        };
+        let Some(question) = question else {
+            return print(&access::page(&access));
+        };
+        match access::explain(&access, question) {
+            Ok(said) => print(&said),
+            Err(problems) => misused("check access", &problems),
+        }
+    };
+    match config {
+        Some(config) => with_settings(Some(config), |told| answer(Some(told))),
+        None => answer(None),
     }
 }
 

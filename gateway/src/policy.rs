@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use adapters::sac::AuthnAgeMax;
+use policies::access::Table;
 use policies::rules::{
     CallbackRules, LaneRules, LotRules, RegistryRules, SacRules, WriteBehindRules,
 };
@@ -22,15 +23,18 @@ pub struct Policy {
     pub lots: Arc<LotRules>,
     /// Of lane `sac.registry`.
     pub registry: Arc<RegistryRules>,
+    /// Who may do what.
+    pub access: Table,
     /// Of pushes to callers.
     pub callbacks: Arc<CallbackRules>,
 }
 
 impl Policy {
-    /// `rules`, which keep every rule, as generation `number`.
-    pub fn new(number: u64, rules: SacRules) -> Policy {
+    /// `rules`, which keep every rule, and what `access` allows, as generation `number`.
+    pub fn new(number: u64, rules: SacRules, access: Table) -> Policy {
         Policy {
             number,
+            access,
             prescriptions: Arc::new(rules.prescriptions),
             lots: Arc::new(rules.lots),
             registry: Arc::new(rules.registry),

@@ -19,6 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use adapters::sac::checks;
+use policies::access;
 use policies::rules::knobs::RESTART;
 use policies::rules::{SAC_DEFAULTS, SacRules};
 use policies::time::Timestamp;
@@ -29,7 +30,7 @@ pub use change::{Change, changes};
 #[cfg(test)]
 pub(crate) use files::FILE_BYTES_MAX;
 pub use files::Files;
-pub(crate) use files::{Fingerprint, SAC_FILE, fingerprint};
+pub(crate) use files::{ACCESS_DIRECTORY, Fingerprint, SAC_FILE, fingerprint};
 pub use layers::{Effective, Layers, Origin};
 pub(crate) use layers::{full, of_sac, of_toggle, shown, takes_effect, typed};
 
@@ -60,6 +61,8 @@ pub struct Composed {
     pub layers: Layers,
     /// What a restart would change.
     pub pending: Vec<Change>,
+    /// Who may do what.
+    pub access: access::Table,
 }
 
 /// Values that operators have set over the files, by their keys.
@@ -89,7 +92,15 @@ impl Composer {
     /// Lists every broken rule of the files; of the toggles, if there is none.
     pub fn compose(&self, files: &Files, toggled: &Toggled) -> Result<Composed, Vec<String>> {
         let mut layers = self.compiled_in.clone();
-        let over = files.sac().map_err(|rule| named(SAC_FILE, vec![rule]))?;
+        let allowed = crate::access::table(&files.access());
+        let over = files.sac().map_err(|rule| named(SAC_FILE, vec![rule]));
+        let (over, allowed) = match (over, allowed) {
+            (Ok(over), Ok(allowed)) => (over, allowed),
+            (over, allowed) => {
+                let problems = over.err().into_iter().chain(allowed.err());
+                return Err(problems.flatten().collect());
+            }
+        };
         let at = over.as_ref().map_or("compiled-in rules", |_| SAC_FILE);
         if let Some(over) = over {
             layers.lay(over, &Origin::File);
@@ -119,6 +130,7 @@ impl Composer {
             rules,
             layers,
             pending,
+            access: allowed,
         })
     }
 }

@@ -8,6 +8,30 @@
 //! 1. What no rule allows is denied: a table begins empty.
 //! 2. Every word here is the entity or action of that name in the schema, and the schema has no other
 //!    (a test compares them).
+//! 3. No text allows what [`out_of_bounds`] names.
+
+mod bounds;
+
+pub use bounds::{Resource, out_of_bounds};
+
+/// The schema of the texts, which no region replaces.
+pub const SCHEMA: &str = include_str!("../access/access.cedarschema");
+
+/// The texts that are compiled in, by the names of their files.
+pub const TEXTS: [(&str, &str); 3] = [
+    ("persons.cedar", include_str!("../access/persons.cedar")),
+    (
+        "prescriptions.cedar",
+        include_str!("../access/prescriptions.cedar"),
+    ),
+    (
+        "operations.cedar",
+        include_str!("../access/operations.cedar"),
+    ),
+];
+
+/// The line that ends a text: one without it has been cut short.
+pub const END_OF_TEXT: &str = "// end of policy";
 
 /// What a caller does in health care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,6 +207,18 @@ impl Table {
     /// Whether who acts as `profile` may do this, being that to what it is done to.
     pub fn allows(&self, profile: Profile, action: Action, relation: Relation) -> bool {
         self.0[profile as usize][action as usize] & (1 << relation as u8) != 0
+    }
+
+    /// The relations that let `profile` do this, in the order of their list.
+    pub fn relations(
+        &self,
+        profile: Profile,
+        action: Action,
+    ) -> impl Iterator<Item = Relation> + use<'_> {
+        let mut relations = Relation::ALL.into_iter();
+        std::iter::from_fn(move || {
+            relations.find(|relation| self.allows(profile, action, *relation))
+        })
     }
 
     /// Whether some relation lets `profile` do this.

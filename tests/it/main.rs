@@ -1,5 +1,6 @@
 //! One binary of black-box tests: the real gateway, real sockets, real TLS.
 
+mod access;
 mod authentication;
 mod backup;
 mod bad_input;

@@ -178,7 +178,12 @@ impl Caller {
 
     /// A token of this caller, signed.
     pub fn signed(&self) -> String {
-        let signed = self.token().sign(&self.certs, &self.organization);
+        self.sign(&self.token())
+    }
+
+    /// `token` as this caller signs it.
+    pub fn sign(&self, token: &Token) -> String {
+        let signed = token.clone().sign(&self.certs, &self.organization);
         signed.expect("a minted key signs")
     }
 

@@ -7,7 +7,7 @@ use super::caller::Caller;
 use crate::certs;
 
 /// The organisations of every world.
-pub(super) const CALLERS: [certs::Caller<'static>; 8] = [
+pub(super) const CALLERS: [certs::Caller<'static>; 9] = [
     certs::Caller::practice("practice-a"),
     certs::Caller::practice("practice-b"),
     certs::Caller {
@@ -39,6 +39,20 @@ pub(super) const CALLERS: [certs::Caller<'static>; 8] = [
         organization: "hospital-fse",
         profiles: &["practice"],
         pattern: certs::FSE,
+    },
+    certs::Caller {
+        organization: "any-a",
+        profiles: &[
+            "practice",
+            "substitute",
+            "pharmacy",
+            "booking",
+            "portal",
+            "call-centre",
+            "operator",
+            "viewer",
+        ],
+        pattern: certs::MANY_TIMES,
     },
 ];
 

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::caller::{Caller, Reply, answer};
+use super::prescription::key;
 use super::wait::until;
+use crate::certs::Token;
 
 /// How long a changed file may take to be in force: it must settle first.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
@@ -87,6 +89,30 @@ impl World {
 }
 
 impl Caller {
+    /// Asks with `token` instead of one of its own; a write has a fresh key.
+    ///
+    /// # Panics
+    ///
+    /// When no answer comes.
+    pub async fn ask_with(
+        &self,
+        token: &Token,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Reply {
+        let method = method.parse().expect("a method is a word");
+        let request = self.bare(method, path).bearer_auth(self.sign(token));
+        let request = match body {
+            None => request,
+            Some(body) => request
+                .header("Content-Type", "application/json")
+                .header("Idempotency-Key", key())
+                .body(body.to_string()),
+        };
+        answer(request).await.expect("the gateway answers")
+    }
+
     /// Posts JSON to an address of the gateway.
     ///
     /// # Panics

@@ -57,6 +57,16 @@ impl Setup {
         self
     }
 
+    /// Lets these organisations ask the registry in their own name, besides those that may anyway.
+    #[must_use]
+    pub fn accredited(mut self, organizations: &[&str]) -> Setup {
+        let mut live = self.live.take().unwrap_or_default();
+        let organizations = organizations.iter().map(|name| (*name).to_owned());
+        live.accredited.extend(organizations);
+        self.live = Some(live);
+        self
+    }
+
     /// Lets the registry know so many persons, on the lists of so many doctors.
     #[must_use]
     pub fn population(mut self, persons: usize, doctors: usize) -> Setup {

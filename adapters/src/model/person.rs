@@ -153,8 +153,9 @@ impl Exemptions {
 }
 
 impl Person {
-    /// The JSON that `view` may see: doctors all of it; a pharmacy and a booking centre neither where
-    /// the person lives nor whose list they are on.
+    /// The JSON that `view` may see: doctors all of it; the others neither where the person lives nor
+    /// whose list they are on. The SAC tells that to doctors alone: a citizen who asked here would be
+    /// told that there is none.
     pub fn to_json(&self, view: View) -> Vec<u8> {
         let whole = view == View::Practice;
         let seen = Seen {
@@ -340,7 +341,7 @@ pub(crate) mod tests {
     #[test]
     fn a_view_sees_what_it_may_and_nothing_else() {
         assert_eq!(text(person().to_json(View::Practice)), DOCTORS);
-        for view in [View::Pharmacy, View::Booking] {
+        for view in [View::Pharmacy, View::Booking, View::Portal] {
             assert_eq!(text(person().to_json(view)), REDUCED);
         }
     }

@@ -23,8 +23,10 @@ pub enum View {
     Practice,
     /// A pharmacy's.
     Pharmacy,
-    /// A booking centre's.
+    /// A booking centre's, and the telephone desk's.
     Booking,
+    /// The person's own, at the citizens' portal.
+    Portal,
 }
 
 impl View {
@@ -34,6 +36,7 @@ impl View {
             View::Practice => "practice",
             View::Pharmacy => "pharmacy",
             View::Booking => "booking",
+            View::Portal => "portal",
         }
     }
 }
@@ -67,10 +70,15 @@ impl Relations {
         Tag(self.digest(&["doctor", code.as_str()]))
     }
 
+    /// The person themselves: the answer has it where it was asked for them, the caller from their
+    /// authentication.
+    pub fn oneself(&self, code: &str) -> Tag {
+        Tag(self.digest(&["oneself", code]))
+    }
+
     /// Who asks: an organisation, and the person at its desk where one has authenticated.
-    pub fn caller(&self, organization: &str, subject: Option<&PrescriberCode>) -> Tag {
-        let subject = subject.map_or("", |code| code.as_str());
-        Tag(self.digest(&["caller", organization, subject]))
+    pub fn caller(&self, organization: &str, subject: Option<&str>) -> Tag {
+        Tag(self.digest(&["caller", organization, subject.unwrap_or_default()]))
     }
 
     fn digest(&self, parts: &[&str]) -> Digest {
@@ -112,6 +120,9 @@ mod tests {
             key(View::Booking, card).person
         );
         let doctor = PrescriberCode::new("PROVAX00X00X000Y").unwrap();
-        assert_ne!(one.caller("a", Some(&doctor)), one.caller("a", None));
+        assert_ne!(
+            one.caller("a", Some(doctor.as_str())),
+            one.caller("a", None)
+        );
     }
 }

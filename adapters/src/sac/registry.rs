@@ -22,7 +22,8 @@ use super::classify::{InNameOf, Reading, garbage, is_refused_for, mismatch, read
 use super::receipts::Verdict;
 use super::soap::read::{Element, Garbage};
 use super::{Sac, not_their_authority, operations, unreadable};
-use crate::model::{Authority, Card, CardQuery, Day, PersonQuery, Relations, View};
+use crate::model::{Authority, Card, CardQuery, Day, PatientCode, PersonQuery, Relations, View};
+use engine::lookup::Tag;
 use engine::ports::Request;
 use policies::operation::OpName;
 use wire::{Asker, CardStanding, NOT_REGISTERED, Question};
@@ -118,7 +119,7 @@ pub(super) fn answer(
 ) -> Result<Answer, Failure> {
     match asked {
         Asked::Person(query) => person(message, query, relations, today),
-        Asked::Card(query) => card(message, query),
+        Asked::Card(query) => card(message, query, relations),
     }
 }
 
@@ -137,17 +138,21 @@ fn person(
     }
     let doctor = person.doctor.as_ref();
     let doctor = doctor.filter(|doctor| doctor.period.holds_on(today));
+    let doctor = doctor.map(|doctor| relations.doctor(&doctor.tax_code));
+    let oneself = oneself(query.view, &query.tax_code, relations);
     Ok(Answer {
-        tags: doctor
-            .map(|doctor| relations.doctor(&doctor.tax_code))
-            .into_iter()
-            .collect(),
+        tags: doctor.into_iter().chain(oneself).collect(),
         body: Opaque(person.to_json(query.view)),
         ..done()
     })
 }
 
-fn card(message: &Element, query: &CardQuery) -> Result<Answer, Failure> {
+/// The tag of the person themselves, where they see it with their own eyes.
+fn oneself(view: View, tax_code: &PatientCode, relations: &Relations) -> Option<Tag> {
+    (view == View::Portal).then(|| relations.oneself(tax_code.as_str()))
+}
+
+fn card(message: &Element, query: &CardQuery, relations: &Relations) -> Result<Answer, Failure> {
     let (verdict, card) = wire::read_card(message).map_err(garbage)?;
     let Some(card) = found(&verdict, card)? else {
         return Ok(absent());
@@ -160,6 +165,9 @@ fn card(message: &Element, query: &CardQuery) -> Result<Answer, Failure> {
         CardStanding::Invalid(fault) => Card::Invalid(fault),
     };
     Ok(Answer {
+        tags: oneself(query.view, &query.tax_code, relations)
+            .into_iter()
+            .collect(),
         body: Opaque(card.to_json()),
         ..done()
     })

@@ -51,6 +51,8 @@ pub struct Asker {
     pub caller: Tag,
     /// The relations it has proved.
     pub tags: Vec<Tag>,
+    /// Whether it may see again what its source has answered it before.
+    pub is_remembered: bool,
     /// Whether it may see what is known without a relation, for a reason that was written down.
     pub breaks_glass: bool,
 }

@@ -15,6 +15,7 @@
 //! Those of [`crate::tokens::jose`] and [`crate::tokens::replay`]; its times may be off by the
 //! configured skew, its life is bounded.
 
+mod allowed;
 mod refused;
 
 use std::fmt;
@@ -43,6 +44,7 @@ use crate::tokens::refusal::{Refusal, Wrong};
 use crate::tokens::replay::{NotAdmitted, OneTime};
 use crate::tokens::rest;
 use crate::tokens::tracking::Evidence;
+pub(in crate::edge) use allowed::{allowed, not_allowed};
 
 /// The header of the second token of a pair.
 const FSE_SIGNATURE: HeaderName = HeaderName::from_static("fse-jwt-signature");
@@ -105,7 +107,6 @@ impl Caller {
     }
 
     /// The citizen who authenticated at a portal, not long ago.
-    #[cfg_attr(not(test), expect(dead_code, reason = "access decides with it"))]
     pub(crate) fn citizen(&self) -> Result<&TaxCode, Problem> {
         let refuse = |fault: &AuthnFault| {
             let error = FieldError::of_parameter("citizen_authn", fault.rule, fault.sentence);
@@ -124,7 +125,6 @@ impl Caller {
     }
 
     /// The doctor for whom a substitute stands in.
-    #[cfg_attr(not(test), expect(dead_code, reason = "access decides with it"))]
     pub(crate) fn substitutes_for(&self) -> Option<&PrescriberCode> {
         self.token.substitutes_for.as_ref()
     }
@@ -150,7 +150,7 @@ const TOO_OLD: AuthnFault = AuthnFault {
 
 /// Checks both proofs of `request`, and leaves the organisation's name for the log and the digest of the
 /// body, where one was signed, for [`check_body`].
-pub(crate) fn authenticate(
+fn authenticate(
     callers: &Callers,
     request: &HttpRequest,
     wall: Timestamp,

@@ -8,6 +8,8 @@
 
 mod callbacks;
 
+use std::collections::BTreeMap;
+
 use actix_web::HttpResponse;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use adapters::model::{
@@ -97,10 +99,24 @@ pub(crate) async fn openapi(edge: Data<Edge>) -> HttpResponse {
 
 /// The document as it is served and frozen.
 pub fn text() -> String {
-    let mut text = serde_json::to_string_pretty(&document())
+    let mut text = serde_json::to_string_pretty(&sorted(document()))
         .expect("a JSON value has only keys that are strings");
     text.push('\n');
     text
+}
+
+/// `value` with the members of every object in the order of their names: in which order they come
+/// otherwise is for whatever library in the tree to choose.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<String, Value> = members.into_iter().collect();
+            let members = members.into_iter();
+            Value::Object(members.map(|(name, value)| (name, sorted(value))).collect())
+        }
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        other => other,
+    }
 }
 
 fn document() -> Value {

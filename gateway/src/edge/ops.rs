@@ -3,7 +3,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Only the profile `operator` gets in, with certificate and token like any other caller.
+//! 1. Only whom the access rules let in gets in, with certificate and token like any other caller: an
+//!    operator, and to look, a viewer.
 //! 2. Reasons and names of authors are shown here and nowhere else.
 
 pub(crate) mod keys;
@@ -11,14 +12,7 @@ pub(crate) mod persons;
 pub(crate) mod policies;
 pub(crate) mod toggles;
 
-use actix_web::HttpRequest;
 use actix_web::web::{self, ServiceConfig};
-
-use super::Edge;
-use super::caller::Caller;
-use super::codes::{self, Text};
-use super::respond::Problem;
-use ::policies::access::Profile;
 
 /// The resources of operators.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -33,22 +27,4 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(web::post().to(toggles::set)),
         )
         .service(web::resource("/toggles/withdraw").route(web::post().to(toggles::withdraw)));
-}
-
-const WHO: Text = Text {
-    en: "It takes the profile operator.",
-    it: "Serve il profilo operator.",
-};
-
-/// The operator who asks.
-fn operator(edge: &Edge, request: &HttpRequest) -> Result<Caller, Problem> {
-    let caller = edge.caller(request)?;
-    if caller.profile == Profile::Operator {
-        Ok(caller)
-    } else {
-        Err(Problem {
-            detail: Some(&WHO),
-            ..Problem::from(&codes::PROFILE_NOT_ALLOWED)
-        })
-    }
 }

@@ -20,9 +20,10 @@ use std::sync::Arc;
 
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use adapters::model::{CardQuery, PersonQuery, View};
+use adapters::model::{CardQuery, PersonQuery};
 use adapters::sac::{RICERCA, TESSERA};
 use engine::lookup::{Looked, Lookup, LookupKey, LookupRefusal};
+use policies::access::Action;
 use policies::failure::{Code as Failed, Opaque};
 use policies::gate::Mode;
 use policies::operation::OpName;
@@ -50,8 +51,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 ///
 /// Answers with what the SAC says of the person, or with what it said before, and says how old that is.
 /// While the SAC does not answer, who has looked the person up before, and the doctor on whose list the
-/// person is, are shown what is known, with `freshness.stale`. A practice may see what others know
-/// with `break_glass` and its reason, which is written down.
+/// person is, are shown what is known, with `freshness.stale`. A doctor may see what others know with
+/// `break_glass` and its reason, which is written down. A citizen at the portal looks up themselves.
 #[utoipa::path(
     post,
     path = "/assisted-persons/search",
@@ -62,7 +63,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     request_body(content = PersonSearch, content_type = "application/json"),
     responses(
         (status = 200, body = AssistedPerson, description = "The person, as this profile may see \
-            them: residence and doctor are for practices."),
+            them: residence and doctor are for doctors."),
         (status = 400, body = ProblemBody<'static>, content_type = "application/problem+json",
             description = "Not in the form of this request."),
         (status = 404, body = ProblemBody<'static>, content_type = "application/problem+json",
@@ -83,11 +84,12 @@ pub(crate) async fn search(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let policy = edge.gateway.policy.load();
-    let desk = Desk::of(&edge, &request, &policy.registry)?;
+    let desk = Desk::of(&edge, &request, &policy, Action::SearchPerson)?;
     let bytes = edge.body(&request, payload).await?;
-    let (tax_code, break_glass) = json::decode::<PersonSearch>(&bytes)?.check(desk.view)?;
+    let (tax_code, break_glass) = json::decode::<PersonSearch>(&bytes)?.check()?;
+    desk.may_ask_about(&tax_code)?;
     if let Some(reason) = break_glass {
-        desk.note_break_glass(reason, &request);
+        desk.break_glass(reason, &request)?;
     }
     let key = edge
         .gateway
@@ -98,7 +100,7 @@ pub(crate) async fn search(
         op: RICERCA,
         key,
         breaks_glass: break_glass.is_some(),
-        may_break_glass: break_glass.is_none() && desk.view == View::Practice,
+        may_break_glass: break_glass.is_none() && desk.may_break_glass(),
         rules: &policy.registry,
     };
     let query = || PersonQuery {
@@ -144,9 +146,10 @@ pub(crate) async fn verify(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let policy = edge.gateway.policy.load();
-    let desk = Desk::of(&edge, &request, &policy.registry)?;
+    let desk = Desk::of(&edge, &request, &policy, Action::VerifyCard)?;
     let bytes = edge.body(&request, payload).await?;
     let (tax_code, card_number) = json::decode::<CardToVerify>(&bytes)?.check()?;
+    desk.may_ask_about(&tax_code)?;
     let relations = &edge.gateway.relations;
     let key = relations.lookup(&tax_code, TESSERA, desk.view, card_number.as_str());
     let question = Question {

@@ -22,11 +22,10 @@ use self::reply_to::followed;
 use self::request::NewPrescription;
 use self::resource::PrescriptionBody;
 use self::write::prepare;
-use super::caller::Caller;
 use super::codes::Text;
 use super::respond::{FieldError, Problem, ProblemBody};
 use super::{Edge, codes, json};
-use policies::access::Profile;
+use policies::access::Action;
 
 /// The resources of prescriptions.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -103,7 +102,7 @@ pub(crate) async fn create(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let policy = edge.gateway.policy.load();
-    let caller = practice(&edge, &request)?;
+    let caller = edge.caller_for(&request, &policy.access, Action::WritePrescription)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
     let bytes = edge.body(&request, payload).await?;
@@ -164,15 +163,6 @@ async fn stored_before(edge: &Edge, write: &Write, refusal: Problem) -> Result<(
         // Whether it was stored before, nobody can tell.
         Ok(Err(_)) | Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
     }
-}
-
-/// Who makes `request`, if that is a practice: nobody else writes.
-fn practice(edge: &Edge, request: &HttpRequest) -> Result<Caller, Problem> {
-    let caller = edge.caller(request)?;
-    if caller.profile != Profile::Practice {
-        return Err(Problem::from(&codes::PROFILE_NOT_ALLOWED));
-    }
-    Ok(caller)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is read, and how two readings are told apart.
 pub(crate) struct Reading<T, M> {
-    /// The directories that are watched.
+    /// The directories that are watched, those that are not there yet included.
     pub(crate) directories: BTreeSet<PathBuf>,
     /// How often everything is read though nothing was heard of it.
     pub(crate) every: Duration,
@@ -61,16 +61,14 @@ impl<T: Send + 'static, M: Copy + PartialEq> Followed<T, M> {
         let watcher = watcher(&changed);
         // The first look is taken at once.
         changed.notify_one();
-        let mut followed = Followed {
+        Followed {
             reading,
             clock,
             seen,
             changed,
             watcher,
             under_way: None,
-        };
-        followed.watch();
-        followed
+        }
     }
 
     /// Waits for something else than before.
@@ -78,9 +76,11 @@ impl<T: Send + 'static, M: Copy + PartialEq> Followed<T, M> {
         loop {
             tokio::select! {
                 () = self.changed.notified() => {}
-                // Watched anew, because another directory may stand in its place.
-                () = self.clock.sleep(self.reading.every) => self.watch(),
+                () = self.clock.sleep(self.reading.every) => {}
             }
+            // Anew, because another directory may stand in its place, or a first one below it; and
+            // before anything is read, so that nothing is missed in between.
+            self.watch();
             if let Some(found) = self.settled().await {
                 return found;
             }
@@ -91,7 +91,7 @@ impl<T: Send + 'static, M: Copy + PartialEq> Followed<T, M> {
         let Some(watcher) = self.watcher.as_mut() else {
             return;
         };
-        for directory in &self.reading.directories {
+        for directory in self.reading.directories.iter().filter(|path| path.is_dir()) {
             if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
                 tracing::warn!(%error, "files are not watched, only read now and then");
             }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::desk::Command;
 use super::{Found, fingerprint_of};
 use crate::files::follow::{Followed, Reading};
-use crate::rules::{Files, Fingerprint};
+use crate::rules::{ACCESS_DIRECTORY, Files, Fingerprint};
 
 /// How often the directory is read though nothing was heard of it.
 const POLL_EVERY: Duration = Duration::from_secs(30);
@@ -32,7 +32,7 @@ impl Directory {
     pub(super) async fn follow(self, commands: mpsc::Sender<Command>, stop: Stop) {
         let path = self.path.clone();
         let reading = Reading::<Found, Fingerprint> {
-            directories: BTreeSet::from([self.path]),
+            directories: BTreeSet::from([self.path.join(ACCESS_DIRECTORY), self.path]),
             every: POLL_EVERY,
             read: Arc::new(move || Files::read(&path)),
             hangs: |path, rule| Err(vec![format!("{}: {rule}", path.display())]),

@@ -1,19 +1,21 @@
-//! The policy files of a directory: one an upstream, named after it.
+//! The policy files of a directory: one an upstream, named after it, and in the directory
+//! [`ACCESS_DIRECTORY`] below it one a concern of access rules.
 //!
 //! # Limits
 //!
-//! [`FILE_BYTES_MAX`] a file, [`NAMES_MAX`] names in the directory.
+//! [`FILE_BYTES_MAX`] a file and all of them together, [`NAMES_MAX`] names in a directory.
 //!
 //! # Failure
 //!
-//! A file that no upstream is named after is a misspelt one, and is refused; what an editor leaves
-//! behind, and whatever is not TOML, is none of ours. A file that is gone takes nothing out of force: a
+//! A file that no upstream and no concern is named after is a misspelt one, and is refused; what an
+//! editor leaves behind, and whatever is neither TOML nor Cedar, is none of ours. A file that is gone takes nothing out of force: a
 //! lost mount looks the same.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use policies::access::{END_OF_TEXT, TEXTS};
 use policies::rules::knobs::{END_OF_POLICY, is_whole};
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -22,8 +24,10 @@ use crate::files::{parse_table, read_bounded};
 
 /// The file of the SAC.
 pub(crate) const SAC_FILE: &str = "sac.toml";
-/// Largest policy file that is read. Each byte may take two where the last good file is kept, and all
-/// of it must fit into one state there (64 KiB).
+/// The directory of the access rules, below that of the policies.
+pub(crate) const ACCESS_DIRECTORY: &str = "access";
+/// Most bytes of all policy files together. Each byte may take two where the last good files are kept,
+/// and all of them must fit into one state there (64 KiB).
 pub(crate) const FILE_BYTES_MAX: u64 = 32_000;
 /// A directory with more names than this is not one of policies.
 const NAMES_MAX: usize = 1_000;
@@ -43,40 +47,34 @@ impl Files {
     ///
     /// What is wrong with the directory, or with a file before it is parsed.
     pub fn read(directory: &Path) -> Result<Files, Vec<String>> {
-        let shown = directory.display();
-        let unreadable = |error| vec![format!("{shown}: must be a readable directory: {error}")];
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(directory).map_err(unreadable)? {
-            if names.len() == NAMES_MAX {
-                return Err(vec![format!(
-                    "{shown}: must hold {NAMES_MAX} files at most"
-                )]);
-            }
-            names.push(entry.map_err(unreadable)?.file_name());
+        let mut reading = Reading::default();
+        reading.directory(directory, "", &[SAC_FILE])?;
+        let below = directory.join(ACCESS_DIRECTORY);
+        if below.is_dir() {
+            let prefix = format!("{ACCESS_DIRECTORY}/");
+            reading.directory(&below, &prefix, &TEXTS.map(|(name, _)| name))?;
         }
-        let mut problems = Vec::new();
-        let mut files = BTreeMap::new();
-        for name in names {
-            let name = name.to_string_lossy().into_owned();
-            if !is_policy(&name) {
-                continue;
-            }
-            if name != SAC_FILE {
-                problems.push(format!(
-                    "{shown}/{name}: must be named after an upstream: {SAC_FILE}"
-                ));
-                continue;
-            }
-            match text(&directory.join(&name)) {
-                Ok(text) => _ = files.insert(name, text),
-                Err(rule) => problems.push(format!("{shown}/{name}: {rule}")),
-            }
+        let bytes: usize = reading.files.values().map(String::len).sum();
+        if u64::try_from(bytes).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+            reading.problems.push(format!(
+                "{}: must hold {FILE_BYTES_MAX} bytes of policy at most",
+                directory.display()
+            ));
         }
-        if problems.is_empty() {
-            Ok(Files(files))
+        if reading.problems.is_empty() {
+            Ok(Files(reading.files))
         } else {
-            Err(problems)
+            Err(reading.problems)
         }
+    }
+
+    /// The texts of the access rules, by the names that the compiled-in ones have.
+    pub(crate) fn access(&self) -> BTreeMap<&str, &str> {
+        let files = self.0.iter().filter_map(|(name, text)| {
+            let name = name.strip_prefix(ACCESS_DIRECTORY)?.strip_prefix('/')?;
+            Some((name, text.as_str()))
+        });
+        files.collect()
     }
 
     /// The rules of the SAC's file; `None` if there is no such file.
@@ -88,7 +86,7 @@ impl Files {
         let Some(text) = self.0.get(SAC_FILE) else {
             return Ok(None);
         };
-        if !is_whole(text) {
+        if !is_whole(text, END_OF_POLICY) {
             return Err(format!(
                 "must end with the line \"{END_OF_POLICY}\", once: it may have been cut short"
             ));
@@ -106,8 +104,9 @@ impl Files {
         let problems: Vec<_> = gone
             .map(|name| {
                 format!(
-                    "{name}: must not go away: write a file with only the line \"{END_OF_POLICY}\" \
-                     to go back to the compiled-in values"
+                    "{name}: must not go away: write a file with only the line \"{}\" to go back to \
+                     the compiled-in values",
+                    end_of(name)
                 )
             })
             .collect();
@@ -137,9 +136,70 @@ pub(crate) fn fingerprint<'a>(texts: impl Iterator<Item = &'a str>) -> Fingerpri
     fingerprint
 }
 
-/// Editors begin the names of their own files with a dot, or end them with something else.
-fn is_policy(name: &str) -> bool {
-    !name.starts_with('.') && name.to_ascii_lowercase().ends_with(".toml")
+/// The line that ends the file of this name.
+fn end_of(name: &str) -> &'static str {
+    if name == SAC_FILE {
+        END_OF_POLICY
+    } else {
+        END_OF_TEXT
+    }
+}
+
+/// The files read so far, and what was wrong.
+#[derive(Default)]
+struct Reading {
+    files: BTreeMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl Reading {
+    /// Reads the policy files of `directory`, which may have these names, and notes each with `prefix`.
+    fn directory(
+        &mut self,
+        directory: &Path,
+        prefix: &str,
+        known: &[&str],
+    ) -> Result<(), Vec<String>> {
+        let shown = directory.display();
+        let unreadable = |error| vec![format!("{shown}: must be a readable directory: {error}")];
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+            if names.len() == NAMES_MAX {
+                return Err(vec![format!(
+                    "{shown}: must hold {NAMES_MAX} files at most"
+                )]);
+            }
+            names.push(entry.map_err(unreadable)?.file_name());
+        }
+        for name in names {
+            let name = name.to_string_lossy().into_owned();
+            if !is_policy(&name, known) {
+                continue;
+            }
+            if !known.contains(&name.as_str()) {
+                let known = known.join(", ");
+                self.problems
+                    .push(format!("{shown}/{name}: must be named {known}"));
+                continue;
+            }
+            match text(&directory.join(&name)) {
+                Ok(text) => _ = self.files.insert(format!("{prefix}{name}"), text),
+                Err(rule) => self.problems.push(format!("{shown}/{name}: {rule}")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a name ends as those that are `known`. Editors begin the names of their own files with a dot,
+/// or end them with something else.
+fn is_policy(name: &str, known: &[&str]) -> bool {
+    let ending = |name: &str| {
+        name.rsplit_once('.')
+            .map(|(_, end)| end.to_ascii_lowercase())
+    };
+    let known = known.iter().filter_map(|known| ending(known));
+    !name.starts_with('.') && known.into_iter().any(|known| ending(name) == Some(known))
 }
 
 fn text(path: &Path) -> Result<String, String> {
@@ -202,7 +262,7 @@ mod tests {
         assert!(
             problems
                 .iter()
-                .any(|problem| problem.contains("scc.toml: must be named"))
+                .any(|problem| problem.contains("scc.toml: must be named sac.toml"))
         );
         assert!(!problems.concat().contains("secret"), "{problems:?}");
     }

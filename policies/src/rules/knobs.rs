@@ -26,11 +26,11 @@ pub fn needs_restart(key: &str) -> bool {
     RESTART.contains(&key)
 }
 
-/// Whether `text` is a policy file to its end: its last line is [`END_OF_POLICY`], and no other is, or
-/// it could be cut there unseen.
-pub fn is_whole(text: &str) -> bool {
+/// Whether `text` is a policy file to its end: its last line is `end` ([`END_OF_POLICY`] in TOML), and
+/// no other is, or it could be cut there unseen.
+pub fn is_whole(text: &str, end: &str) -> bool {
     let mut lines = text.trim_end().lines().rev().map(str::trim);
-    lines.next() == Some(END_OF_POLICY) && lines.all(|line| line != END_OF_POLICY)
+    lines.next() == Some(end) && lines.all(|line| line != end)
 }
 
 #[cfg(test)]
@@ -87,14 +87,17 @@ mod tests {
 
     #[test]
     fn a_file_cut_anywhere_is_not_whole() {
-        assert!(is_whole(SAC_DEFAULTS));
+        assert!(is_whole(SAC_DEFAULTS, END_OF_POLICY));
         assert!(
-            is_whole(SAC_DEFAULTS.trim_end()),
+            is_whole(SAC_DEFAULTS.trim_end(), END_OF_POLICY),
             "only a newline is missing"
         );
         let end = SAC_DEFAULTS.trim_end().len();
         for length in (0..end).filter(|length| SAC_DEFAULTS.is_char_boundary(*length)) {
-            assert!(!is_whole(&SAC_DEFAULTS[..length]), "cut after {length}");
+            assert!(
+                !is_whole(&SAC_DEFAULTS[..length], END_OF_POLICY),
+                "cut after {length}"
+            );
         }
     }
 
@@ -108,8 +111,8 @@ mod tests {
             "mode = \"auto\" # end of policy\n",
             "# end of policy\nmode = \"auto\" # end of policy\n",
         ] {
-            assert!(!is_whole(text), "{text:?}");
+            assert!(!is_whole(text, END_OF_POLICY), "{text:?}");
         }
-        assert!(is_whole("# end of policy"));
+        assert!(is_whole("# end of policy", END_OF_POLICY));
     }
 }

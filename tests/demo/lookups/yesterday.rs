@@ -95,10 +95,13 @@ fn answered(
                 .map(|code| relations.doctor(code))
                 .into_iter()
                 .collect(),
-            View::Pharmacy | View::Booking => Vec::new(),
+            View::Pharmacy | View::Booking | View::Portal => Vec::new(),
         },
         seen_by: vec![(
-            relations.caller(desk.organization, subject.as_ref()),
+            relations.caller(
+                desk.organization,
+                subject.as_ref().map(PrescriberCode::as_str),
+            ),
             Default::default(),
         )],
         body: told.to_json(desk.view()).into(),

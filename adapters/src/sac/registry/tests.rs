@@ -98,12 +98,16 @@ fn code(answer: Result<Answer, Failure>) -> Code {
 #[test]
 fn a_person_is_shown_to_their_view_with_their_doctor_as_relation() {
     let whole = crate::model::person_for_tests();
-    for view in [View::Practice, View::Pharmacy, View::Booking] {
+    for view in [View::Practice, View::Pharmacy, View::Booking, View::Portal] {
         let answer = read_on(FOUND, view, "2026-10-02").unwrap();
         assert_eq!(answer.fact, Fact::Done);
         assert_eq!(answer.body.0, whole.to_json(view));
         let doctor = PrescriberCode::new("PROVAX00X00X000Y").unwrap();
-        assert_eq!(answer.tags, [relations().doctor(&doctor)]);
+        let oneself = relations().oneself(PERSON);
+        let oneself = (view == View::Portal).then_some(oneself);
+        let doctor = relations().doctor(&doctor);
+        let tags: Vec<_> = [doctor].into_iter().chain(oneself).collect();
+        assert_eq!(answer.tags, tags);
     }
 }
 

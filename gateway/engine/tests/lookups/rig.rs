@@ -146,6 +146,7 @@ pub(crate) fn stranger(n: u64) -> Asker {
     Asker {
         caller: tag(1, n),
         tags: Vec::new(),
+        is_remembered: true,
         breaks_glass: false,
     }
 }

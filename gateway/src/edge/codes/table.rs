@@ -111,8 +111,8 @@ codes! {
         "citizen_authn deve indicare il cittadino, come e quando, né nel futuro né da troppo tempo.";
     PROFILE_NOT_ALLOWED = 403 "profile-not-allowed" Caller NotDone Never,
         "This profile may not do this", "Questo profilo non può eseguire l'operazione",
-        "Prescriptions are written with the profile practice.",
-        "Le ricette si inviano con il profilo practice.";
+        "The rules of access do not allow it: errors says what it was and who may.",
+        "Le regole di accesso non lo consentono: errors dice che cosa era e chi può.";
     PRESCRIBER_AUTHN_MISSING = 403 "prescriber-authn-missing" Caller NotDone Never,
         "The token does not say which prescriber authenticated",
         "Il token non indica quale medico si è autenticato",

@@ -1,5 +1,6 @@
 //! The keys under which everything is stored: how they stand, and their rotation.
 
+use ::policies::access::Action;
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Payload};
 use serde::Serialize;
@@ -7,7 +8,6 @@ use store::keys::{Begun, KeyInfo, Progress, Report, Use};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::operator;
 use crate::edge::notation::instant;
 use crate::edge::prescriptions::request::{Nothing, nothing};
 use crate::edge::respond::{Problem, ProblemBody};
@@ -127,7 +127,8 @@ pub(crate) async fn show(
     edge: Data<Edge>,
     request: HttpRequest,
 ) -> Result<Json<KeysBody>, Problem> {
-    operator(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    edge.caller_for(&request, &policy.access, Action::ReadKeys)?;
     let report = edge.read(edge.gateway.keys.report()).await?;
     Ok(Json(KeysBody::of(&report)))
 }
@@ -155,7 +156,8 @@ pub(crate) async fn rotate(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<BegunBody>, Problem> {
-    let caller = operator(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    let caller = edge.caller_for(&request, &policy.access, Action::RotateKeys)?;
     nothing(&edge, &request, payload).await?;
     let keys = &edge.gateway.keys;
     let begun = match timeout(edge.answer_within, keys.begin()).await {

@@ -2,11 +2,11 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use policies::access::Action;
 use serde::Deserialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::operator;
 use crate::edge::persons::request::{all_hold, person};
 use crate::edge::respond::{Problem, ProblemBody};
 use crate::edge::trace::Trace;
@@ -45,7 +45,8 @@ pub(crate) async fn purge(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let caller = operator(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    let caller = edge.caller_for(&request, &policy.access, Action::PurgePerson)?;
     let bytes = edge.body(&request, payload).await?;
     let mut errors = Vec::new();
     let code = person(&mut errors, json::decode::<Purge>(&bytes)?.tax_code);

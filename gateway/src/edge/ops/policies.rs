@@ -2,10 +2,10 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
+use policies::access::Action;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::operator;
 use crate::edge::Edge;
 use crate::edge::notation::instant;
 use crate::edge::respond::Problem;
@@ -129,6 +129,7 @@ pub(crate) async fn policies(
     edge: Data<Edge>,
     request: HttpRequest,
 ) -> Result<Json<PoliciesBody>, Problem> {
-    operator(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    edge.caller_for(&request, &policy.access, Action::ReadPolicies)?;
     Ok(Json(PoliciesBody::of(&edge.gateway.policies.view())))
 }

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Payload};
+use policies::access::Action;
 use policies::duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::operator;
 use super::policies::ChangeBody;
 use crate::edge::codes::{self, Text};
 use crate::edge::notation::instant;
@@ -209,7 +209,8 @@ impl fmt::Debug for Toggles {
     responses((status = 200, body = Toggles, description = "The toggles.")),
 )]
 pub(crate) async fn list(edge: Data<Edge>, request: HttpRequest) -> Result<Json<Toggles>, Problem> {
-    operator(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    edge.caller_for(&request, &policy.access, Action::ReadToggles)?;
     let view = edge.gateway.policies.view();
     Ok(Json(Toggles {
         items: view.toggles.iter().map(ToggleBody::of).collect(),
@@ -240,7 +241,8 @@ pub(crate) async fn set(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<DoneBody>, Problem> {
-    let caller = operator(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    let caller = edge.caller_for(&request, &policy.access, Action::ChangeToggles)?;
     let bytes = edge.body(&request, payload).await?;
     let new: NewToggle = json::decode(&bytes)?;
     let lasts = lasts(&new.expires_in)?;
@@ -283,7 +285,8 @@ pub(crate) async fn withdraw(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<DoneBody>, Problem> {
-    let caller = operator(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    let caller = edge.caller_for(&request, &policy.access, Action::ChangeToggles)?;
     let bytes = edge.body(&request, payload).await?;
     let withdrawal: ToggleWithdrawal = json::decode(&bytes)?;
     let dry_run = withdrawal.dry_run;

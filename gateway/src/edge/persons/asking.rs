@@ -1,94 +1,153 @@
 //! Who asks: what their profile may see, and which relations they have proved.
+//!
+//! # Invariants
+//!
+//! 1. A relation that the access rules do not let this profile use is not told to the lane: it counts as
+//!    if it were not there.
 
 use std::fmt;
 
 use actix_web::HttpRequest;
-use adapters::model::{Authority, Relations, View};
+use adapters::model::{Authority, PatientCode, PrescriberCode, Relations, TaxCode, View};
 use engine::entry::Organization;
 use engine::lookup::Asker;
+use policies::access::{Action, Profile, Relation, Table};
 use policies::rules::RegistryRules;
 
 use super::request::Reason;
 use crate::edge::Edge;
-use crate::edge::caller::Caller;
-use crate::edge::codes::{self, Text};
+use crate::edge::caller::{Caller, allowed, not_allowed};
 use crate::edge::prescriptions::too_old;
 use crate::edge::respond::Problem;
 use crate::edge::trace::Trace;
+use crate::policy::Policy;
 use crate::telemetry::BREAK_GLASS;
-use policies::access::Profile;
-
-const WHO_LOOKS_UP: Text = Text {
-    en: "Persons and cards are looked up with the profiles practice, pharmacy and booking.",
-    it: "Persone e tessere si cercano con i profili practice, pharmacy e booking.",
-};
 
 /// The desk that asks.
 pub(super) struct Desk {
     pub(super) organization: Organization,
     pub(super) view: View,
-    /// Of the doctor who has authenticated; a practice has one, and nobody else needs one.
+    /// Of the doctor who has authenticated; a doctor's desk has one, and nobody else needs one.
     pub(super) authority: Option<Authority>,
+    /// For whom the doctor stands in.
+    substitutes_for: Option<PrescriberCode>,
+    /// Who has authenticated at the portal.
+    citizen: Option<TaxCode>,
+    profile: Profile,
+    action: Action,
+    access: Table,
 }
 
 impl Desk {
-    /// Who makes `request`, if they may look persons up, and for a practice in whose name.
+    /// Who makes `request`, if they may do `action`, and for a doctor in whose name.
     pub(super) fn of(
         edge: &Edge,
         request: &HttpRequest,
-        rules: &RegistryRules,
+        policy: &Policy,
+        action: Action,
     ) -> Result<Desk, Problem> {
-        let caller = edge.caller(request)?;
-        let view = match caller.profile {
-            Profile::Practice => View::Practice,
-            Profile::Pharmacy => View::Pharmacy,
-            Profile::Booking => View::Booking,
-            Profile::Substitute
-            | Profile::Portal
-            | Profile::CallCentre
-            | Profile::Operator
-            | Profile::Viewer => {
-                return Err(Problem {
-                    detail: Some(&WHO_LOOKS_UP),
-                    ..Problem::from(&codes::PROFILE_NOT_ALLOWED)
-                });
-            }
-        };
+        let access = policy.access;
+        let caller = edge.caller_for(request, &access, action)?;
+        let view = view(caller.profile).ok_or_else(|| not_allowed(&access, action))?;
         let authority = match view {
-            View::Practice => Some(recent_authority(&caller, rules)?),
-            View::Pharmacy | View::Booking => None,
+            View::Practice => Some(recent_authority(&caller, &policy.registry)?),
+            View::Pharmacy | View::Booking | View::Portal => None,
+        };
+        let citizen = match view {
+            View::Portal => Some(caller.citizen()?.clone()),
+            View::Practice | View::Pharmacy | View::Booking => None,
         };
         Ok(Desk {
+            substitutes_for: match caller.profile {
+                Profile::Substitute => caller.substitutes_for().cloned(),
+                _ => None,
+            },
             organization: caller.organization,
+            profile: caller.profile,
             view,
             authority,
+            citizen,
+            action,
+            access,
         })
+    }
+
+    /// Nothing, if this person is one whom the desk may ask about.
+    pub(super) fn may_ask_about(&self, person: &PatientCode) -> Result<(), Problem> {
+        let relation = match &self.citizen {
+            Some(citizen) if citizen.as_str() == person.as_str() => Relation::Oneself,
+            _ => Relation::None,
+        };
+        allowed(&self.access, self.profile, self.action, relation)
+    }
+
+    /// Whether it may see what is known without a relation.
+    pub(super) fn may_break_glass(&self) -> bool {
+        let glass = self
+            .access
+            .allows(self.profile, Action::BreakGlass, Relation::None);
+        glass && self.is_shown(Relation::BrokenGlass)
+    }
+
+    fn is_shown(&self, relation: Relation) -> bool {
+        self.access
+            .allows(self.profile, Action::ShowKnown, relation)
     }
 
     /// The same as the engine knows it.
     pub(super) fn asker(&self, relations: &Relations, breaks_glass: bool) -> Asker {
-        let subject = self.authority.as_ref().map(|authority| &authority.subject);
+        let doctor = self.authority.as_ref().map(|authority| &authority.subject);
+        let mut tags = Vec::new();
+        if self.is_shown(Relation::ListedDoctor) {
+            let doctors = doctor.into_iter().chain(&self.substitutes_for);
+            tags.extend(doctors.map(|doctor| relations.doctor(doctor)));
+        }
+        if self.is_shown(Relation::Oneself) {
+            tags.extend(
+                self.citizen
+                    .iter()
+                    .map(|citizen| relations.oneself(citizen.as_str())),
+            );
+        }
+        let doctor = doctor.map(PrescriberCode::as_str);
+        let subject = doctor.or(self.citizen.as_ref().map(TaxCode::as_str));
         Asker {
             caller: relations.caller(&self.organization.0, subject),
-            tags: subject
-                .map(|doctor| relations.doctor(doctor))
-                .into_iter()
-                .collect(),
-            breaks_glass,
+            tags,
+            is_remembered: self.is_shown(Relation::Answered),
+            breaks_glass: breaks_glass && self.is_shown(Relation::BrokenGlass),
         }
     }
 
-    /// Writes down that the glass is broken: by whom and why, never for whom.
-    pub(super) fn note_break_glass(&self, reason: Reason, request: &HttpRequest) {
+    /// Breaks the glass, if this desk may, and writes it down: by whom and why, never for whom.
+    pub(super) fn break_glass(&self, reason: Reason, request: &HttpRequest) -> Result<(), Problem> {
+        allowed(
+            &self.access,
+            self.profile,
+            Action::BreakGlass,
+            Relation::None,
+        )?;
         let extensions = actix_web::HttpMessage::extensions(request);
         tracing::warn!(
             target: BREAK_GLASS,
             organization = self.organization.0,
-            profile = self.view.as_str(),
+            profile = self.profile.as_str(),
             reason = reason.as_str(),
             trace_id = extensions.get::<Trace>().map(Trace::id),
             "a person is looked up without a relation"
         );
+        Ok(())
+    }
+}
+
+/// Which of a person's data a profile is shown; `None` for whoever is shown nobody's.
+fn view(profile: Profile) -> Option<View> {
+    match profile {
+        Profile::Practice | Profile::Substitute => Some(View::Practice),
+        Profile::Pharmacy => Some(View::Pharmacy),
+        Profile::Booking | Profile::CallCentre => Some(View::Booking),
+        Profile::Portal => Some(View::Portal),
+        Profile::Operator | Profile::Viewer => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is asked of the registry, as callers write it.
 
-use adapters::model::{CardNumber, Invalid, PatientCode, View};
+use adapters::model::{CardNumber, Invalid, PatientCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -17,7 +17,7 @@ pub(crate) struct PersonSearch {
     /// The person: tax code, temporary code, STP or ENI code.
     #[schema(max_length = 16, example = "PNIMRA70A01H501P")]
     tax_code: String,
-    /// Shows a practice what is known to others while the SAC does not answer. Its use is written down.
+    /// Shows a doctor what is known to others while the SAC does not answer. Its use is written down.
     break_glass: Option<BreakGlass>,
 }
 
@@ -78,16 +78,11 @@ impl Reason {
 }
 
 impl PersonSearch {
-    /// Whom it names, and why the glass is broken, if it is, by somebody with this view.
-    pub(super) fn check(self, view: View) -> Result<(PatientCode, Option<Reason>), Problem> {
+    /// Whom it names, and why the glass is broken, if it is.
+    pub(super) fn check(self) -> Result<(PatientCode, Option<Reason>), Problem> {
         let mut errors = Vec::new();
         let tax_code = person(&mut errors, self.tax_code);
         let reason = self.break_glass.and_then(|glass| {
-            if view != View::Practice {
-                let detail = "is for practices only";
-                errors.push(FieldError::at("/break_glass", "practice-only", detail));
-                return None;
-            }
             let reason = Reason::parse(&glass.reason);
             if reason.is_none() {
                 errors.push(broken("/break_glass/reason", Invalid::UnknownValue));

@@ -23,6 +23,7 @@ use adapters::model::{Authority, Nre, PaperNumber};
 use aws_lc_rs::digest::{Context, SHA256};
 use engine::door::{Matter, Refusal, Write};
 use engine::entry::{Entry, EntryId};
+use policies::access::Action;
 use policies::failure::{Opaque, Outcome};
 use policies::family::Role;
 use policies::rules::WriteBehindRules;
@@ -35,7 +36,7 @@ use super::reply_to::followed;
 use super::request::{NewPaper, Nothing, nothing};
 use super::resource::{Paper, PrescriptionBody, paper_number};
 use super::write::{check_locality, encode, identity};
-use super::{practice, refused, stored_before, too_old};
+use super::{refused, stored_before, too_old};
 use crate::edge::caller::Caller;
 use crate::edge::codes::{self, Code, Text};
 use crate::edge::notation::{X_CORRELATION_ID, entry_id, location};
@@ -91,7 +92,8 @@ pub(crate) async fn cancel(
     id: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let caller = practice(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    let caller = edge.caller_for(&request, &policy.access, Action::CancelPrescription)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
     nothing(&edge, &request, payload).await?;
@@ -100,7 +102,7 @@ pub(crate) async fn cancel(
         role: Role::Cancel,
         payload: Opaque::default(),
         prescriber: &authority,
-        rules: edge.gateway.policy.load().prescriptions.clone(),
+        rules: Arc::clone(&policy.prescriptions),
     };
     let (age, age_max) = (caller.authn_age(&authority), about.rules.authn_age_max);
     let at_home = about.check_locality(&edge, &caller).await;
@@ -162,7 +164,8 @@ pub(crate) async fn paper(
     id: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let caller = practice(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    let caller = edge.caller_for(&request, &policy.access, Action::ConfirmPaper)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
     let bytes = edge.body(&request, payload).await?;
@@ -178,7 +181,7 @@ pub(crate) async fn paper(
             paper_number: number.clone(),
         }),
         prescriber: &authority,
-        rules: edge.gateway.policy.load().prescriptions.clone(),
+        rules: Arc::clone(&policy.prescriptions),
     };
     match submit(&edge, about.write(&caller, headers)).await {
         Ok(_) => shown(StatusCode::OK, about.done(&edge, &caller).await?),
@@ -235,7 +238,8 @@ pub(crate) async fn acknowledge(
     id: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let caller = practice(&edge, &request)?;
+    let policy = edge.gateway.policy.load();
+    let caller = edge.caller_for(&request, &policy.access, Action::AcknowledgePrescription)?;
     let authority = caller.authority()?;
     let headers = Headers::of(&request)?;
     nothing(&edge, &request, payload).await?;
@@ -244,7 +248,7 @@ pub(crate) async fn acknowledge(
         role: Role::Acknowledge,
         payload: Opaque::default(),
         prescriber: &authority,
-        rules: edge.gateway.policy.load().prescriptions.clone(),
+        rules: Arc::clone(&policy.prescriptions),
     };
     let done = submit(&edge, about.write(&caller, headers)).await;
     done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOTHING_TO_ACKNOWLEDGE))?;

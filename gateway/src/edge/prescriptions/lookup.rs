@@ -13,6 +13,7 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path, Payload};
 use adapters::model::{Moment, Nre, PatientCode};
 use engine::entry::{Filter, Organization, Page};
+use policies::access::Action;
 use policies::failure::Opaque;
 use policies::state::State;
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,8 @@ pub(crate) async fn get(
     request: HttpRequest,
     id: Path<String>,
 ) -> Result<Json<PrescriptionBody>, Problem> {
-    let caller = edge.caller(&request)?;
+    let policy = edge.gateway.policy.load();
+    let caller = edge.caller_for(&request, &policy.access, Action::ReadPrescription)?;
     let id = entry_id(&id)?;
     let entry = edge
         .read(edge.gateway.store.get(caller.organization, id))
@@ -103,7 +105,8 @@ pub(crate) async fn list(
     edge: Data<Edge>,
     request: HttpRequest,
 ) -> Result<Json<PrescriptionPage>, Problem> {
-    let caller = edge.caller(&request)?;
+    let policy = edge.gateway.policy.load();
+    let caller = edge.caller_for(&request, &policy.access, Action::ReadPrescription)?;
     let known = ["state", "unacknowledged", "cursor", "limit"];
     let mut parameters = Parameters::of(&request, &known);
     let filter = Filter {
@@ -172,7 +175,8 @@ pub(crate) async fn search(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<PrescriptionPage>, Problem> {
-    let caller = edge.caller(&request)?;
+    let policy = edge.gateway.policy.load();
+    let caller = edge.caller_for(&request, &policy.access, Action::ReadPrescription)?;
     let bytes = edge.body(&request, payload).await?;
     let (filter, page) = json::decode::<Search>(&bytes)?.check()?;
     one_page(&edge, caller.organization, filter, page).await

@@ -4,6 +4,7 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use engine::entry::Document;
+use policies::access::Action;
 use policies::state::State;
 
 use crate::edge::codes::Text;
@@ -32,7 +33,8 @@ pub(crate) async fn reminder(
     request: HttpRequest,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = edge.caller(&request)?;
+    let policy = edge.gateway.policy.load();
+    let caller = edge.caller_for(&request, &policy.access, Action::ReadReminder)?;
     let id = entry_id(&id)?;
     let document = edge.gateway.store.document(caller.organization, id);
     match edge.read(document).await? {

@@ -51,7 +51,8 @@ async fn every_refusal_of_a_lane_says_whose_fault_what_happened_and_whether_to_r
 #[actix_web::test]
 async fn a_problem_has_all_its_members_and_no_empty_list() {
     let (response, body) = rendered(&Problem::from(&codes::TOKEN_EXPIRED)).await;
-    let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
+    let mut members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
+    members.sort();
     let expected = [
         "code", "detail", "fault", "outcome", "retry", "status", "title", "trace_id", "type",
     ];

@@ -30,6 +30,7 @@ use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use policies::access::Table;
 use policies::failure::Failure;
 use policies::operation::OpName;
 use policies::probing::ProbingRules;
@@ -42,6 +43,7 @@ use store::sqlite::{Settings, Sqlite};
 
 use super::super::{Edge, Gateway, frame, routes};
 use super::store::Shelf;
+use crate::access::compiled_in;
 use crate::callers::{Callers, TokenRules};
 use crate::config::{BodyLimits, Limits};
 use crate::policy::Policy;
@@ -136,6 +138,7 @@ pub(crate) struct Kit {
     pub(crate) token_a: String,
     pub(crate) token_b: String,
     pub(crate) requests_max: u32,
+    pub(crate) access: Table,
 }
 
 /// An answer, read to its end.
@@ -178,7 +181,11 @@ impl Kit {
 
     /// A kit whose practice a is no practice: it acts as this profile.
     pub(crate) fn acting(profile: &str) -> Kit {
-        Kit::of(A, &claims("a", profile))
+        let mut claims = claims("a", profile);
+        if profile == "substitute" {
+            claims["substitutes_for"] = json!(DOCTOR);
+        }
+        Kit::of(A, &claims)
     }
 
     /// A kit whose practice a says `claims`.
@@ -197,6 +204,7 @@ impl Kit {
             token_a,
             token_b,
             requests_max: 10_000,
+            access: compiled_in(),
         }
     }
 
@@ -271,7 +279,7 @@ impl Kit {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
         let rules = crate::rules::compiled_in();
-        let policy = Policy::new(1, rules);
+        let policy = Policy::new(1, rules, self.access);
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Arc::new(Calls::new(
             Arc::new(Nobody),

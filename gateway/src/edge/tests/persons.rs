@@ -55,17 +55,19 @@ async fn a_pharmacy_needs_no_doctor_and_breaks_no_glass() {
     ];
     let heard = kit.ask_as(asked).await;
     let codes: Vec<_> = heard.iter().map(super::kit::Heard::code).collect();
-    assert_eq!(codes, ["stopping", "stopping", "content-refused"]);
+    assert_eq!(codes, ["stopping", "stopping", "profile-not-allowed"]);
     let error = &heard[2].json()["errors"][0];
-    assert_eq!(error["pointer"], "/break_glass");
-    assert_eq!(error["rule"], "practice-only");
+    assert_eq!(error["parameter"], "profile");
+    let detail = "break-glass is allowed to practice, substitute";
+    assert_eq!(error["detail"], detail);
 }
 
 #[actix_web::test]
 async fn whoever_may_not_look_up_is_refused() {
     for (profile, code) in [
-        ("portal", "profile-not-allowed"),
+        ("portal", "citizen-authn-missing"),
         ("operator", "profile-not-allowed"),
+        ("viewer", "profile-not-allowed"),
     ] {
         let kit = Kit::acting(profile);
         let heard = kit.ask_one(post(&kit, SEARCH, &search())).await;
@@ -77,6 +79,36 @@ async fn whoever_may_not_look_up_is_refused() {
         let heard = heard.ask_one(post(&heard, VERIFY, &card())).await;
         assert_eq!(heard.code(), code);
     }
+}
+
+/// A citizen asks about themselves, and hears of nobody else whether they are known.
+#[actix_web::test]
+async fn a_citizen_looks_up_themselves_alone() {
+    let mut claims = claims("a", "portal");
+    claims["citizen_authn"] = json!({
+        "subject": PERSON, "class_ref": "SpidL2", "instant": jiff::Timestamp::now().to_string(),
+    });
+    let kit = Kit::claiming(&claims);
+    let other = json!({ "tax_code": "RSSMRA80A01H501U" });
+    let glass = json!({ "tax_code": PERSON, "break_glass": { "reason": "emergency" } });
+    let cases = vec![
+        (post(&kit, SEARCH, &search()), 503, "stopping"),
+        (post(&kit, VERIFY, &card()), 503, "stopping"),
+        (post(&kit, SEARCH, &other), 403, "profile-not-allowed"),
+        (post(&kit, SEARCH, &glass), 403, "profile-not-allowed"),
+    ];
+    all_refused(&kit, cases).await;
+}
+
+/// The telephone desk asks who somebody is, and about no card.
+#[actix_web::test]
+async fn a_call_centre_verifies_no_card() {
+    let kit = Kit::acting("call-centre");
+    let cases = vec![
+        (post(&kit, SEARCH, &search()), 503, "stopping"),
+        (post(&kit, VERIFY, &card()), 403, "profile-not-allowed"),
+    ];
+    all_refused(&kit, cases).await;
 }
 
 /// A practice's question goes under its doctor's name, who must have authenticated not too long ago.

@@ -7,17 +7,16 @@ use policies::time::Timestamp;
 use crate::lookup::{Asker, Known, Shelved, Tag, Way};
 
 /// Whether the source has shown that `asker` may see `answer`: by a relation that it knows of, or
-/// because it has answered the same caller not too long ago.
+/// because it has answered the same caller not too long ago, where that counts.
 pub(super) fn is_related(
     answer: &Shelved,
     asker: &Asker,
     rules: &FreshnessRules,
     now: Timestamp,
 ) -> bool {
-    let is_remembered =
-        |&(caller, at)| caller == asker.caller && now.since(at) < rules.relation_for;
+    let has_answered = |&(caller, at)| caller == asker.caller && now.since(at) < rules.relation_for;
     answer.tags.iter().any(|tag| asker.tags.contains(tag))
-        || answer.seen_by.iter().any(is_remembered)
+        || (asker.is_remembered && answer.seen_by.iter().any(has_answered))
 }
 
 /// Whether the source knows of the same relations in both.
