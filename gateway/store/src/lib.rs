@@ -2,8 +2,10 @@
 //!
 //! What [`engine::ports::Store`] promises is kept here on disk. [`sqlite`] is the engine of a
 //! single gateway; the tests of the promise take any engine. [`persons`] keeps answers about persons
-//! in a file of its own, always on this node: it may be lost, and the store may not.
+//! in a file of its own, always on this node: it may be lost, and the store may not. [`audit`] keeps who
+//! saw what, in files that nobody can change unnoticed.
 
+pub mod audit;
 pub mod persons;
 pub mod sealing;
 pub mod sqlite;

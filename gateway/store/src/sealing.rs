@@ -32,6 +32,8 @@ const DIGEST_LEN: usize = 16;
 const NEIGHBOURS_LEN: usize = 3;
 const VERSION: u8 = 1;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
+/// How much longer a value is once it is sealed: its header, and the tag of 16 bytes.
+pub(crate) const SEALED_EXTRA_LEN: usize = HEADER_LEN + 16;
 /// Separates our derived keys from those another program might derive from the same file.
 const SALT: &[u8] = b"argine store";
 /// Separates what others derive ([`Key::derive`]) from what the store does.
@@ -117,10 +119,12 @@ pub(crate) enum Purpose {
     Answer,
     /// The name of what an operator set.
     Operator,
+    /// The person whom a record of the audit is about.
+    Audit,
 }
 
 impl Purpose {
-    const ALL: [Purpose; 7] = [
+    const ALL: [Purpose; 8] = [
         Purpose::Key,
         Purpose::Fingerprint,
         Purpose::Number,
@@ -128,6 +132,7 @@ impl Purpose {
         Purpose::Identity,
         Purpose::Answer,
         Purpose::Operator,
+        Purpose::Audit,
     ];
 
     /// The label its subkey is derived under. Changing one makes every stored digest unfindable.
@@ -140,6 +145,7 @@ impl Purpose {
             Purpose::Identity => b"digest:identity",
             Purpose::Answer => b"digest:answer",
             Purpose::Operator => b"digest:operator",
+            Purpose::Audit => b"digest:audit",
         }
     }
 }

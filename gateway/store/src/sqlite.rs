@@ -43,12 +43,14 @@ use policies::time::Timestamp;
 
 use crate::sealing::{Key, Purpose, Sealer};
 use append::Row;
+use audit::Accounts;
 pub use error::OpenError;
 use reader::Readers;
 use settle::Sealed;
 use writer::Writer;
 
 mod append;
+pub(crate) mod audit;
 mod drift;
 mod error;
 mod family;
@@ -129,6 +131,8 @@ pub struct Sqlite {
     readers: Readers,
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
+    accounts: Arc<Accounts>,
+    directory: PathBuf,
 }
 
 impl Sqlite {

@@ -4,6 +4,7 @@
     reason = "a test ends where something is not as it must be"
 )]
 
+mod audit;
 mod clock;
 mod contract;
 mod corruption;

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001-entries.sql"),
     include_str!("migrations/0002-family.sql"),
     include_str!("migrations/0003-operator-state.sql"),
+    include_str!("migrations/0004-audit.sql"),
 ];
 /// The interior pages of every index of a million entries, and some.
 const WRITER_CACHE_KIB: u32 = 64 * 1024;

@@ -19,6 +19,7 @@ use policies::state::State;
 use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::audit::Accounts;
 use super::drift::Drift;
 use super::guard::{Guard, Left};
 use super::log::Files;
@@ -62,6 +63,7 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
     };
     let readers =
         Readers::start("store", connections, settings.queue_max).map_err(thread_failed)?;
+    let accounts = Arc::new(Accounts::default());
     let engine = Engine {
         conn,
         guard,
@@ -70,8 +72,11 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
         numbers: began.numbers,
         alarm: Alarm::new(settings.on_poison.clone()),
         commit,
+        accounts: Arc::clone(&accounts),
     };
     Ok(Sqlite {
+        accounts,
+        directory: settings.directory.clone(),
         writer: Writer::start(engine, settings.queue_max).map_err(thread_failed)?,
         readers,
         sealer,
@@ -120,6 +125,7 @@ fn begin(
             counts: count(&tx, now)?,
             numbers: &numbers,
             marks: BTreeMap::new(),
+            has_accounts: false,
             changes: Vec::new(),
         };
         lease::end_leases(&mut started, i64::MAX, usize::MAX)?;

@@ -27,6 +27,7 @@ use engine::ports::WriteError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::audit::Accounts;
 use super::guard::{Guard, Left};
 use super::ranges::Numbers;
 use super::retire::retire;
@@ -132,6 +133,25 @@ impl Writer {
         answer.await.unwrap_or(Err(WriteError::Unknown))
     }
 
+    /// [`Writer::write`] for a thread of its own, which may wait.
+    pub(super) fn write_blocking<T, F>(&self, work: F) -> Result<T, WriteError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let task = Task {
+            work: Some(work),
+            outcome: None,
+            reply,
+        };
+        let handed_over = self.queue.blocking_send(Message::Write(Box::new(task)));
+        if handed_over.is_err() {
+            return Err(WriteError::Refused);
+        }
+        answer.blocking_recv().unwrap_or(Err(WriteError::Unknown))
+    }
+
     /// Whether this process must not write again.
     pub(super) fn poisoned(&self) -> bool {
         self.alarm.raised()
@@ -189,6 +209,7 @@ pub(super) struct Engine {
     pub(super) numbers: Numbers,
     pub(super) alarm: Alarm,
     pub(super) commit: Commit,
+    pub(super) accounts: Arc<Accounts>,
 }
 
 /// Ends the transaction for good.
@@ -265,6 +286,7 @@ impl Engine {
             counts: self.counts,
             numbers: &self.numbers,
             marks: BTreeMap::new(),
+            has_accounts: false,
             changes: Vec::new(),
         };
         for work in group {
@@ -273,10 +295,16 @@ impl Engine {
         numbers::write_marks(&tx).map_err(before)?;
         drift::note(tx.conn, tx.now, &mut tx.counts.noted).map_err(before)?;
         let Tx {
-            counts, changes, ..
+            counts,
+            changes,
+            has_accounts,
+            ..
         } = tx;
         (self.commit)(&self.conn).map_err(|error| (Stage::Commit, error))?;
         self.counts = counts;
+        if has_accounts {
+            self.accounts.committed();
+        }
         for change in changes {
             self.numbers.apply(change);
         }
