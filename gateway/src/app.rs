@@ -63,6 +63,9 @@ pub enum ServeError {
     /// The store does not open.
     #[error("cannot open the store")]
     Store(#[source] sqlite::OpenError),
+    /// The audit does not begin.
+    #[error("cannot begin the audit")]
+    Audit(#[source] store::audit::StartError),
     /// The adapter's files do not serve.
     #[error("cannot set up the SAC adapter")]
     Sac(#[source] adapters::sac::OpenError),
@@ -110,7 +113,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let runtime = lanes_runtime().map_err(ServeError::Runtime)?;
     let clock = clock(&runtime);
     let (alarm, fatal) = watch::channel(None);
-    let kept = Kept::open(&config.store, &clock, &alarm)?;
+    let kept = Kept::open(&config.store, config.audit, &clock, &alarm)?;
     let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
     let generations =
         runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
@@ -131,6 +134,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         operators,
         &clock,
         &lanes.in_force,
+        &kept.audit,
         &alarm,
     );
     let page = Page::new(
@@ -139,6 +143,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         lanes.in_force.calls.to_vec(),
         Arc::clone(&kept.entries) as _,
         lanes.in_force.policy.clone(),
+        Arc::clone(&kept.audit),
     );
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
@@ -152,6 +157,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         policy: lanes.in_force.policy.clone(),
         watcher: Arc::clone(watcher),
         policies: policies.desk.clone(),
+        audit: Arc::clone(&kept.audit),
         drain: config.shutdown.drain,
     };
     let drain = config.shutdown.drain;

@@ -12,6 +12,7 @@
 //!
 //! The values operators change while the gateway runs are policies (`policies::rules`).
 
+mod audit;
 mod callers;
 mod layers;
 mod limits;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use crate::callers::Callers;
 use crate::problem::Problem;
 
+pub use self::audit::Audit;
 pub use self::layers::{Effective, Origin};
 pub use self::limits::Limits;
 pub use self::listen::{BodyLimits, Listen, Transport};
@@ -49,6 +51,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where durable state lives.
     pub store: StoreFiles,
+    /// How much of who saw what is kept.
+    pub audit: Audit,
     /// Who may call.
     pub callers: Callers,
     /// How the SAC is reached.
@@ -133,6 +137,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let mut listen = section("listen");
     let mut limits = section("limits");
     let mut store = section("store");
+    let mut audit = section("audit");
     let mut callers = section("callers");
     let mut sac = section("sac");
     let mut policies = section("policies");
@@ -151,6 +156,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     }
     let limits_read = Limits::read(&mut limits);
     let store_read = StoreFiles::read(&mut store);
+    let audit_read = Audit::read(&mut audit);
     let callers_read = callers::read(&mut callers);
     let sac_read = SacFiles::read(&mut sac);
     if !sac.has_problems() {
@@ -161,7 +167,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let log_read = Log::read(&mut log);
     let signals_read = Signals::read(&mut signals);
     for done in [
-        listen, limits, store, callers, sac, policies, log, signals, shutdown,
+        listen, limits, store, audit, callers, sac, policies, log, signals, shutdown,
     ] {
         problems.extend(done.into_problems());
     }
@@ -170,6 +176,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
             listen: listen_read?,
             limits: limits_read,
             store: store_read?,
+            audit: audit_read,
             callers: callers_read?,
             sac: sac_read?,
             policies_directory,

@@ -20,6 +20,7 @@ mod frame;
 mod json;
 mod limiter;
 mod notation;
+mod noted;
 mod notice;
 mod ops;
 mod persons;
@@ -49,6 +50,7 @@ use engine::lane::read_through::Reader;
 use engine::lane::write_behind::Door;
 use engine::live::Live;
 use engine::ports::{Clock, ReadError, Store};
+use store::audit::Audit;
 use tokio::time::timeout;
 
 use self::caller::Caller;
@@ -89,6 +91,8 @@ pub struct Gateway {
     pub watcher: Arc<Watcher>,
     /// Who decides about the next one.
     pub policies: Desk,
+    /// Who is told who saw what.
+    pub audit: Arc<Audit>,
     /// How long a stopping server waits for open requests.
     pub drain: Duration,
 }
@@ -122,7 +126,9 @@ impl Edge {
 
     /// Who makes `request`.
     fn caller(&self, request: &HttpRequest) -> Result<Caller, Problem> {
-        caller::authenticate(&self.gateway.callers, request, caller::wall())
+        let caller = caller::authenticate(&self.gateway.callers, request, caller::wall())?;
+        noted::caller(request, &caller);
+        Ok(caller)
     }
 
     /// Waits for an answer of the store, but not for ever.

@@ -4,6 +4,7 @@
 //! hands a checked write to a lane; [`app`] builds the lanes, the store and the adapters from
 //! [`config`] and [`rules`], gathered by [`told`], and owns the order in which they start and stop.
 
+pub mod audit;
 pub mod check;
 pub mod config;
 pub mod generations;

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use adapters::model::Relations;
 use adapters::sac::ANNULLA;
 use engine::ports::Clock;
+use store::audit::{self, Audit};
 use store::persons::{Persons, PersonsSettings};
 use store::sealing::Key;
 use store::sqlite::{self, Sqlite};
+use policies::time::Timestamp;
 use tokio::sync::watch;
 
 use super::{Fatal, ServeError};
-use crate::config::StoreFiles;
+use crate::audit::{Deed, Draft};
+use crate::config::{self, StoreFiles};
 
 /// What the key of digests of persons is derived for. Changing it makes everything that is kept
 /// about them unfindable.
@@ -21,6 +24,7 @@ const RELATIONS: &str = "relations";
 pub(super) struct Kept {
     pub(super) entries: Arc<Sqlite>,
     pub(super) persons: Arc<Persons>,
+    pub(super) audit: Arc<Audit>,
     pub(super) relations: Relations,
 }
 
@@ -28,6 +32,7 @@ impl Kept {
     /// The entries first: who holds their lock may open what lies beside them.
     pub(super) fn open(
         files: &StoreFiles,
+        kept: config::Audit,
         clock: &Arc<dyn Clock>,
         alarm: &watch::Sender<Option<Fatal>>,
     ) -> Result<Kept, ServeError> {
@@ -40,19 +45,45 @@ impl Kept {
         settings.on_poison = Some(Arc::new(move || {
             alarm.send_replace(Some(Fatal::StorePoisoned));
         }));
-        let entries = Sqlite::open(&settings).map_err(ServeError::Store)?;
+        let entries = Arc::new(Sqlite::open(&settings).map_err(ServeError::Store)?);
+        let mut settings = audit::Settings::new(directory.clone(), key.clone(), Arc::clone(clock));
+        settings.keep_for = kept.keep_for;
+        settings.reserve_bytes = kept.reserve_bytes;
+        let audit = Audit::open(settings, Arc::clone(&entries)).map_err(ServeError::Audit)?;
+        note_found(&audit, clock.now());
         let settings = PersonsSettings::new(directory, key, Arc::clone(clock));
         let persons = Persons::open(&settings).map_err(ServeError::Runtime)?;
         Ok(Kept {
-            entries: Arc::new(entries),
+            entries,
             persons: Arc::new(persons),
+            audit: Arc::new(audit),
             relations,
         })
     }
 
-    /// What can be asked for again closes last: nothing waits for it.
+    /// The audit first, which still asks the entries and is anchored there; what can be asked for again last:
+    /// nothing waits for it.
     pub(super) async fn close(&self) {
+        self.audit.close().await;
         self.entries.close().await;
         self.persons.close().await;
+    }
+}
+
+/// Leaves a record of what the start of the audit has found: whoever reads it later should know.
+fn note_found(audit: &Audit, now: Timestamp) {
+    let found = audit.found();
+    let note = |deed, target: String| {
+        let mut draft = Draft::new();
+        draft.deed(deed).target(&target);
+        if audit.note(now, draft.into_record()).is_err() {
+            tracing::error!("what the start of the audit has found is not in it");
+        }
+    };
+    if found.torn_bytes > 0 {
+        note(Deed::Cut, format!("{} bytes", found.torn_bytes));
+    }
+    if let Some(bad) = &found.bad {
+        note(Deed::Damage, format!("{} {}", bad.segment, bad.sequence));
     }
 }

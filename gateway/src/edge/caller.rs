@@ -54,6 +54,11 @@ impl fmt::Debug for Caller {
 }
 
 impl Caller {
+    /// Who has authenticated at the caller's, as far as the token says.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.prescriber_authn.as_ref()?.get("subject")?.as_str()
+    }
+
     /// How long ago the prescriber authenticated; zero if their clock is ahead of ours.
     pub(crate) fn authn_age(&self, authority: &Authority) -> Duration {
         self.checked_at.since(authority.instant.as_timestamp())

@@ -9,7 +9,8 @@
 //!    that neither can be answered with what is known to the other.
 //! 2. Every answer says how old it is, in the body (`freshness`) and in its head (`Age`,
 //!    `Cache-Status`).
-//! 3. Who breaks the glass leaves a line in the log, with a reason and without the person.
+//! 3. Who breaks the glass leaves a line in the log, with a reason and without the person, and a record in
+//!    the audit, with both.
 
 mod answer;
 mod asking;
@@ -22,7 +23,7 @@ use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use adapters::model::{CardQuery, PersonQuery, View};
 use adapters::sac::{RICERCA, TESSERA};
-use engine::lookup::{Looked, Lookup, LookupKey};
+use engine::lookup::{Known, Looked, Lookup, LookupKey, Way};
 use policies::failure::Opaque;
 use policies::gate::Mode;
 use policies::operation::OpName;
@@ -36,7 +37,7 @@ use self::request::{CardToVerify, PersonSearch};
 use self::resource::{AssistedPerson, HealthCard};
 use super::prescriptions::headers::{trace, wait_max};
 use super::respond::{Problem, ProblemBody};
-use super::{Edge, body, codes, json};
+use super::{Edge, body, codes, json, noted};
 
 /// The resources of look-ups.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -85,6 +86,7 @@ pub(crate) async fn search(
     let desk = Desk::of(&edge, &request, &policy.registry)?;
     let bytes = body::read(request.headers(), payload, edge.body).await?;
     let (tax_code, break_glass) = json::decode::<PersonSearch>(&bytes)?.check(desk.view)?;
+    noted::person(&request, &tax_code);
     if let Some(reason) = break_glass {
         desk.note_break_glass(reason, &request);
     }
@@ -146,6 +148,7 @@ pub(crate) async fn verify(
     let desk = Desk::of(&edge, &request, &policy.registry)?;
     let bytes = body::read(request.headers(), payload, edge.body).await?;
     let (tax_code, card_number) = json::decode::<CardToVerify>(&bytes)?.check()?;
+    noted::person(&request, &tax_code);
     let relations = &edge.gateway.relations;
     let key = relations.lookup(&tax_code, TESSERA, desk.view, card_number.as_str());
     let question = Question {
@@ -191,8 +194,12 @@ impl Question<'_> {
         let asker = desk.asker(&edge.gateway.relations, self.breaks_glass);
         let (reader, now) = (&edge.gateway.persons, || edge.gateway.clock.now());
         let fresh_for = self.rules.freshness.fresh_for;
+        let found = |known: Known| {
+            noted::shown(request, matches!(known.way, Way::Stale(_)));
+            found(known, now(), fresh_for)
+        };
         if let Some(known) = reader.hit(self.op, self.key, &asker, self.rules) {
-            return Ok(found(known, now(), fresh_for));
+            return Ok(found(known));
         }
         let lookup = Lookup {
             op: self.op,
@@ -205,7 +212,7 @@ impl Question<'_> {
             trace: trace(request),
         };
         match timeout(edge.answer_within, reader.lookup(lookup)).await {
-            Ok(Ok(Looked::Known(known))) => Ok(found(known, now(), fresh_for)),
+            Ok(Ok(Looked::Known(known))) => Ok(found(known)),
             Ok(Ok(Looked::Absent(age))) => Err(not_found(self.subject, age)),
             Ok(Err(refusal)) => {
                 let asked = Asked {

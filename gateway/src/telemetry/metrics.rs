@@ -138,8 +138,21 @@ const SPANS: Row = row(
     "Spans: ended, of these exported, of these failed; the rest waits or was dropped.",
 );
 
+const AUDIT_RECORDS: Row = row(
+    "argine_audit_records_total",
+    "counter",
+    &["result"],
+    "Records of who saw what: written or refused. What is refused is neither shown nor done.",
+);
+const AUDIT_WAITING: Row = row(
+    "argine_audit_records_waiting",
+    "gauge",
+    &[],
+    "Records that wait to be written.",
+);
+
 /// Every metric.
-pub const ALL: [&Row; 15] = [
+pub const ALL: [&Row; 17] = [
     &REQUESTS,
     &CALLS,
     &LOOKUPS,
@@ -155,6 +168,8 @@ pub const ALL: [&Row; 15] = [
     &STARTED,
     &LINES_DROPPED,
     &SPANS,
+    &AUDIT_RECORDS,
+    &AUDIT_WAITING,
 ];
 
 /// The table of all metrics, as it is documented.
@@ -191,6 +206,8 @@ pub(super) struct Metrics {
     pub(super) started: IntGauge,
     pub(super) lines_dropped: IntCounter,
     pub(super) spans: IntCounterVec,
+    pub(super) audit_records: IntCounterVec,
+    pub(super) audit_waiting: IntGauge,
 }
 
 impl Metrics {
@@ -217,6 +234,8 @@ impl Metrics {
             started: gauges(&STARTED).with_label_values(NONE),
             lines_dropped: counters(&LINES_DROPPED).with_label_values(NONE),
             spans: counters(&SPANS),
+            audit_records: counters(&AUDIT_RECORDS),
+            audit_waiting: gauges(&AUDIT_WAITING).with_label_values(NONE),
             registry,
         }
     }
@@ -300,6 +319,7 @@ mod tests {
         }
         metrics.accepted.with_label_values(&word[..2]).inc();
         metrics.spans.with_label_values(&word[..1]).inc();
+        metrics.audit_records.with_label_values(&word[..1]).inc();
         for gauge in [&metrics.gate_state, &metrics.gate_mode] {
             gauge.with_label_values(&word).set(1);
         }

@@ -21,6 +21,7 @@ use engine::ports::{Clock, Store};
 use futures_util::future::join;
 use policies::gate::{GateState, Mode};
 use policies::state::Tally;
+use store::audit::Audit;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -50,6 +51,7 @@ pub(crate) struct Page {
     calls: Vec<Arc<Calls>>,
     store: Arc<dyn Store>,
     policy: Live<Policy>,
+    audit: Arc<Audit>,
     /// Held while the store counts.
     counting: Mutex<()>,
 }
@@ -62,6 +64,7 @@ impl Page {
         calls: Vec<Arc<Calls>>,
         store: Arc<dyn Store>,
         policy: Live<Policy>,
+        audit: Arc<Audit>,
     ) -> Page {
         let metrics = Arc::clone(&watcher.metrics);
         metrics.started.set(signed(clock.now().0 / 1_000));
@@ -70,6 +73,7 @@ impl Page {
             calls,
             store,
             policy,
+            audit,
             counting: Mutex::new(()),
         }
     }
@@ -80,6 +84,7 @@ impl Page {
         // From here on nothing is waited for: two scrapes do not mix their gauges.
         self.show_lanes();
         self.show_store(tally, numbers_left);
+        self.show_audit();
         self.metrics.policy.set(signed(self.policy.load().number));
         self.metrics.text()
     }
@@ -91,6 +96,15 @@ impl Page {
         match timeout(STORE_WITHIN, asked).await {
             Ok((tally, numbers_left)) => (tally.ok(), numbers_left.ok()),
             Err(_) => (None, None),
+        }
+    }
+
+    fn show_audit(&self) {
+        let counts = self.audit.counts();
+        self.metrics.audit_waiting.set(signed(counts.waiting));
+        for (result, count) in [("written", counts.written), ("refused", counts.refused)] {
+            let series = self.metrics.audit_records.with_label_values(&[result]);
+            series.inc_by(count.saturating_sub(series.get()));
         }
     }
 

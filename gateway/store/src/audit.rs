@@ -76,30 +76,20 @@ pub const ANCHOR_EVERY: Duration = Duration::from_secs(60);
 /// A person has a right to hear who looked for so long (Garante, 4/6/2015): 24 months.
 pub const KEEP_FOR_MIN: Duration = Duration::from_secs(730 * 86_400);
 
-/// One record: whom it is about, and what it says.
+/// One record: what it says, and whom it is about.
 ///
 /// Whom it is about is kept as a keyed digest, and the rest sealed.
 #[derive(Clone)]
 pub struct Record(Vec<u8>);
 
 impl Record {
-    /// A record about `person`, empty if about nobody in particular, with room for a few words.
-    pub fn about(person: &[u8]) -> Record {
-        let mut bytes = Vec::with_capacity(192);
+    /// A record that says `body` of `person`; empty if it is of nobody in particular.
+    pub fn new(body: Vec<u8>, person: &[u8]) -> Record {
+        let mut bytes = body;
         let length = u8::try_from(person.len()).unwrap_or(u8::MAX);
-        bytes.push(length);
         bytes.extend_from_slice(&person[..usize::from(length)]);
+        bytes.push(length);
         Record(bytes)
-    }
-
-    /// Adds to what it says.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    /// How many bytes more it may say.
-    pub fn room(&self) -> usize {
-        RECORD_BYTES_MAX.saturating_sub(self.0.len())
     }
 
     /// As it is kept in the row of an entry.
@@ -113,10 +103,9 @@ impl Record {
 
     /// The person, if it is about one, and what it says.
     fn parts(&self) -> (Option<&[u8]>, &[u8]) {
-        let (length, rest) = self.0.split_first().unwrap_or((&0, &[]));
-        let (person, body) = rest
-            .split_at_checked(usize::from(*length))
-            .unwrap_or((&[], &[]));
+        let (length, rest) = self.0.split_last().unwrap_or((&0, &[]));
+        let begin = rest.len().saturating_sub(usize::from(*length));
+        let (body, person) = rest.split_at(begin);
         (Some(person).filter(|person| !person.is_empty()), body)
     }
 }

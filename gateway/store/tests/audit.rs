@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::world::{START, TestClock, settings};
 
 /// Small, so that a test writes little.
-const RESERVE: u64 = 256 * 1024;
+const RESERVE: u64 = 64 * 1024;
 const PERSON: &[u8] = b"PNIMRA70A01H501P";
 
 /// A store with its audit, in a directory.
@@ -72,9 +72,7 @@ impl Rig {
 }
 
 fn record(person: &[u8], text: &str) -> Record {
-    let mut record = Record::about(person);
-    record.push(text.as_bytes());
-    record
+    Record::new(text.as_bytes().to_vec(), person)
 }
 
 /// An entry whose writer is to be accounted for by `text`.

@@ -12,6 +12,7 @@ use super::request::Reason;
 use crate::edge::Edge;
 use crate::edge::caller::Caller;
 use crate::edge::codes::{self, Text};
+use crate::edge::noted;
 use crate::edge::prescriptions::too_old;
 use crate::edge::respond::Problem;
 use crate::edge::trace::Trace;
@@ -80,6 +81,7 @@ impl Desk {
 
     /// Writes down that the glass is broken: by whom and why, never for whom.
     pub(super) fn note_break_glass(&self, reason: Reason, request: &HttpRequest) {
+        noted::breaks_glass(request, reason);
         let extensions = actix_web::HttpMessage::extensions(request);
         tracing::warn!(
             target: BREAK_GLASS,

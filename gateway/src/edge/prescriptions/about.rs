@@ -298,6 +298,14 @@ struct About<'a> {
 impl About<'_> {
     /// The write that it is.
     fn write(&self, caller: &Caller, headers: Headers) -> Write {
+        let trace = headers.trace.as_deref();
+        let action = match self.role {
+            Role::Cancel => Action::CancelPrescription,
+            Role::Paper => Action::ConfirmPaper,
+            Role::Create | Role::Acknowledge | Role::Watch => Action::AcknowledgePrescription,
+        };
+        let about = Some(self.parent);
+        let audit = of_write(caller, self.prescriber, action, about, None, trace);
         let authority = Some(self.prescriber).filter(|_| self.role == Role::Cancel);
         Write {
             organization: caller.organization.clone(),
@@ -313,7 +321,7 @@ impl About<'_> {
             },
             wait_max: headers.wait_max,
             trace: headers.trace,
-            audit: Opaque::default(),
+            audit,
             reply_to: None,
             rules: Arc::clone(&self.rules),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use adapters::model::{Authority, Nre, PatientCode};
 use aws_lc_rs::digest::{Context, SHA256};
 use engine::door::{Matter, Write};
+use policies::access::Action;
 use policies::delivery::Fallback;
 use policies::failure::Opaque;
 use policies::rules::{FallbackRules, WriteBehindRules};
@@ -15,6 +16,7 @@ use super::reading::{Place, Reading};
 use super::request::NewPrescription;
 use crate::edge::caller::Caller;
 use crate::edge::codes;
+use crate::edge::noted::of_write;
 use crate::edge::respond::{FieldError, Problem};
 
 /// A fallback of the design that this release does not offer.
@@ -86,8 +88,15 @@ pub(super) fn prepare(
             annul_consent: asked.annul_consent,
         },
         wait_max: headers.wait_max,
+        audit: of_write(
+            caller,
+            authority,
+            Action::WritePrescription,
+            None,
+            prescription.patient.code.as_ref(),
+            headers.trace.as_deref(),
+        ),
         trace: headers.trace,
-        audit: Opaque::default(),
         reply_to: None,
         rules: Arc::clone(rules),
     };

@@ -233,7 +233,7 @@ impl Writer {
                 let record = account.record.map_or_else(
                     || {
                         tracing::error!(entry = %account.entry, "a record of a write is damaged");
-                        Record::about(&[])
+                        Record::new(Vec::new(), &[])
                     },
                     Record::of,
                 );

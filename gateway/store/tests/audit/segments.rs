@@ -37,7 +37,7 @@ async fn a_day_and_a_length_begin_a_segment() {
 
     let directory = tempfile::tempdir().unwrap();
     let rig = Rig::open_with(directory.path(), TestClock::new(), |settings| {
-        settings.segment_bytes_max = 2_000;
+        settings.segment_bytes_max = 1_000;
     });
     for index in 0..50 {
         rig.note(&format!("record {index}")).await;
