@@ -131,10 +131,9 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         &runtime,
         generations,
         &config,
-        operators,
+        &kept,
         &clock,
         &lanes.in_force,
-        &kept.audit,
         &alarm,
     );
     let page = Page::new(

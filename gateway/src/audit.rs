@@ -15,7 +15,7 @@ use engine::entry::EntryId;
 use policies::access::{Action, Profile, Relation};
 use store::audit::Record;
 
-pub use report::{Account, ExportRequest, Format, ReportError, export, verify};
+pub use report::{Account, ExportRequest, Format, Language, ReportError, export, verify};
 pub use seen::Entry;
 
 /// Longest text of a caller in a record: a reason, a target.
@@ -194,7 +194,10 @@ impl Draft {
     }
 
     fn text(&mut self, field: Field, text: &str) -> &mut Draft {
-        self.field(field, &text.as_bytes()[..text.floor_char_boundary(TEXT_BYTES_MAX)])
+        self.field(
+            field,
+            &text.as_bytes()[..text.floor_char_boundary(TEXT_BYTES_MAX)],
+        )
     }
 
     fn field(&mut self, field: Field, bytes: &[u8]) -> &mut Draft {

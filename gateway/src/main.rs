@@ -1,11 +1,12 @@
 //! The command `argine`.
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use gateway::audit::{self, ExportRequest, Format, Language, ReportError};
 use gateway::check::{self, Other};
 use gateway::operator::{self, AskError, Request};
 use gateway::told::{self, Told, ToldError, chain};
@@ -13,6 +14,9 @@ use gateway::{app, edge, telemetry};
 
 /// The exit code of a configuration that breaks a rule (`EX_USAGE`).
 const EXIT_CONFIGURATION: u8 = 64;
+
+/// More than the longest code of a person, and a line ending.
+const LINE_BYTES_MAX: u64 = 64;
 
 /// Regional gateway to the national health systems.
 #[derive(Parser)]
@@ -51,12 +55,53 @@ enum Command {
         #[command(subcommand)]
         request: Toggle,
     },
+    /// Ask the audit: whether it is whole, and who looked at a person.
+    Audit {
+        #[command(subcommand)]
+        request: AuditRequest,
+    },
     /// Print the description of the API (OpenAPI 3.1).
     Openapi,
     /// Print the table of error codes (Markdown).
     Codes,
     /// Print the table of metrics (Markdown).
     Metrics,
+}
+
+#[derive(Subcommand)]
+enum AuditRequest {
+    /// Follow the whole chain, also beside a running gateway. Ends with 1, and names the first bad record, if
+    /// there is one.
+    Verify {
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Print who looked at a person, whose code is read from standard input: it belongs in no list of
+    /// processes and in no shell's history. That it was asked for is recorded.
+    Export {
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Why. Recorded.
+        #[arg(long)]
+        reason: String,
+        /// Who asks. The user of this system, if it is left out. Recorded.
+        #[arg(long)]
+        author: Option<String>,
+        /// The first day, as 2026-09-21, or an instant.
+        #[arg(long)]
+        from: Option<String>,
+        /// The last day, or the instant before which the list ends.
+        #[arg(long)]
+        to: Option<String>,
+        /// The language of the list: it or en.
+        #[arg(long, default_value = "it")]
+        language: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -164,6 +209,7 @@ fn main() -> ExitCode {
             eprintln!("argine: --operator: must name the operator's file");
             ExitCode::from(EXIT_CONFIGURATION)
         }
+        Command::Audit { request } => audit(request),
         Command::Openapi => print(&edge::openapi::text()),
         Command::Codes => print(&edge::codes::markdown()),
         Command::Metrics => print(&telemetry::metrics::markdown()),
@@ -219,6 +265,66 @@ fn serve(told: Told) -> ExitCode {
 fn failed(error: &dyn Error) -> ExitCode {
     eprintln!("argine: {}", chain(error));
     ExitCode::FAILURE
+}
+
+fn audit(request: AuditRequest) -> ExitCode {
+    match request {
+        AuditRequest::Verify { config } => with_settings(config, |told| {
+            match audit::verify(&told.settings.config.store) {
+                Ok(account) if account.is_good => print(&account.text),
+                Ok(account) => {
+                    print(&account.text);
+                    ExitCode::FAILURE
+                }
+                Err(error) => failed(&error),
+            }
+        }),
+        AuditRequest::Export {
+            config,
+            reason,
+            author,
+            from,
+            to,
+            language,
+            json,
+        } => {
+            let Some(language) = Language::parse(&language) else {
+                eprintln!("argine: --language: must be it or en");
+                return ExitCode::from(EXIT_CONFIGURATION);
+            };
+            let request = ExportRequest {
+                reason,
+                author: author
+                    .or_else(|| std::env::var("USER").ok())
+                    .unwrap_or_default(),
+                from,
+                to,
+                format: if json {
+                    Format::Json
+                } else {
+                    Format::Text(language)
+                },
+            };
+            with_settings(config, |told| export(&told, &request))
+        }
+    }
+}
+
+/// A line of standard input, and whoever it names.
+fn export(told: &Told, request: &ExportRequest) -> ExitCode {
+    let mut code = zeroize::Zeroizing::new(String::new());
+    let read = io::stdin().lock().take(LINE_BYTES_MAX).read_line(&mut code);
+    if let Err(error) = read {
+        return failed(&error);
+    }
+    match audit::export(&told.settings.config.store, request, &code) {
+        Ok(list) => print(&list),
+        Err(error @ ReportError::Usage(_)) => {
+            eprintln!("argine: {error}");
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+        Err(error) => failed(&error),
+    }
 }
 
 fn toggle(file: &Path, request: Request) -> ExitCode {

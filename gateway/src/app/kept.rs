@@ -5,11 +5,11 @@ use std::sync::Arc;
 use adapters::model::Relations;
 use adapters::sac::ANNULLA;
 use engine::ports::Clock;
+use policies::time::Timestamp;
 use store::audit::{self, Audit};
 use store::persons::{Persons, PersonsSettings};
 use store::sealing::Key;
 use store::sqlite::{self, Sqlite};
-use policies::time::Timestamp;
 use tokio::sync::watch;
 
 use super::{Fatal, ServeError};

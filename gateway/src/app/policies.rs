@@ -13,6 +13,7 @@ use policies::time::Timestamp;
 use store::audit::Audit;
 
 use super::in_force::InForce;
+use super::kept::Kept as OnDisk;
 use super::lanes::watched;
 use super::{Fatal, ServeError};
 use crate::audit::{Deed, Draft, Outcome};
@@ -80,17 +81,16 @@ impl Policies {
         runtime: &Runtime,
         generations: Generations,
         config: &Config,
-        store: Arc<dyn OperatorStates>,
+        on_disk: &OnDisk,
         clock: &Arc<dyn Clock>,
         in_force: &Arc<InForce>,
-        audit: &Arc<Audit>,
         alarm: &watch::Sender<Option<Fatal>>,
     ) -> Policies {
         let (switch, stop) = StopSwitch::new();
         let (adopting, asked) = (Arc::clone(in_force), Arc::clone(in_force));
-        let (audit, now) = (Arc::clone(audit), Arc::clone(clock));
+        let (audit, now) = (Arc::clone(&on_disk.audit), Arc::clone(clock));
         let parts = Parts {
-            store,
+            store: Arc::clone(&on_disk.entries) as _,
             clock: Arc::clone(clock),
             adopt: Box::new(move |policy| {
                 adopting.adopt(policy);

@@ -84,8 +84,7 @@ pub struct Account {
 /// When it cannot be read at all.
 pub fn verify(files: &StoreFiles) -> Result<Account, ReportError> {
     let key = Key::from_file(&files.key_file).map_err(ReportError::Key)?;
-    let verified =
-        store::audit::verify(&files.directory, &key).map_err(ReportError::Verify)?;
+    let verified = store::audit::verify(&files.directory, &key).map_err(ReportError::Verify)?;
     Ok(Account {
         text: told(&verified),
         is_good: verified.bad.is_none(),
@@ -162,14 +161,9 @@ pub fn export(
             found.push(entry);
         }
     };
-    let exported = store::audit::export(
-        &files.directory,
-        &key,
-        code.as_str().as_bytes(),
-        span,
-        each,
-    )
-    .map_err(ReportError::Export)?;
+    let exported =
+        store::audit::export(&files.directory, &key, code.as_str().as_bytes(), span, each)
+            .map_err(ReportError::Export)?;
     Ok(match request.format {
         Format::Json => {
             let list = serde_json::json!({ "damaged": exported.damaged, "accesses": found });

@@ -78,10 +78,7 @@ impl Entry {
         if is(Field::Trace) {
             self.trace_id = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         } else if is(Field::Entries) {
-            self.entries = bytes
-                .as_chunks()
-                .0
-                .to_vec();
+            self.entries = bytes.as_chunks().0.to_vec();
         } else if let Some((_, place)) = known.into_iter().find(|(field, _)| is(*field)) {
             // What is said last holds: a search that turns out to break the glass.
             *place = text();

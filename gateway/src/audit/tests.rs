@@ -71,5 +71,8 @@ fn a_field_of_a_later_release_is_passed_over_and_garbage_read_as_far_as_it_goes(
     draft.deed(Deed::Export);
     draft.fields.extend_from_slice(&[1, 255, 255, 0]);
     let seen = read(draft);
-    assert_eq!((seen.organization.as_str(), seen.action.as_str()), ("practice-a", "export-audit"));
+    assert_eq!(
+        (seen.organization.as_str(), seen.action.as_str()),
+        ("practice-a", "export-audit")
+    );
 }

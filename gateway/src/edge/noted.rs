@@ -15,8 +15,9 @@
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use adapters::model::{Authority, PatientCode};
 use engine::entry::EntryId;
-use policies::access::Action;
+use policies::access::{Action, Relation};
 use policies::failure::Opaque;
+use policies::family::Role;
 use store::audit::Unavailable;
 use tokio::time::timeout;
 
@@ -98,25 +99,33 @@ fn add(request: &HttpRequest, what: impl FnOnce(&mut Noted)) {
 
 /// It is about this person.
 pub(super) fn person(request: &HttpRequest, code: &PatientCode) {
-    add(request, |noted| drop(noted.draft.person(code.as_str())));
+    add(request, |noted| {
+        noted.draft.person(code.as_str());
+    });
 }
 
-/// It is about these entries.
+/// It is about these entries of the caller's organisation.
 pub(super) fn entries(request: &HttpRequest, entries: impl IntoIterator<Item = EntryId>) {
-    add(request, |noted| drop(noted.draft.entries(entries)));
+    add(request, |noted| {
+        let relation = Relation::SameOrganization;
+        noted.draft.entries(entries).relation(relation);
+    });
 }
 
 /// It is made without a relation, for this reason.
 pub(super) fn breaks_glass(request: &HttpRequest, reason: Reason) {
     add(request, |noted| {
         noted.deed = Some(Deed::Of(Action::BreakGlass));
-        noted.draft.reason(reason.as_str());
+        let relation = Relation::BrokenGlass;
+        noted.draft.reason(reason.as_str()).relation(relation);
     });
 }
 
 /// It is about this part of the gateway, for this reason.
 pub(super) fn change(request: &HttpRequest, target: &str, reason: &str) {
-    add(request, |noted| drop(noted.draft.target(target).reason(reason)));
+    add(request, |noted| {
+        noted.draft.target(target).reason(reason);
+    });
 }
 
 /// What is shown is as fresh as it should be, or not.
@@ -164,7 +173,9 @@ pub(super) async fn answered(
     let (Kind::Shows(action) | Kind::Looks(action) | Kind::Changes(action)) = kind else {
         return response;
     };
-    let refusal = response.error().and_then(|error| error.as_error::<Problem>());
+    let refusal = response
+        .error()
+        .and_then(|error| error.as_error::<Problem>());
     let refusal = refusal.map(|problem| problem.code.code);
     let outcome = match response.status().as_u16() {
         404 => Outcome::Absent,
@@ -193,28 +204,33 @@ pub(super) async fn answered(
         },
         Kind::Looks(_) | Kind::Writes | Kind::Public => {
             // Who runs the gateway must see how it stands, above all then.
-            drop(edge.gateway.audit.note(now, draft.into_record()));
+            let _noted = edge.gateway.audit.note(now, draft.into_record());
             response
         }
     }
 }
 
-/// The record of a write: it goes with it into the store.
+/// The record of a write, or of what is done about one: it goes with it into the store.
 pub(super) fn of_write(
     caller: &Caller,
     prescriber: &Authority,
-    action: Action,
-    about: Option<EntryId>,
+    about: Option<(Role, EntryId)>,
     person: Option<&PatientCode>,
     traceparent: Option<&str>,
 ) -> Opaque {
+    let action = match about {
+        None | Some((Role::Create | Role::Watch, _)) => Action::WritePrescription,
+        Some((Role::Cancel, _)) => Action::CancelPrescription,
+        Some((Role::Paper, _)) => Action::ConfirmPaper,
+        Some((Role::Acknowledge, _)) => Action::AcknowledgePrescription,
+    };
     let user = Some(prescriber.subject.as_str());
     let mut draft = Draft::of(&caller.organization.0, caller.profile, user);
     draft.deed(Deed::Of(action)).outcome(Outcome::Done);
     if let Some(code) = person {
         draft.person(code.as_str());
     }
-    if let Some(entry) = about {
+    if let Some((_, entry)) = about {
         draft.entries([entry]);
     }
     if let Some(id) = traceparent.and_then(|parent| parent.split('-').nth(1)) {

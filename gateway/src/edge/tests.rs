@@ -1,6 +1,7 @@
 //! The edge as a caller meets it: every way in, and the form of every way out.
 
 mod about;
+mod audited;
 pub(crate) mod kit;
 mod metrics;
 mod persons;

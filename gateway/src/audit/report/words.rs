@@ -33,41 +33,95 @@ impl Language {
 
 /// Each word of a record that people read: Italian, then English.
 const WORDS: &[(&str, (&str, &str))] = &[
-    ("search-person", ("ricerca dell'assistito", "looked the person up")),
-    ("verify-card", ("verifica della tessera", "verified the card")),
-    ("break-glass", ("ricerca senza relazione, motivata", "looked the person up without a relation")),
-    ("write-prescription", ("invio di una ricetta", "wrote a prescription")),
-    ("read-prescription", ("consultazione di ricette", "read prescriptions")),
+    (
+        "search-person",
+        ("ricerca dell'assistito", "looked the person up"),
+    ),
+    (
+        "verify-card",
+        ("verifica della tessera", "verified the card"),
+    ),
+    (
+        "break-glass",
+        (
+            "ricerca senza relazione, motivata",
+            "looked the person up without a relation",
+        ),
+    ),
+    (
+        "write-prescription",
+        ("invio di una ricetta", "wrote a prescription"),
+    ),
+    (
+        "read-prescription",
+        ("consultazione di ricette", "read prescriptions"),
+    ),
     ("read-events", ("consultazione degli eventi", "read events")),
-    ("read-reminder", ("consultazione del promemoria", "read the reminder")),
-    ("cancel-prescription", ("annullamento di una ricetta", "cancelled a prescription")),
-    ("confirm-paper", ("conferma della ricetta rossa", "confirmed the red form")),
-    ("acknowledge-prescription", ("presa visione dell'esito", "took note of the outcome")),
-    ("purge-person", ("cancellazione dei dati in memoria", "had what was known forgotten")),
-    ("export-audit", ("elenco degli accessi", "asked for this list")),
+    (
+        "read-reminder",
+        ("consultazione del promemoria", "read the reminder"),
+    ),
+    (
+        "cancel-prescription",
+        ("annullamento di una ricetta", "cancelled a prescription"),
+    ),
+    (
+        "confirm-paper",
+        ("conferma della ricetta rossa", "confirmed the red form"),
+    ),
+    (
+        "acknowledge-prescription",
+        ("presa visione dell'esito", "took note of the outcome"),
+    ),
+    (
+        "purge-person",
+        (
+            "cancellazione dei dati in memoria",
+            "had what was known forgotten",
+        ),
+    ),
+    (
+        "export-audit",
+        ("elenco degli accessi", "asked for this list"),
+    ),
     ("asked", ("richiesto", "asked for")),
     ("done", ("eseguito", "done")),
     ("shown", ("mostrato", "shown")),
     ("shown-fresh", ("mostrato", "shown")),
-    ("shown-stale", ("mostrato, non aggiornato", "shown, not up to date")),
+    (
+        "shown-stale",
+        ("mostrato, non aggiornato", "shown, not up to date"),
+    ),
     ("absent", ("nessun dato", "nothing found")),
     ("refused", ("rifiutato", "refused")),
     ("emergency", ("emergenza", "emergency")),
-    ("substitution", ("sostituzione del medico", "substitution of the doctor")),
-    ("continuity-of-care", ("continuità assistenziale", "out-of-hours service")),
+    (
+        "substitution",
+        ("sostituzione del medico", "substitution of the doctor"),
+    ),
+    (
+        "continuity-of-care",
+        ("continuità assistenziale", "out-of-hours service"),
+    ),
     ("practice", ("studio medico", "practice")),
     ("substitute", ("medico sostituto", "substitute")),
     ("pharmacy", ("farmacia", "pharmacy")),
     ("booking", ("centro prenotazioni", "booking centre")),
     ("portal", ("portale del cittadino", "citizens' portal")),
     ("call-centre", ("call centre", "call centre")),
-    ("operator", ("operatore del gateway", "operator of the gateway")),
+    (
+        "operator",
+        ("operatore del gateway", "operator of the gateway"),
+    ),
     ("none", ("nessuna relazione", "no relation")),
     ("listed-doctor", ("medico di famiglia", "listed doctor")),
     ("answered", ("ricerca recente", "looked up before")),
     ("broken-glass", ("accesso motivato", "stated reason")),
     ("oneself", ("l'interessato", "the person")),
-    ("same-organization", ("stessa struttura", "same organisation")),
+    (
+        "same-organization",
+        ("stessa struttura", "same organisation"),
+    ),
     ("prescriber", ("medico prescrittore", "prescriber")),
 ];
 
@@ -105,7 +159,11 @@ fn line(entry: &Entry, language: Language) -> String {
         ("", relation) => said(relation, language),
         (reason, _) => said(reason, language),
     };
-    let user = if entry.user.is_empty() { "-" } else { &entry.user };
+    let user = if entry.user.is_empty() {
+        "-"
+    } else {
+        &entry.user
+    };
     [
         local(&entry.at).as_str(),
         &entry.organization,

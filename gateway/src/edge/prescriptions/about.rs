@@ -35,6 +35,7 @@ use super::{practice, refused, stored_before, too_old};
 use crate::edge::caller::Caller;
 use crate::edge::codes::{self, Code, Text};
 use crate::edge::notation::{entry_id, location};
+use crate::edge::noted::of_write;
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
 use crate::edge::{Edge, body, json};
 
@@ -299,13 +300,8 @@ impl About<'_> {
     /// The write that it is.
     fn write(&self, caller: &Caller, headers: Headers) -> Write {
         let trace = headers.trace.as_deref();
-        let action = match self.role {
-            Role::Cancel => Action::CancelPrescription,
-            Role::Paper => Action::ConfirmPaper,
-            Role::Create | Role::Acknowledge | Role::Watch => Action::AcknowledgePrescription,
-        };
-        let about = Some(self.parent);
-        let audit = of_write(caller, self.prescriber, action, about, None, trace);
+        let about = Some((self.role, self.parent));
+        let audit = of_write(caller, self.prescriber, about, None, trace);
         let authority = Some(self.prescriber).filter(|_| self.role == Role::Cancel);
         Write {
             organization: caller.organization.clone(),

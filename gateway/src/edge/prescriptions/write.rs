@@ -5,7 +5,6 @@ use std::sync::Arc;
 use adapters::model::{Authority, Nre, PatientCode};
 use aws_lc_rs::digest::{Context, SHA256};
 use engine::door::{Matter, Write};
-use policies::access::Action;
 use policies::delivery::Fallback;
 use policies::failure::Opaque;
 use policies::rules::{FallbackRules, WriteBehindRules};
@@ -91,7 +90,6 @@ pub(super) fn prepare(
         audit: of_write(
             caller,
             authority,
-            Action::WritePrescription,
             None,
             prescription.patient.code.as_ref(),
             headers.trace.as_deref(),

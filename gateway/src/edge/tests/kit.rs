@@ -35,6 +35,7 @@ use policies::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{Edge, Gateway, frame, routes};
+use super::audited::audited;
 use super::store::Shelf;
 use crate::callers::{Callers, TokenRules};
 use crate::config::{BodyLimits, Limits};
@@ -295,6 +296,7 @@ impl Kit {
             stop,
         };
         let (door, _lane_is_gone) = open(Arc::new(core));
+        let audit = Arc::new(audited(&clock));
         Gateway {
             prescriptions: door,
             persons,
@@ -312,6 +314,7 @@ impl Kit {
             watcher: Arc::new(Watcher::counting()),
             policies: crate::generations::keeper::tests::desk_that_is_gone(),
             drain: Duration::from_secs(1),
+            audit,
         }
     }
 }

@@ -187,7 +187,9 @@ pub(super) fn next(bytes: &[u8]) -> Next<'_> {
             false => Next::Garbled,
         };
     };
-    let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    let length = length
+        .iter()
+        .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
     let whole = LENGTH_LEN + length + MAC_LEN;
     match length {
         0 if bytes.iter().all(|byte| *byte == 0) => Next::End,

@@ -130,7 +130,8 @@ impl Segment {
         let stop = self.allocated + growth;
         while at < stop {
             // Written, not only named: a hole takes no space.
-            let length = usize::try_from(stop - at).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+            let length =
+                usize::try_from(stop - at).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
             self.file.write_all_at(&zeros[..length], at)?;
             at += length as u64;
         }

@@ -114,7 +114,9 @@ impl Looking {
         if let Some(wrong) = follows {
             self.verified.bad = Some(Bad {
                 segment: name(first),
-                sequence: self.head.map_or(self.anchor.floor, |head| head.sequence + 1),
+                sequence: self
+                    .head
+                    .map_or(self.anchor.floor, |head| head.sequence + 1),
                 offset: 0,
                 wrong,
             });
@@ -141,9 +143,7 @@ impl Looking {
         let (due, previous) = match self.head {
             Some(head) => (head.sequence + 1, Some(head.mac)),
             // Those before it were kept long enough, or are still there because a crash came between.
-            None if first <= self.anchor.floor => {
-                (first, Some(NOTHING).filter(|_| first == 1))
-            }
+            None if first <= self.anchor.floor => (first, Some(NOTHING).filter(|_| first == 1)),
             None => (self.anchor.floor, None),
         };
         if header.broken {

@@ -159,7 +159,11 @@ pub(super) fn walk(
                 let unwritten = &bytes[at + taken - 1..];
                 let is_torn = unwritten.iter().all(|byte| *byte == 0);
                 walked.torn_bytes = is_torn.then_some(taken as u64);
-                if is_next { Wrong::Changed } else { Wrong::Order }
+                if is_next {
+                    Wrong::Changed
+                } else {
+                    Wrong::Order
+                }
             }
         };
         walked.bad = Some(bad(due, at, wrong));

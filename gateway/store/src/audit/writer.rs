@@ -3,6 +3,8 @@
 //! A round takes what waits, then what the store has of writes, then what was left for it; writes all of it;
 //! syncs if somebody waits or a second has passed; and sees to segment, anchor and the space ahead.
 
+mod turn;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +12,11 @@ use std::time::Duration;
 use policies::time::Timestamp;
 use tokio::sync::oneshot;
 
-use super::chain::{Chain, Head, Header, Mac, NODE_BYTES_MAX, Sealed};
+use super::chain::{Chain, Head, Header, NODE_BYTES_MAX, Sealed};
 use super::inlet::{Inlet, Note, bytes};
 use super::segment::Segment;
 use super::start::{Anchor, Standing, look};
-use super::walk::list;
-use super::{
-    ANCHOR_EVERY, Found, GATHER_FOR, Record, SYNC_EVERY, Settings, StartError, inbox,
-};
+use super::{ANCHOR_EVERY, Found, GATHER_FOR, Record, SYNC_EVERY, Settings, StartError, inbox};
 use crate::sealing::{Place, Purpose, Sealer};
 use crate::sqlite::Sqlite;
 use crate::sqlite::audit::Rows;
@@ -28,9 +27,6 @@ const ROWS_MAX: usize = 256;
 const UNSYNCED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How often a disk that fails, or is full, is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
-/// Segments that are removed when one is begun: more than one, so that a gateway keeps up, and few, so that
-/// a clock that was put forward by years does not empty the directory.
-const REMOVED_MAX: usize = 2;
 const DAY_MS: u64 = 86_400_000;
 
 /// Where a sealed record stands; it opens nowhere else.
@@ -84,7 +80,10 @@ impl Writer {
         store: Arc<Sqlite>,
         inlet: Arc<Inlet>,
     ) -> Result<(Writer, Found), StartError> {
-        assert!(settings.node.len() <= NODE_BYTES_MAX, "a node has a short name");
+        assert!(
+            settings.node.len() <= NODE_BYTES_MAX,
+            "a node has a short name"
+        );
         let directory = settings.segments();
         let failed = |source| StartError::File {
             path: directory.clone(),
@@ -342,101 +341,6 @@ impl Writer {
         self.tried_at = now;
     }
 
-    /// Begins a new segment, if this one is long or a day old, and removes what is over.
-    fn roll_if_due(&mut self, now: Timestamp) {
-        let is_empty = self.head.sequence < self.segment.first;
-        let is_long = self.segment.length() >= self.settings.segment_bytes_max;
-        let is_old = now.0 / DAY_MS != self.day;
-        if is_empty || !(is_long || is_old) || self.is_short || !self.sync(now) {
-            return;
-        }
-        let header = Header {
-            node: self.settings.node.clone(),
-            first: self.head.sequence + 1,
-            at: now,
-            previous: self.head.mac,
-            broken: false,
-        };
-        let (encoded, mac) = header.encode(&self.chain);
-        // As much as this one has, so that what is promised in it has its place there, too.
-        let space = self.segment.ahead();
-        match Segment::create(&self.directory, header.first, &encoded, space) {
-            Ok(next) => self.go_on_in(next, mac, now),
-            Err(error) => {
-                tracing::warn!(error = %error, "a new segment of the audit cannot be begun now");
-                self.falls_short(now);
-            }
-        }
-    }
-
-    fn go_on_in(&mut self, next: Segment, mac: Mac, now: Timestamp) {
-        let mut before = std::mem::replace(&mut self.segment, next);
-        self.inlet.set_room(before.ahead(), self.segment.ahead());
-        self.head.mac = mac;
-        self.day = now.0 / DAY_MS;
-        if let Err(error) = before.cut() {
-            let path = before.path().display();
-            tracing::warn!(error = %error, segment = %path, "space behind a segment is not given back");
-        }
-        self.set_anchor(now);
-        self.remove_expired(now);
-    }
-
-    /// Removes the segments whose every record is older than is kept. Their head is in the next one.
-    fn remove_expired(&mut self, now: Timestamp) {
-        let Ok(segments) = list(&self.directory) else {
-            return;
-        };
-        let limit = now - self.settings.keep_for;
-        let mut expired = Vec::new();
-        for pair in segments.windows(2).take(REMOVED_MAX) {
-            // Whatever is in a segment is older than the next one.
-            let began = super::verify::began(&self.chain, &pair[1].1);
-            if began.is_none_or(|began| began > limit) {
-                break;
-            }
-            expired.push(&pair[0].1);
-            self.anchor.floor = pair[1].0;
-        }
-        // What must be there is written down first: whatever a crash leaves is not missed.
-        if expired.is_empty() || !self.set_anchor(now) {
-            return;
-        }
-        for path in expired {
-            match std::fs::remove_file(path) {
-                Ok(()) => tracing::info!(segment = %path.display(), "a segment was kept long enough"),
-                Err(error) => tracing::warn!(error = %error, "an old segment cannot be removed"),
-            }
-        }
-    }
-
-    /// Writes down in the store, and in the log, how far the chain goes; it is on disk that far.
-    fn set_anchor(&mut self, now: Timestamp) -> bool {
-        self.anchored_at = now;
-        if !self.sync(now) {
-            return false;
-        }
-        let anchor = Anchor {
-            head: self.head,
-            segment: self.segment.first,
-            place: self.place,
-            floor: self.anchor.floor,
-        };
-        if let Err(error) = self.store.put_anchor(&anchor.encode()) {
-            tracing::warn!(error = %error, "how far the audit goes could not be kept");
-            return false;
-        }
-        self.anchor = anchor;
-        tracing::info!(
-            target: "argine::audit_anchor",
-            sequence = anchor.head.sequence,
-            mac = super::verify::hex(&anchor.head.mac),
-            segment = anchor.segment,
-            "the audit goes as far as this"
-        );
-        true
-    }
-
     fn finish(mut self, now: Timestamp) {
         self.has_accounts = true;
         // Whatever was tried a moment ago is tried once more.
@@ -464,7 +368,10 @@ fn next_header(settings: &Settings, standing: &Standing, now: Timestamp) -> Head
 fn say(found: &Found) {
     if found.torn_bytes > 0 {
         let bytes = found.torn_bytes;
-        tracing::warn!(bytes, "half a record of the audit was cut away, as a crash leaves it");
+        tracing::warn!(
+            bytes,
+            "half a record of the audit was cut away, as a crash leaves it"
+        );
     }
     if let Some(bad) = &found.bad {
         tracing::error!(

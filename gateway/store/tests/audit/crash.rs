@@ -138,7 +138,10 @@ async fn i8_writes_of_a_store_that_was_put_back_are_taken_on() {
     // The old store, and the segments that have gone on.
     fs::remove_dir_all(before.path().join("audit")).unwrap();
     fs::create_dir(before.path().join("audit")).unwrap();
-    copy(&directory.path().join("audit"), &before.path().join("audit"));
+    copy(
+        &directory.path().join("audit"),
+        &before.path().join("audit"),
+    );
     let rig = Rig::open(before.path());
     rig.append(accounted("after it was put back")).await;
     rig.close().await;

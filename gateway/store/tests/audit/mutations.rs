@@ -57,7 +57,10 @@ async fn fault_58_a_change_of_any_byte_names_its_record() {
     fs::write(&segments(directory.path())[0], &beyond).unwrap();
     let unfinished = verified(directory.path());
     assert_eq!((unfinished.records, unfinished.bad), (RECORDS, None));
-    assert!(unfinished.unfinished_bytes > 0, "what is behind the anchor is said");
+    assert!(
+        unfinished.unfinished_bytes > 0,
+        "what is behind the anchor is said"
+    );
 }
 
 #[tokio::test]
@@ -72,7 +75,11 @@ async fn fault_58_a_cut_at_any_byte_is_found() {
         let mut zeroed = bytes.clone();
         zeroed[length..].fill(0);
         let (sequence, _, wrong) = found(directory.path(), &zeroed);
-        assert_eq!(sequence, index.max(1) as u64, "zeros from {length}: {wrong}");
+        assert_eq!(
+            sequence,
+            index.max(1) as u64,
+            "zeros from {length}: {wrong}"
+        );
     }
 }
 

@@ -125,7 +125,13 @@ async fn a_record_is_taken_only_if_it_has_its_place() {
 async fn what_a_command_leaves_is_taken_on_once() {
     let directory = tempfile::tempdir().unwrap();
     let rig = Rig::open(directory.path());
-    leave(directory.path(), &key(), START, &record(PERSON, "an export")).unwrap();
+    leave(
+        directory.path(),
+        &key(),
+        START,
+        &record(PERSON, "an export"),
+    )
+    .unwrap();
     rig.clock.advance(Duration::from_secs(2));
     rig.note("later").await;
     rig.close().await;

@@ -54,7 +54,13 @@ async fn fault_58_a_segment_that_is_taken_away_or_renamed_is_missed() {
     for index in 0..days as usize {
         let directory = chain(days).await;
         let segments = segments(directory.path());
-        let first: u64 = segments[index].file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        let first: u64 = segments[index]
+            .file_stem()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         fs::remove_file(&segments[index]).unwrap();
         let bad = verified(directory.path()).bad.expect("it is missed");
         assert_eq!(bad.sequence, first, "segment {index}: {}", bad.wrong);
