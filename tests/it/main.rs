@@ -1,5 +1,6 @@
 //! One binary of black-box tests: the real gateway, real sockets, real TLS.
 
+mod audit;
 mod authentication;
 mod bad_input;
 mod bad_requests;
