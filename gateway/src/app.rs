@@ -22,7 +22,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 use adapters::sac::Sac;
 use engine::clock::AnchoredClock;
-use engine::ports::{Clock, OperatorStates};
+use engine::ports::Clock;
 use store::sealing::KeyError;
 use store::sqlite;
 use tokio::runtime::{Builder, Runtime};
@@ -114,11 +114,13 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let clock = clock(&runtime);
     let (alarm, fatal) = watch::channel(None);
     let kept = Kept::open(&config.store, config.audit, &clock, &alarm)?;
-    let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
-    let generations =
-        runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
-    let relations = kept.relations.clone();
-    let settings = config.sac.settings(generations.rules(), relations);
+    let generations = runtime.block_on(policies::begin(
+        told.policies,
+        &config,
+        &*kept.entries,
+        &clock,
+    ))?;
+    let settings = (config.sac).settings(generations.rules(), kept.relations.clone());
     let lanes = runtime.block_on(Lanes::start(Given {
         kept: &kept,
         sac: Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?),

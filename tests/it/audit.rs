@@ -89,10 +89,8 @@ async fn a_person_hears_of_everybody_who_looked_and_of_nobody_else() {
     practice.search_person(&person).await.expect(200);
     practice.break_glass(&person, "emergency").await.expect(200);
     world.pharmacy().search_person(&person).await.expect(200);
-    practice
-        .search_person(&population::person(3))
-        .await
-        .expect(200);
+    let other = population::person(3);
+    world.pharmacy().search_person(&other).await.expect(200);
     let found = seen(&world, &person, 4).await;
     let access = |organization: &str, action: &str, reason: &str| {
         [organization, action, reason, "shown-fresh"].map(str::to_owned)

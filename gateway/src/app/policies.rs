@@ -44,12 +44,10 @@ pub(super) fn refuse_at_once(told: &Told, config: &Config) -> Result<(), RulesEr
 pub(super) async fn begin(
     told: Told,
     config: &Config,
-    store: &Arc<dyn OperatorStates>,
+    store: &dyn OperatorStates,
     clock: &Arc<dyn Clock>,
 ) -> Result<Generations, ServeError> {
-    let mut kept = Kept::read(store.as_ref())
-        .await
-        .map_err(ServeError::Unreadable)?;
+    let mut kept = Kept::read(store).await.map_err(ServeError::Unreadable)?;
     if config.policies_directory.is_none() {
         // Nobody has lost the files: the settings do not ask for any.
         kept.last_good = None;

@@ -1,3 +1,5 @@
+//! What a record says is what is read of it, whatever was put in.
+
 use uuid::Uuid;
 
 use super::*;

@@ -35,9 +35,8 @@ use super::{practice, refused, stored_before, too_old};
 use crate::edge::caller::Caller;
 use crate::edge::codes::{self, Code, Text};
 use crate::edge::notation::{entry_id, location};
-use crate::edge::noted::of_write;
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
-use crate::edge::{Edge, body, json};
+use crate::edge::{Edge, body, json, noted};
 
 /// Cancel a prescription.
 ///
@@ -299,9 +298,9 @@ struct About<'a> {
 impl About<'_> {
     /// The write that it is.
     fn write(&self, caller: &Caller, headers: Headers) -> Write {
-        let trace = headers.trace.as_deref();
         let about = Some((self.role, self.parent));
-        let audit = of_write(caller, self.prescriber, about, None, trace);
+        let trace = headers.trace.as_deref();
+        let audit = noted::of_write(caller, self.prescriber, about, None, trace);
         let authority = Some(self.prescriber).filter(|_| self.role == Role::Cancel);
         Write {
             organization: caller.organization.clone(),

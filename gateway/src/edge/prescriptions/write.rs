@@ -72,6 +72,8 @@ pub(super) fn prepare(
     check_locality(authority, region)?;
     let payload = encode(&prescription);
     let own_number = own_number.map(|nre| Opaque(nre.as_str().as_bytes().to_vec()));
+    let code = prescription.patient.code.as_ref();
+    let audit = of_write(caller, authority, None, code, headers.trace.as_deref());
     let write = Write {
         organization: caller.organization.clone(),
         key: headers.key,
@@ -81,19 +83,13 @@ pub(super) fn prepare(
         resumes: caller.authn_age(authority) <= rules.authn_age_max.send,
         matter: Matter::New {
             payload,
-            person: prescription.patient.code.as_ref().map(person),
+            person: code.map(person),
             own_number,
             fallback,
             annul_consent: asked.annul_consent,
         },
         wait_max: headers.wait_max,
-        audit: of_write(
-            caller,
-            authority,
-            None,
-            prescription.patient.code.as_ref(),
-            headers.trace.as_deref(),
-        ),
+        audit,
         trace: headers.trace,
         reply_to: None,
         rules: Arc::clone(rules),

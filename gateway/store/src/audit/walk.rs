@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use policies::time::Timestamp;
 
-use super::chain::{Chain, HEADER_LEN, Head, Header, Next, Sealed, expected, next};
+use super::chain::{Chain, HEADER_LEN, Head, Header, NOTHING, Next, Sealed, expected, next};
 
 /// What the name of a segment ends with; before it stands its first sequence, in twenty digits.
 const ENDING: &str = ".audit";
@@ -97,6 +97,23 @@ pub(super) struct Walked {
     pub(super) torn_bytes: Option<u64>,
 }
 
+impl Walked {
+    /// Of a segment that cannot be followed at all.
+    fn none(header: Option<Header>, bad: Bad) -> Walked {
+        Walked {
+            header,
+            head: Head {
+                sequence: bad.sequence.saturating_sub(1),
+                mac: NOTHING,
+            },
+            last_at: None,
+            end: 0,
+            bad: Some(bad),
+            torn_bytes: None,
+        }
+    }
+}
+
 /// Follows the segment `bytes`, which is called after `first`, and shows its header (no record) and each
 /// good record to `each`, with the head that the chain has there.
 pub(super) fn walk(
@@ -111,22 +128,11 @@ pub(super) fn walk(
         offset: at as u64,
         wrong,
     };
-    let before = |wrong, header: Option<Header>| Walked {
-        header,
-        head: Head {
-            sequence: first.saturating_sub(1),
-            mac: super::chain::NOTHING,
-        },
-        last_at: None,
-        end: 0,
-        bad: Some(bad(first, 0, wrong)),
-        torn_bytes: None,
-    };
     let Some((header, mac)) = Header::decode(chain, bytes) else {
-        return before(Wrong::Header, None);
+        return Walked::none(None, bad(first, 0, Wrong::Header));
     };
     if header.first != first {
-        return before(Wrong::Name, Some(header));
+        return Walked::none(Some(header), bad(first, 0, Wrong::Name));
     }
     let mut walked = Walked {
         header: Some(header),

@@ -131,7 +131,6 @@ impl Writer {
             waiters: Vec::new(),
             left: Vec::new(),
             synced_at: now,
-            // At once: the thread may wait for the store, and whoever opens may not.
             anchored_at: Timestamp(0),
             tried_at: Timestamp(0),
             looked_at: Timestamp(0),
