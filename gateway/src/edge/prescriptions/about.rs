@@ -298,8 +298,7 @@ struct About<'a> {
 impl About<'_> {
     /// The write that it is.
     fn write(&self, caller: &Caller, headers: Headers) -> Write {
-        let about = Some((self.role, self.parent));
-        let trace = headers.trace.as_deref();
+        let (about, trace) = (Some((self.role, self.parent)), headers.trace.as_deref());
         let audit = noted::of_write(caller, self.prescriber, about, None, trace);
         let authority = Some(self.prescriber).filter(|_| self.role == Role::Cancel);
         Write {

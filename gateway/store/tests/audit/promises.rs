@@ -10,7 +10,9 @@ use super::*;
 #[tokio::test]
 async fn what_was_taken_is_there_after_a_clean_stop() {
     let directory = tempfile::tempdir().unwrap();
-    let rig = Rig::open(directory.path());
+    let rig = Rig::open_with(directory.path(), TestClock::new(), |settings| {
+        settings.reserve_bytes = 1 << 20;
+    });
     for index in 0..1_000 {
         let text = format!("look-up {index}");
         rig.audit.note(START, record(PERSON, &text)).unwrap();
