@@ -25,7 +25,7 @@ use actix_web::rt::System;
 use adapters::callbacks::{self, Pusher};
 use adapters::sac::Sac;
 use engine::clock::AnchoredClock;
-use engine::ports::{Clock, OperatorStates};
+use engine::ports::Clock;
 use store::sealing::KeyError;
 use store::sqlite;
 use tokio::runtime::{Builder, Runtime};
@@ -68,6 +68,9 @@ pub enum ServeError {
     /// The store does not open.
     #[error("cannot open the store")]
     Store(#[source] sqlite::OpenError),
+    /// The audit does not begin.
+    #[error("cannot begin the audit")]
+    Audit(#[source] store::audit::StartError),
     /// The adapter's files do not serve.
     #[error("cannot set up the SAC adapter")]
     Sac(#[source] adapters::sac::OpenError),
@@ -121,9 +124,13 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let runtime = lanes_runtime().map_err(ServeError::Runtime)?;
     let clock = clock(&runtime);
     let (alarm, fatal) = watch::channel(None);
-    let kept = Kept::open(&config.store, &clock, &alarm, &runtime)?;
-    let operators: Arc<dyn OperatorStates> = Arc::clone(&kept.entries) as _;
-    let begun = runtime.block_on(policies::begin(told.policies, &config, &operators, &clock))?;
+    let kept = Kept::open(&config.store, config.audit, &clock, &alarm, &runtime)?;
+    let begun = runtime.block_on(policies::begin(
+        told.policies,
+        &config,
+        &*kept.entries,
+        &clock,
+    ))?;
     let settings = config.sac.settings(begun.rules(), kept.relations.clone());
     let pusher = pusher(config.callbacks.as_ref())?;
     let lanes = runtime.block_on(Lanes::start(Given {
@@ -139,7 +146,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         &runtime,
         begun,
         &config,
-        operators,
+        &kept,
         &clock,
         &lanes.in_force,
         &alarm,
@@ -163,6 +170,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         watcher: Arc::clone(watcher),
         policies: policies.desk.clone(),
         keys: Arc::clone(&kept.rotation),
+        audit: Arc::clone(&kept.audit),
         drain: config.shutdown.drain,
     };
     let drain = config.shutdown.drain;
@@ -215,6 +223,7 @@ fn shown(watcher: &Watcher, clock: &dyn Clock, lanes: &Lanes, kept: &Kept) -> Pa
         Arc::clone(&kept.entries) as _,
         Arc::clone(&kept.entries) as _,
         lanes.in_force.policy.clone(),
+        Arc::clone(&kept.audit),
     )
 }
 

@@ -12,6 +12,7 @@
 //!
 //! The values operators change while the gateway runs are policies (`policies::rules`).
 
+mod audit;
 mod callbacks;
 mod callers;
 mod layers;
@@ -34,6 +35,7 @@ use policies::probing::ProbingRules;
 use crate::callers::Callers;
 use crate::problem::Problem;
 
+pub use self::audit::Audit;
 pub use self::layers::{Effective, Origin};
 pub use self::limits::Limits;
 pub use self::listen::{BodyLimits, Listen, PeerLimits, Transport};
@@ -57,6 +59,8 @@ pub struct Config {
     pub probing: ProbingRules,
     /// Where durable state lives.
     pub store: StoreFiles,
+    /// How much of who saw what is kept.
+    pub audit: Audit,
     /// Who may call.
     pub callers: Callers,
     /// How events are pushed to callers, if they are.
@@ -146,6 +150,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let mut limits = section("limits");
     let mut probing = section("probing");
     let mut store = section("store");
+    let mut audit = section("audit");
     let mut callers = section("callers");
     let mut callbacks = section("callbacks");
     let mut pdnd = section("pdnd");
@@ -167,6 +172,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let limits_read = Limits::read(&mut limits);
     let probing_read = probing::read(&mut probing);
     let store_read = StoreFiles::read(&mut store);
+    let audit_read = Audit::read(&mut audit);
     let callers_read = callers::read(&mut callers);
     let issuer = callers_read.as_ref().map(Callers::audience);
     let callbacks_read = callbacks::read(&mut callbacks, issuer);
@@ -180,8 +186,8 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let log_read = Log::read(&mut log);
     let signals_read = Signals::read(&mut signals);
     for done in [
-        listen, limits, probing, store, callers, pdnd, callbacks, sac, policies, log, signals,
-        shutdown,
+        listen, limits, probing, store, audit, callers, pdnd, callbacks, sac, policies, log,
+        signals, shutdown,
     ] {
         problems.extend(done.into_problems());
     }
@@ -191,6 +197,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
             limits: limits_read,
             probing: probing_read,
             store: store_read?,
+            audit: audit_read,
             callers: callers_read?,
             callbacks: callbacks_read?,
             pdnd: pdnd_read,

@@ -23,6 +23,7 @@ mod frame;
 mod json;
 mod limiter;
 mod notation;
+mod noted;
 mod notice;
 mod ops;
 mod persons;
@@ -52,6 +53,7 @@ use engine::lane::write_behind::Door;
 use engine::live::Live;
 use engine::ports::{Clock, ReadError, Store};
 use policies::probing::ProbingRules;
+use store::audit::Audit;
 use store::keys::Rotation;
 use tokio::time::timeout;
 
@@ -98,6 +100,8 @@ pub struct Gateway {
     pub policies: Desk,
     /// Who rotates the keys of what is stored.
     pub keys: Arc<Rotation>,
+    /// Who is told who saw what.
+    pub audit: Arc<Audit>,
     /// How long a stopping server waits for open requests.
     pub drain: Duration,
 }

@@ -5,6 +5,7 @@
 //! [`config`] and [`rules`], gathered by [`told`], and owns the order in which they start and stop.
 
 pub mod access;
+pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod config;

@@ -1,12 +1,16 @@
 //! The command `argine`.
 
+mod arguments;
+
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use arguments::{Arguments, AuditRequest, CheckOf, Command, Keys};
+use clap::Parser;
 use gateway::access::{self, Question};
+use gateway::audit::{self, ExportRequest, Format, Language, ReportError};
 use gateway::backup::CommandError;
 use gateway::check::{self, Other};
 use gateway::operator::{self, AskError, Request};
@@ -18,199 +22,8 @@ use gateway::{app, backup, edge, keys, telemetry};
 const EXIT_CONFIGURATION: u8 = 64;
 /// The exit code of a backup or a restore that failed on what is on disk (`EX_IOERR`).
 const EXIT_FILES: u8 = 74;
-
-/// Regional gateway to the national health systems.
-#[derive(Parser)]
-#[command(name = "argine", version, arg_required_else_help = true)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Serve until told to stop.
-    Serve {
-        /// The configuration file.
-        #[arg(long)]
-        config: Option<PathBuf>,
-    },
-    /// Check the configuration, and print every setting and policy value in force with where it comes
-    /// from; or, if other policies are named, what they would change.
-    #[command(args_conflicts_with_subcommands = true)]
-    Check {
-        /// The configuration file.
-        #[arg(long)]
-        config: Option<PathBuf>,
-        /// A directory of policy files to hold against those in force.
-        #[arg(long, value_name = "DIRECTORY")]
-        policies: Option<PathBuf>,
-        /// A toggle to hold against what is in force. May be given more than once.
-        #[arg(long, value_name = "TARGET=VALUE")]
-        toggle: Vec<String>,
-        #[command(subcommand)]
-        of: Option<CheckOf>,
-    },
-    /// See, set and withdraw toggles of a running gateway.
-    Toggle {
-        /// The operator's file: which gateway, and who asks.
-        #[arg(long, global = true, value_name = "FILE")]
-        operator: Option<PathBuf>,
-        #[command(subcommand)]
-        request: Toggle,
-    },
-    /// Copy the store, while the gateway runs or while it does not: everything that is owed to anybody,
-    /// sealed as it is. The key is not in it.
-    Backup {
-        /// The configuration file.
-        #[arg(long)]
-        config: Option<PathBuf>,
-        /// A directory that is empty or not there yet, on another disk than the store.
-        #[arg(long, value_name = "DIRECTORY")]
-        to: PathBuf,
-    },
-    /// Put a backup in the place of a store that is gone. Writes over nothing; says what the next start
-    /// will make of it.
-    Restore {
-        /// The configuration file.
-        #[arg(long)]
-        config: Option<PathBuf>,
-        /// The directory of the backup.
-        #[arg(long, value_name = "DIRECTORY")]
-        from: PathBuf,
-    },
-    /// See and rotate the keys under which a gateway stores, or change its master key.
-    Keys {
-        /// The operator's file: which gateway, and who asks.
-        #[arg(long, global = true, value_name = "FILE")]
-        operator: Option<PathBuf>,
-        #[command(subcommand)]
-        request: Keys,
-    },
-    /// Print the description of the API (OpenAPI 3.1).
-    Openapi,
-    /// Print the table of error codes (Markdown).
-    Codes,
-    /// Print the table of metrics (Markdown).
-    Metrics,
-}
-
-#[derive(Subcommand)]
-enum Keys {
-    /// The keys of a running gateway, and how far a rotation has come.
-    Show,
-    /// Seal what is new under a new key, everything else again, and destroy the key before.
-    Rotate,
-    /// Accept another master key for the store of a gateway that does not run, beside the one in force,
-    /// until a gateway is started with it.
-    Rewrap {
-        /// The configuration file.
-        #[arg(long)]
-        config: Option<PathBuf>,
-        /// The file of the new master key.
-        #[arg(long, value_name = "FILE")]
-        new_key_file: PathBuf,
-    },
-}
-
-#[derive(Subcommand)]
-enum CheckOf {
-    /// Say whether the access rules allow something, and which of them decides.
-    Access {
-        /// The configuration file, whose policies are asked; without it the compiled-in rules are.
-        #[arg(long)]
-        config: Option<PathBuf>,
-        /// Print all that they allow (Markdown).
-        #[arg(long, conflicts_with_all = ["profile", "action", "relation"])]
-        table: bool,
-        /// Who: practice, pharmacy and so on.
-        #[arg(long, required_unless_present = "table")]
-        profile: Option<String>,
-        /// What for: search-person, read-prescription and so on.
-        #[arg(long, required_unless_present = "table")]
-        action: Option<String>,
-        /// What they are to it. Every relation, if it is left out.
-        #[arg(long)]
-        relation: Option<String>,
-    },
-}
-
-#[derive(Subcommand)]
-enum Toggle {
-    /// The toggles in force.
-    List,
-    /// Put a value in force for a while.
-    Set {
-        /// The value of the policy, as sac.prescriptions.mode.
-        target: String,
-        /// What it is to be, as forced-open, 2s or 50.
-        value: String,
-        /// Why. Read by whoever has the next shift.
-        #[arg(long)]
-        reason: String,
-        /// For how long, as 2h.
-        #[arg(long = "for", value_name = "TIME")]
-        lasts: String,
-        /// Who. The user of this system, if it is left out.
-        #[arg(long)]
-        author: Option<String>,
-        /// Change nothing, and say what would.
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Take a toggle back.
-    Withdraw {
-        /// The value of the policy.
-        target: String,
-        /// Why.
-        #[arg(long)]
-        reason: String,
-        /// Who. The user of this system, if it is left out.
-        #[arg(long)]
-        author: Option<String>,
-        /// Only say what it would change.
-        #[arg(long)]
-        dry_run: bool,
-    },
-}
-
-impl From<Toggle> for Request {
-    fn from(toggle: Toggle) -> Request {
-        let author = |named: Option<String>| {
-            let named = named.or_else(|| std::env::var("USER").ok());
-            named.unwrap_or_default()
-        };
-        match toggle {
-            Toggle::List => Request::List,
-            Toggle::Set {
-                target,
-                value,
-                reason,
-                lasts,
-                author: named,
-                dry_run,
-            } => Request::Set {
-                target,
-                value,
-                reason,
-                author: author(named),
-                lasts,
-                dry_run,
-            },
-            Toggle::Withdraw {
-                target,
-                reason,
-                author: named,
-                dry_run,
-            } => Request::Withdraw {
-                target,
-                reason,
-                author: author(named),
-                dry_run,
-            },
-        }
-    }
-}
+/// More than the longest code of a person, and a line ending.
+const LINE_BYTES_MAX: u64 = 64;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -266,6 +79,7 @@ fn main() -> ExitCode {
                 new_key_file,
             } => with_settings(config, |told| rewrap(&told, &new_key_file)),
         },
+        Command::Audit { request } => audit(request),
         Command::Openapi => print(&edge::openapi::text()),
         Command::Codes => print(&edge::codes::markdown()),
         Command::Metrics => print(&telemetry::metrics::markdown()),
@@ -365,6 +179,66 @@ fn copied(ended: Result<String, CommandError>) -> ExitCode {
 fn failed(error: &dyn Error) -> ExitCode {
     eprintln!("argine: {}", chain(error));
     ExitCode::FAILURE
+}
+
+fn audit(request: AuditRequest) -> ExitCode {
+    match request {
+        AuditRequest::Verify { config } => with_settings(config, |told| {
+            match audit::verify(&told.settings.config.store) {
+                Ok(account) if account.is_good => print(&account.text),
+                Ok(account) => {
+                    print(&account.text);
+                    ExitCode::FAILURE
+                }
+                Err(error) => failed(&error),
+            }
+        }),
+        AuditRequest::Export {
+            config,
+            reason,
+            author,
+            from,
+            to,
+            language,
+            json,
+        } => {
+            let Some(language) = Language::parse(&language) else {
+                eprintln!("argine: --language: must be it or en");
+                return ExitCode::from(EXIT_CONFIGURATION);
+            };
+            let request = ExportRequest {
+                reason,
+                author: author
+                    .or_else(|| std::env::var("USER").ok())
+                    .unwrap_or_default(),
+                from,
+                to,
+                format: if json {
+                    Format::Json
+                } else {
+                    Format::Text(language)
+                },
+            };
+            with_settings(config, |told| export(&told, &request))
+        }
+    }
+}
+
+/// A line of standard input, and whoever it names.
+fn export(told: &Told, request: &ExportRequest) -> ExitCode {
+    let mut code = zeroize::Zeroizing::new(String::new());
+    let read = io::stdin().lock().take(LINE_BYTES_MAX).read_line(&mut code);
+    if let Err(error) = read {
+        return failed(&error);
+    }
+    match audit::export(&told.settings.config.store, request, &code) {
+        Ok(list) => print(&list),
+        Err(error @ ReportError::Usage(_)) => {
+            eprintln!("argine: {error}");
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+        Err(error) => failed(&error),
+    }
 }
 
 fn rewrap(told: &Told, new: &Path) -> ExitCode {

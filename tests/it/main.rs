@@ -1,6 +1,7 @@
 //! One binary of black-box tests: the real gateway, real sockets, real TLS.
 
 mod access;
+mod audit;
 mod authentication;
 mod backup;
 mod bad_input;

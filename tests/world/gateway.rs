@@ -249,7 +249,7 @@ pub(super) fn announced(output: &str) -> Option<SocketAddr> {
 }
 
 /// The binary that `cargo build` left beside the one that runs.
-pub(super) fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let running = std::env::current_exe().expect("a running program has a path");
     let binary = running
         .ancestors()

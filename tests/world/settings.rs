@@ -53,6 +53,7 @@ impl Settings {
             ("sac.pin_code_file", file("pin-code")),
             ("sac.region", json!("130")),
             ("policies.directory", json!("policies")),
+            ("audit.reserve_bytes", json!(1 << 20)),
         ];
         Settings {
             config: keys(config),

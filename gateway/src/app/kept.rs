@@ -5,6 +5,8 @@ use std::sync::Arc;
 use adapters::model::Relations;
 use adapters::sac::ANNULLA;
 use engine::ports::Clock;
+use policies::time::Timestamp;
+use store::audit::{self, Audit};
 use store::keys::Rotation;
 use store::persons::{Persons, PersonsSettings};
 use store::sealing::Key;
@@ -15,7 +17,8 @@ use tokio::task::JoinHandle;
 
 use super::lanes::watched;
 use super::{Fatal, ServeError};
-use crate::config::StoreFiles;
+use crate::audit::{Deed, Draft};
+use crate::config::{self, StoreFiles};
 
 /// What the key of digests of persons is derived for. Changing it makes everything that is kept
 /// about them unfindable.
@@ -25,6 +28,7 @@ const RELATIONS: &str = "relations";
 pub(super) struct Kept {
     pub(super) entries: Arc<Sqlite>,
     pub(super) persons: Arc<Persons>,
+    pub(super) audit: Arc<Audit>,
     pub(super) relations: Relations,
     /// Who changes the keys under which it is kept.
     pub(super) rotation: Arc<Rotation>,
@@ -35,6 +39,7 @@ impl Kept {
     /// The entries first: who holds their lock may open what lies beside them.
     pub(super) fn open(
         files: &StoreFiles,
+        kept: config::Audit,
         clock: &Arc<dyn Clock>,
         alarm: &watch::Sender<Option<Fatal>>,
         runtime: &Runtime,
@@ -50,6 +55,11 @@ impl Kept {
         let entries = Arc::new(Sqlite::open(&settings).map_err(ServeError::Store)?);
         let keys = entries.keys();
         let relations = Relations::new(&keys.derive(RELATIONS));
+        let mut settings = audit::Settings::new(directory.clone(), Arc::clone(clock));
+        settings.keep_for = kept.keep_for;
+        settings.reserve_bytes = kept.reserve_bytes;
+        let audit = Audit::open(settings, Arc::clone(&entries)).map_err(ServeError::Audit)?;
+        note_found(&audit, clock.now());
         let settings = PersonsSettings::new(directory, Arc::clone(keys), Arc::clone(clock));
         let persons = Arc::new(Persons::open(&settings).map_err(ServeError::Runtime)?);
         let rotation = Rotation::new(
@@ -65,16 +75,37 @@ impl Kept {
             rotation,
             entries,
             persons,
+            audit: Arc::new(audit),
             relations,
         })
     }
 
-    /// What can be asked for again closes last: nothing waits for it.
+    /// The audit before the entries, which it still asks and is anchored in; what can be asked for again
+    /// last: nothing waits for it.
     pub(super) async fn close(mut self) {
         // The next process goes on with it.
         self.rotating.abort();
         drop((&mut self.rotating).await);
+        self.audit.close().await;
         self.entries.close().await;
         self.persons.close().await;
+    }
+}
+
+/// Leaves a record of what the start of the audit has found: whoever reads it later should know.
+fn note_found(audit: &Audit, now: Timestamp) {
+    let found = audit.found();
+    let note = |deed, target: String| {
+        let mut draft = Draft::new();
+        draft.deed(deed).target(&target);
+        if audit.note(now, draft.into_record()).is_err() {
+            tracing::error!("what the start of the audit has found is not in it");
+        }
+    };
+    if found.torn_bytes > 0 {
+        note(Deed::Cut, format!("{} bytes", found.torn_bytes));
+    }
+    if let Some(bad) = &found.bad {
+        note(Deed::Damage, format!("{} {}", bad.segment, bad.sequence));
     }
 }

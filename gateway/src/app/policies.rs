@@ -9,14 +9,20 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use policies::time::Timestamp;
+use store::audit::Audit;
+
 use super::in_force::InForce;
+use super::kept::Kept as OnDisk;
 use super::lanes::watched;
 use super::{Fatal, ServeError};
+use crate::audit::{Deed, Draft, Outcome};
 use crate::config::Config;
 use crate::generations::Generations;
 use crate::generations::desk::Desk;
 use crate::generations::keeper::{Parts, open};
 use crate::generations::kept::Kept;
+use crate::policy::Policy;
 use crate::rules::{Composed, Composer, Files, RulesError};
 
 /// How long what is being decided may take to be decided to its end.
@@ -38,12 +44,10 @@ pub(super) fn refuse_at_once(told: &Told, config: &Config) -> Result<(), RulesEr
 pub(super) async fn begin(
     told: Told,
     config: &Config,
-    store: &Arc<dyn OperatorStates>,
+    store: &dyn OperatorStates,
     clock: &Arc<dyn Clock>,
 ) -> Result<Generations, ServeError> {
-    let mut kept = Kept::read(store.as_ref())
-        .await
-        .map_err(ServeError::Unreadable)?;
+    let mut kept = Kept::read(store).await.map_err(ServeError::Unreadable)?;
     if config.policies_directory.is_none() {
         // Nobody has lost the files: the settings do not ask for any.
         kept.last_good = None;
@@ -75,17 +79,21 @@ impl Policies {
         runtime: &Runtime,
         generations: Generations,
         config: &Config,
-        store: Arc<dyn OperatorStates>,
+        on_disk: &OnDisk,
         clock: &Arc<dyn Clock>,
         in_force: &Arc<InForce>,
         alarm: &watch::Sender<Option<Fatal>>,
     ) -> Policies {
         let (switch, stop) = StopSwitch::new();
         let (adopting, asked) = (Arc::clone(in_force), Arc::clone(in_force));
+        let (audit, now) = (Arc::clone(&on_disk.audit), Arc::clone(clock));
         let parts = Parts {
-            store,
+            store: Arc::clone(&on_disk.entries) as _,
             clock: Arc::clone(clock),
-            adopt: Box::new(move |policy| adopting.adopt(policy)),
+            adopt: Box::new(move |policy| {
+                adopting.adopt(policy);
+                note(&audit, now.now(), policy);
+            }),
             is_down: Box::new(move |lane| asked.is_down(lane)),
             stop,
         };
@@ -114,5 +122,17 @@ impl Policies {
             // Aborted or not, it has ended then.
             drop(self.task.await);
         }
+    }
+}
+
+/// Leaves a record of a policy that was put in force, whoever asked for it: files change without a caller.
+fn note(audit: &Audit, now: Timestamp, policy: &Policy) {
+    let mut draft = Draft::new();
+    draft
+        .deed(Deed::Policy)
+        .target(&format!("generation {}", policy.number))
+        .outcome(Outcome::Done);
+    if audit.note(now, draft.into_record()).is_err() {
+        tracing::error!("a policy that was put in force is not in the audit");
     }
 }

@@ -36,7 +36,7 @@ use super::respond::{FieldError, Problem};
 use super::vouching;
 use crate::callers::{Callers, Pattern, Signer, SigningKey, TokenRules};
 use crate::tls::CertificateDigest;
-use crate::tokens::claims::{AuthnFault, Claims, Subject, Times, Token, authn_age};
+use crate::tokens::claims::{AuthnFault, Claims, Times, Token, authn_age};
 use crate::tokens::expected::Expected;
 use crate::tokens::fse::{self, BodyDigest};
 use crate::tokens::jose::Jws;
@@ -129,13 +129,13 @@ impl Caller {
         self.token.substitutes_for.as_ref()
     }
 
-    /// The person at the desk, if the caller names one.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the audit makes a pseudonym of it")
-    )]
-    pub(crate) fn subject(&self) -> Option<&Subject> {
-        self.token.subject.as_ref()
+    /// Who is at the desk, for the audit: whom the tracking evidence names, or else the token.
+    pub(crate) fn user(&self) -> Option<&str> {
+        let evidence = self
+            .evidence
+            .as_ref()
+            .map(|evidence| evidence.user.as_str());
+        evidence.or_else(|| Some(self.token.subject.as_ref()?.as_str()))
     }
 }
 

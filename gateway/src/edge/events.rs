@@ -1,10 +1,11 @@
 //! What happened to prescriptions, step by step: of one, or of all an organisation wrote.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use actix_web::HttpRequest;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
-use engine::entry::Event;
+use engine::entry::{EntryId, Event};
 use policies::access::Action;
 use policies::failure::Code;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use utoipa::ToSchema;
 use super::notation::{entry_id, instant};
 use super::query::Parameters;
 use super::respond::{Problem, ProblemBody};
-use super::{Edge, codes};
+use super::{Edge, codes, noted};
 
 /// Events of a page, if the caller does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -98,6 +99,7 @@ pub(crate) async fn of_prescription(
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::ReadEvents)?;
     let id = entry_id(&id)?;
+    noted::entries(&request, [id]);
     let events = edge.gateway.store.events(caller.organization, id);
     let events = edge.read(events).await?;
     let events = events.ok_or(&codes::NO_SUCH_PRESCRIPTION)?;
@@ -148,6 +150,8 @@ pub(crate) async fn after(
         .store
         .events_after(caller.organization, after, limit);
     let events = edge.read(events).await?;
+    let shown: BTreeSet<EntryId> = events.iter().map(|event| event.entry).collect();
+    noted::entries(&request, shown);
     let last = events.last().map_or(after, |event| event.seq);
     Ok(Json(EventPage {
         items: events.into_iter().map(EventBody::of).collect(),

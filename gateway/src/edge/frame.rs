@@ -31,6 +31,7 @@ use tracing::{Instrument, Span, info, info_span};
 use super::Edge;
 use super::codes::{self, Code};
 use super::limiter::{Quota, Subject};
+use super::noted;
 use super::respond::{Language, Problem, render};
 use super::trace::{self, Trace};
 use super::unread::Unread;
@@ -82,7 +83,9 @@ pub(crate) async fn frame(
     match handled.await {
         Ok(Ok(answered)) => {
             let (request, response) = answered.into_parts();
-            let (response, code) = frame.close(response.map_into_boxed_body());
+            let response = response.map_into_boxed_body();
+            let response = noted::answered(&frame.edge, &request, response).await;
+            let (response, code) = frame.close(response);
             frame.log(Some(&request), response.status(), code);
             Ok(ServiceResponse::new(request, response))
         }

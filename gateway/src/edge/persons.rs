@@ -9,7 +9,8 @@
 //!    that neither can be answered with what is known to the other.
 //! 2. Every answer says how old it is, in the body (`freshness`) and in its head (`Age`,
 //!    `Cache-Status`).
-//! 3. Who breaks the glass leaves a line in the log, with a reason and without the person.
+//! 3. Who breaks the glass leaves a line in the log, with a reason and without the person, and a record in
+//!    the audit, with both.
 
 mod answer;
 mod asking;
@@ -22,7 +23,7 @@ use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use adapters::model::{CardQuery, PersonQuery};
 use adapters::sac::{RICERCA, TESSERA};
-use engine::lookup::{Looked, Lookup, LookupKey, LookupRefusal};
+use engine::lookup::{Known, Looked, Lookup, LookupKey, LookupRefusal, Way};
 use policies::access::Action;
 use policies::failure::{Code as Failed, Opaque};
 use policies::gate::Mode;
@@ -38,7 +39,7 @@ use self::resource::{AssistedPerson, HealthCard};
 use super::prescriptions::headers::{trace, wait_max};
 use super::probing::Found;
 use super::respond::{Problem, ProblemBody};
-use super::{Edge, codes, json};
+use super::{Edge, codes, json, noted};
 
 /// The resources of look-ups.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -87,6 +88,7 @@ pub(crate) async fn search(
     let desk = Desk::of(&edge, &request, &policy, Action::SearchPerson)?;
     let bytes = edge.body(&request, payload).await?;
     let (tax_code, break_glass) = json::decode::<PersonSearch>(&bytes)?.check()?;
+    noted::person(&request, &tax_code);
     desk.may_ask_about(&tax_code)?;
     if let Some(reason) = break_glass {
         desk.break_glass(reason, &request)?;
@@ -149,6 +151,7 @@ pub(crate) async fn verify(
     let desk = Desk::of(&edge, &request, &policy, Action::VerifyCard)?;
     let bytes = edge.body(&request, payload).await?;
     let (tax_code, card_number) = json::decode::<CardToVerify>(&bytes)?.check()?;
+    noted::person(&request, &tax_code);
     desk.may_ask_about(&tax_code)?;
     let relations = &edge.gateway.relations;
     let key = relations.lookup(&tax_code, TESSERA, desk.view, card_number.as_str());
@@ -195,8 +198,12 @@ impl Question<'_> {
         let asker = desk.asker(&edge.gateway.relations, self.breaks_glass);
         let (reader, now) = (&edge.gateway.persons, || edge.gateway.clock.now());
         let fresh_for = self.rules.freshness.fresh_for;
+        let found = |known: Known| {
+            noted::shown(request, matches!(known.way, Way::Stale(_)));
+            found(known, now(), fresh_for)
+        };
         if let Some(known) = reader.hit(self.op, self.key, &asker, self.rules) {
-            return Ok(found(known, now(), fresh_for));
+            return Ok(found(known));
         }
         edge.suspicion.admit(&desk.organization, now())?;
         let lookup = Lookup {
@@ -215,7 +222,7 @@ impl Question<'_> {
                 .note(&desk.organization, self.key, found, now());
         }
         match looked {
-            Ok(Ok(Looked::Known(known))) => Ok(found(known, now(), fresh_for)),
+            Ok(Ok(Looked::Known(known))) => Ok(found(known)),
             Ok(Ok(Looked::Absent(age))) => Err(not_found(self.subject, age)),
             Ok(Err(refusal)) => {
                 let asked = Asked {

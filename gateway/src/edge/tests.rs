@@ -2,6 +2,7 @@
 
 mod about;
 mod access;
+mod audited;
 pub(crate) mod kit;
 mod metrics;
 mod persons;

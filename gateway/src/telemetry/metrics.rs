@@ -180,8 +180,21 @@ const CERTIFICATE_DAYS: Row = row(
     "Days until the first certificate or list of a file ends; file is the key that names it.",
 );
 
+const AUDIT_RECORDS: Row = row(
+    "argine_audit_records_total",
+    "counter",
+    &["result"],
+    "Records of who saw what: written or refused. What is refused is neither shown nor done.",
+);
+const AUDIT_WAITING: Row = row(
+    "argine_audit_records_waiting",
+    "gauge",
+    &[],
+    "Records that wait to be written.",
+);
+
 /// Every metric.
-pub const ALL: [&Row; 22] = [
+pub const ALL: [&Row; 24] = [
     &REQUESTS,
     &CALLS,
     &LOOKUPS,
@@ -204,6 +217,8 @@ pub const ALL: [&Row; 22] = [
     &LIMITER_FAILURES,
     &PROBING,
     &CERTIFICATE_DAYS,
+    &AUDIT_RECORDS,
+    &AUDIT_WAITING,
 ];
 
 /// The table of all metrics, as it is documented.
@@ -247,6 +262,8 @@ pub(super) struct Metrics {
     pub(super) limiter_failures: IntCounter,
     pub(super) probing: IntCounterVec,
     pub(super) certificate_days: IntGaugeVec,
+    pub(super) audit_records: IntCounterVec,
+    pub(super) audit_waiting: IntGauge,
 }
 
 impl Metrics {
@@ -280,6 +297,8 @@ impl Metrics {
             limiter_failures: counters(&LIMITER_FAILURES).with_label_values(NONE),
             probing: counters(&PROBING),
             certificate_days: gauges(&CERTIFICATE_DAYS),
+            audit_records: counters(&AUDIT_RECORDS),
+            audit_waiting: gauges(&AUDIT_WAITING).with_label_values(NONE),
             registry,
         }
     }

@@ -21,6 +21,7 @@ use engine::ports::{Clock, Outbox, Store};
 use futures_util::future::join3;
 use policies::gate::{GateState, Mode};
 use policies::state::Tally;
+use store::audit::Audit;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -51,6 +52,7 @@ pub(crate) struct Page {
     store: Arc<dyn Store>,
     outbox: Arc<dyn Outbox>,
     policy: Live<Policy>,
+    audit: Arc<Audit>,
     /// Held while the store counts.
     counting: Mutex<()>,
 }
@@ -64,6 +66,7 @@ impl Page {
         store: Arc<dyn Store>,
         outbox: Arc<dyn Outbox>,
         policy: Live<Policy>,
+        audit: Arc<Audit>,
     ) -> Page {
         let metrics = Arc::clone(&watcher.metrics);
         metrics.started.set(signed(clock.now().0 / 1_000));
@@ -73,6 +76,7 @@ impl Page {
             store,
             outbox,
             policy,
+            audit,
             counting: Mutex::new(()),
         }
     }
@@ -83,6 +87,7 @@ impl Page {
         // From here on nothing is waited for: two scrapes do not mix their gauges.
         self.show_lanes();
         self.show_store(&counted);
+        self.show_audit();
         self.metrics.policy.set(signed(self.policy.load().number));
         self.metrics.text()
     }
@@ -100,6 +105,15 @@ impl Page {
                 callbacks_waiting: callbacks.ok(),
             }
         })
+    }
+
+    fn show_audit(&self) {
+        let counts = self.audit.counts();
+        self.metrics.audit_waiting.set(signed(counts.waiting));
+        for (result, count) in [("written", counts.written), ("refused", counts.refused)] {
+            let series = self.metrics.audit_records.with_label_values(&[result]);
+            series.inc_by(count.saturating_sub(series.get()));
+        }
     }
 
     fn show_lanes(&self) {

@@ -209,8 +209,7 @@ impl fmt::Debug for Citizen {
     }
 }
 
-/// The person at the desk, as the caller names them. Shown to nobody, and written down as a pseudonym
-/// alone: it may be a tax code.
+/// The person at the desk, as the caller names them: it may be a tax code. Written down in the audit alone.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Subject(String);
 
@@ -220,11 +219,7 @@ impl Subject {
         Subject(text.to_owned())
     }
 
-    /// Its text, for making a pseudonym of it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the audit makes pseudonyms of it")
-    )]
+    /// Its text, for the audit.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -248,6 +248,16 @@ impl Keys {
         }
     }
 
+    /// The ring in `directory`, beside whoever has it open; nothing is written.
+    pub(crate) fn look(directory: &Path, key: &Key) -> Result<Keys, RingError> {
+        match file::read(directory, key)? {
+            Some((wraps, ring, _)) => Ok(Keys::of(directory, wraps, ring)),
+            None => Err(RingError::Gone {
+                path: directory.join(file::FILE),
+            }),
+        }
+    }
+
     /// What a database records of this ring.
     pub(crate) fn record(&self) -> Vec<u8> {
         record(self.sealer().check())

@@ -35,6 +35,8 @@ const DIGEST_LEN: usize = 16;
 const NEIGHBOURS_LEN: usize = 3;
 const VERSION: u8 = 1;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
+/// How much longer a value is once it is sealed: its header, and the tag of 16 bytes.
+pub(crate) const SEALED_EXTRA_LEN: usize = HEADER_LEN + 16;
 /// What a digest is looked up for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -52,10 +54,12 @@ pub(crate) enum Purpose {
     Answer,
     /// The name of what an operator set.
     Operator,
+    /// The person whom a record of the audit is about.
+    Audit,
 }
 
 impl Purpose {
-    pub(crate) const ALL: [Purpose; 7] = [
+    pub(crate) const ALL: [Purpose; 8] = [
         Purpose::Key,
         Purpose::Fingerprint,
         Purpose::Number,
@@ -63,6 +67,7 @@ impl Purpose {
         Purpose::Identity,
         Purpose::Answer,
         Purpose::Operator,
+        Purpose::Audit,
     ];
 
     /// The label its subkey is derived under. Changing one makes every stored digest unfindable.
@@ -75,6 +80,7 @@ impl Purpose {
             Purpose::Identity => b"digest:identity",
             Purpose::Answer => b"digest:answer",
             Purpose::Operator => b"digest:operator",
+            Purpose::Audit => b"digest:audit",
         }
     }
 }

@@ -45,6 +45,7 @@ use tokio::sync::Notify;
 use crate::keys::Keys;
 use crate::sealing::{Key, Purpose};
 use append::Row;
+use audit::Accounts;
 pub use error::OpenError;
 use reader::Readers;
 use settle::Sealed;
@@ -53,6 +54,7 @@ use tx::Tx;
 use writer::Writer;
 
 mod append;
+pub(crate) mod audit;
 pub(crate) mod copy;
 mod drift;
 mod error;
@@ -139,6 +141,8 @@ pub struct Sqlite {
     clock: Arc<dyn Clock>,
     /// Rung when something was put into the outbox.
     pushable: Arc<Notify>,
+    accounts: Arc<Accounts>,
+    directory: PathBuf,
 }
 
 impl Sqlite {

@@ -4,6 +4,7 @@
     reason = "a test ends where something is not as it must be"
 )]
 
+mod audit;
 mod backup;
 mod clock;
 mod contract;

@@ -12,6 +12,7 @@ use policies::access::{Action, Profile, Relation, Table};
 use super::{Caller, authenticate, wall};
 use crate::edge::Edge;
 use crate::edge::codes;
+use crate::edge::noted;
 use crate::edge::respond::{FieldError, Problem};
 
 impl Edge {
@@ -27,6 +28,7 @@ impl Edge {
         action: Action,
     ) -> Result<Caller, Problem> {
         let caller = authenticate(&self.gateway.callers, request, wall())?;
+        noted::caller(request, &caller);
         if access.allows_some(caller.profile, action) {
             Ok(caller)
         } else {

@@ -303,6 +303,10 @@ codes! {
         "No more prescriptions can wait", "Non possono attendere altre ricette",
         "Nothing was stored. Use the paper form if the patient cannot wait.",
         "Argine non ha conservato nulla. Se il paziente non può attendere, usare la ricetta rossa.";
+    AUDIT_UNAVAILABLE = 503 "audit-unavailable" Gateway NotDone Later(SHORTLY),
+        "Who asks cannot be recorded", "Non è possibile annotare chi accede",
+        "Nothing is shown or changed that cannot be recorded. Try again after Retry-After.",
+        "Nulla è mostrato o modificato senza annotarlo. Riprovare dopo Retry-After.";
     STORE_REFUSED = 503 "store-refused" Gateway NotDone Later(MINUTE),
         "The gateway cannot store", "Argine non può conservare la richiesta",
         "Nothing was stored. Use the paper form if the patient cannot wait.",

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::edge::notation::instant;
 use crate::edge::prescriptions::request::{Nothing, nothing};
 use crate::edge::respond::{Problem, ProblemBody};
-use crate::edge::{Edge, codes};
+use crate::edge::{Edge, codes, noted};
 use crate::told::chain;
 
 /// The keys of this node.
@@ -159,6 +159,7 @@ pub(crate) async fn rotate(
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::RotateKeys)?;
     nothing(&edge, &request, payload).await?;
+    noted::before(&edge, &request).await?;
     let keys = &edge.gateway.keys;
     let begun = match timeout(edge.answer_within, keys.begin()).await {
         Ok(Ok(begun)) => begun,

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::edge::persons::request::{all_hold, person};
 use crate::edge::respond::{Problem, ProblemBody};
 use crate::edge::trace::Trace;
-use crate::edge::{Edge, codes, json};
+use crate::edge::{Edge, codes, json, noted};
 use crate::telemetry::PURGE;
 
 /// Whom to forget.
@@ -51,6 +51,8 @@ pub(crate) async fn purge(
     let mut errors = Vec::new();
     let code = person(&mut errors, json::decode::<Purge>(&bytes)?.tax_code);
     all_hold(errors)?;
+    noted::person(&request, &code);
+    noted::before(&edge, &request).await?;
     let person = edge.gateway.relations.person(&code);
     match timeout(edge.answer_within, edge.gateway.persons.purge(person)).await {
         Ok(Ok(_)) => {}

@@ -20,7 +20,7 @@ use super::policies::ChangeBody;
 use crate::edge::codes::{self, Text};
 use crate::edge::notation::instant;
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
-use crate::edge::{Edge, json};
+use crate::edge::{Edge, json, noted};
 use crate::generations::desk::{Done, Refusal, Wish, Withdrawal};
 use crate::generations::kept::{By, Ended, Held};
 use engine::ports::WriteError;
@@ -247,6 +247,10 @@ pub(crate) async fn set(
     let new: NewToggle = json::decode(&bytes)?;
     let lasts = lasts(&new.expires_in)?;
     let dry_run = new.dry_run;
+    noted::change(&request, &new.target, &new.reason);
+    if !dry_run {
+        noted::before(&edge, &request).await?;
+    }
     let wish = Wish {
         organization: caller.organization.0,
         target: new.target,
@@ -290,6 +294,10 @@ pub(crate) async fn withdraw(
     let bytes = edge.body(&request, payload).await?;
     let withdrawal: ToggleWithdrawal = json::decode(&bytes)?;
     let dry_run = withdrawal.dry_run;
+    noted::change(&request, &withdrawal.target, &withdrawal.reason);
+    if !dry_run {
+        noted::before(&edge, &request).await?;
+    }
     let withdrawal = Withdrawal {
         dry_run,
         target: withdrawal.target,

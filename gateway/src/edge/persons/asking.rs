@@ -17,6 +17,7 @@ use policies::rules::RegistryRules;
 use super::request::Reason;
 use crate::edge::Edge;
 use crate::edge::caller::{Caller, allowed, not_allowed};
+use crate::edge::noted;
 use crate::edge::prescriptions::too_old;
 use crate::edge::respond::Problem;
 use crate::edge::trace::Trace;
@@ -127,6 +128,7 @@ impl Desk {
             Action::BreakGlass,
             Relation::None,
         )?;
+        noted::breaks_glass(request, reason);
         let extensions = actix_web::HttpMessage::extensions(request);
         tracing::warn!(
             target: BREAK_GLASS,

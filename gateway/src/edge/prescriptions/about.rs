@@ -41,7 +41,7 @@ use crate::edge::caller::Caller;
 use crate::edge::codes::{self, Code, Text};
 use crate::edge::notation::{X_CORRELATION_ID, entry_id, location};
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
-use crate::edge::{Edge, json};
+use crate::edge::{Edge, json, noted};
 
 /// Cancel a prescription.
 ///
@@ -268,6 +268,8 @@ struct About<'a> {
 impl About<'_> {
     /// The write that it is.
     fn write(&self, caller: &Caller, headers: Headers) -> Write {
+        let (about, trace) = (Some((self.role, self.parent)), headers.trace.as_deref());
+        let audit = noted::of_write(caller, self.prescriber, about, None, trace);
         let authority = Some(self.prescriber).filter(|_| self.role == Role::Cancel);
         Write {
             organization: caller.organization.clone(),
@@ -283,7 +285,7 @@ impl About<'_> {
             },
             wait_max: headers.wait_max,
             trace: headers.trace,
-            audit: Opaque::default(),
+            audit,
             reply_to: None,
             rules: Arc::clone(&self.rules),
         }

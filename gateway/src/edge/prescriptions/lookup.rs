@@ -24,7 +24,7 @@ use super::write::person;
 use crate::edge::notation::entry_id;
 use crate::edge::query::{Parameters, parse_cursor};
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
-use crate::edge::{Edge, codes, json};
+use crate::edge::{Edge, codes, json, noted};
 
 /// Entries of a page, if the caller does not say.
 const LIMIT_DEFAULT: usize = 50;
@@ -72,6 +72,7 @@ pub(crate) async fn get(
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::ReadPrescription)?;
     let id = entry_id(&id)?;
+    noted::entries(&request, [id]);
     let entry = edge
         .read(edge.gateway.store.get(caller.organization, id))
         .await?;
@@ -119,7 +120,7 @@ pub(crate) async fn list(
         entries_max: parameters.limit(LIMIT_DEFAULT, LIMIT_MAX),
     };
     parameters.finish()?;
-    one_page(&edge, caller.organization, filter, page).await
+    one_page(&edge, &request, caller.organization, filter, page).await
 }
 
 /// What to search for.
@@ -178,12 +179,15 @@ pub(crate) async fn search(
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::ReadPrescription)?;
     let bytes = edge.body(&request, payload).await?;
-    let (filter, page) = json::decode::<Search>(&bytes)?.check()?;
-    one_page(&edge, caller.organization, filter, page).await
+    let (filter, page, person) = json::decode::<Search>(&bytes)?.check()?;
+    if let Some(code) = &person {
+        noted::person(&request, code);
+    }
+    one_page(&edge, &request, caller.organization, filter, page).await
 }
 
 impl Search {
-    fn check(self) -> Result<(Filter, Page), Problem> {
+    fn check(self) -> Result<(Filter, Page, Option<PatientCode>), Problem> {
         let mut errors = Vec::new();
         if self.nre.is_some() == self.tax_code.is_some() {
             let detail = "nre or tax_code must be present, not both";
@@ -192,9 +196,8 @@ impl Search {
         let nre = self.nre.as_deref().and_then(|text| {
             note(&mut errors, "/nre", Nre::new(text)).map(|nre| Opaque(nre.as_str().into()))
         });
-        let person = self.tax_code.as_deref().and_then(|text| {
-            note(&mut errors, "/tax_code", PatientCode::new(text)).map(|code| person(&code))
-        });
+        let code = self.tax_code.as_deref();
+        let code = code.and_then(|text| note(&mut errors, "/tax_code", PatientCode::new(text)));
         let from = self.from.as_deref();
         let from = from.and_then(|text| note(&mut errors, "/from", Moment::new(text)));
         let to = self.to.as_deref();
@@ -228,12 +231,12 @@ impl Search {
         let filter = Filter {
             state,
             number: nre,
-            person,
+            person: code.as_ref().map(person),
             unacknowledged: false,
             from: from.map(Moment::as_timestamp),
             to: to.map(Moment::as_timestamp),
         };
-        Ok((filter, Page { after, entries_max }))
+        Ok((filter, Page { after, entries_max }, code))
     }
 }
 
@@ -252,6 +255,7 @@ fn note<T>(
 /// Asks for one entry more than the page holds, to know whether there is another page.
 async fn one_page(
     edge: &Edge,
+    request: &HttpRequest,
     organization: Organization,
     filter: Filter,
     page: Page,
@@ -269,6 +273,7 @@ async fn one_page(
     }
     let has_next = entries.len() > page.entries_max;
     entries.truncate(page.entries_max);
+    noted::entries(request, entries.iter().map(|entry| entry.id));
     let next_cursor = entries
         .last()
         .filter(|_| has_next)

@@ -10,7 +10,7 @@ use policies::state::State;
 use crate::edge::codes::Text;
 use crate::edge::notation::entry_id;
 use crate::edge::respond::{Problem, ProblemBody};
-use crate::edge::{Edge, codes};
+use crate::edge::{Edge, codes, noted};
 
 /// The reminder of a registered prescription (PDF).
 #[utoipa::path(
@@ -36,6 +36,7 @@ pub(crate) async fn reminder(
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::ReadReminder)?;
     let id = entry_id(&id)?;
+    noted::entries(&request, [id]);
     let document = edge.gateway.store.document(caller.organization, id);
     match edge.read(document).await? {
         Document::NoEntry => Err(Problem::from(&codes::NO_SUCH_PRESCRIPTION)),

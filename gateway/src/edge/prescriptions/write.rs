@@ -15,6 +15,7 @@ use super::reading::{Place, Reading};
 use super::request::NewPrescription;
 use crate::edge::caller::Caller;
 use crate::edge::codes;
+use crate::edge::noted::of_write;
 use crate::edge::respond::{FieldError, Problem};
 
 /// A fallback of the design that this release does not offer.
@@ -71,6 +72,8 @@ pub(super) fn prepare(
     check_locality(authority, region)?;
     let payload = encode(&prescription);
     let own_number = own_number.map(|nre| Opaque(nre.as_str().as_bytes().to_vec()));
+    let code = prescription.patient.code.as_ref();
+    let audit = of_write(caller, authority, None, code, headers.trace.as_deref());
     let write = Write {
         organization: caller.organization.clone(),
         key: headers.key,
@@ -80,14 +83,14 @@ pub(super) fn prepare(
         resumes: caller.authn_age(authority) <= rules.authn_age_max.send,
         matter: Matter::New {
             payload,
-            person: prescription.patient.code.as_ref().map(person),
+            person: code.map(person),
             own_number,
             fallback,
             annul_consent: asked.annul_consent,
         },
         wait_max: headers.wait_max,
+        audit,
         trace: headers.trace,
-        audit: Opaque::default(),
         reply_to: None,
         rules: Arc::clone(rules),
     };

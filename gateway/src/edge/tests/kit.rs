@@ -42,6 +42,7 @@ use store::sealing::Key;
 use store::sqlite::{Settings, Sqlite};
 
 use super::super::{Edge, Gateway, frame, routes};
+use super::audited::audited;
 use super::store::Shelf;
 use crate::access::compiled_in;
 use crate::callers::{Callers, TokenRules};
@@ -316,6 +317,7 @@ impl Kit {
             stop,
         };
         let (door, _lane_is_gone) = open(Arc::new(core));
+        let audit = Arc::new(audited(&clock));
         Gateway {
             prescriptions: door,
             persons,
@@ -343,6 +345,7 @@ impl Kit {
             policies: crate::generations::keeper::tests::desk_that_is_gone(),
             keys: keys(),
             drain: Duration::from_secs(1),
+            audit,
         }
     }
 }

@@ -20,6 +20,7 @@ async fn a_store_that_hangs_or_fails_leaves_a_page_without_a_tally() {
         gateway.store,
         Arc::new(Nothing),
         gateway.policy,
+        gateway.audit,
     );
     let has_tally = async || page.text().await.contains("argine_entries{");
     assert!(has_tally().await);

@@ -5,10 +5,12 @@
 //! 1. A rotation of the keys of the rows leaves them alone.
 //! 2. A sealed record opens in its own segment only.
 
+use std::time::Duration;
+
 use policies::failure::Opaque;
 use policies::time::Timestamp;
 
-use super::{KeyId, KeyInfo, Keys, RingError, Use};
+use super::{KeyId, KeyInfo, KeyState, Keys, RingError, Use};
 use crate::sealing::Place;
 
 /// A record could not be sealed, or does not open: its key is not there, or it was changed.
@@ -24,6 +26,52 @@ impl Keys {
     /// It is not on disk, or nobody knows: no key is lost, and none was changed.
     pub fn add_audit_key(&self, now: Timestamp) -> Result<KeyId, RingError> {
         self.add(Use::Audit, now)
+    }
+
+    /// The key that records are sealed under, if there is one.
+    pub(crate) fn audit_key(&self) -> Option<KeyId> {
+        let keys = self.list();
+        let mut of_audit = keys.iter().rev().filter(|key| key.usage == Use::Audit);
+        of_audit
+            .find(|key| key.state == KeyState::Active)
+            .map(|key| key.id)
+    }
+
+    /// Makes another key for the segments from now on, if the one in use is `age_max` old.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keys::add_audit_key`].
+    pub(crate) fn renew_audit_key(
+        &self,
+        now: Timestamp,
+        age_max: Duration,
+    ) -> Result<Option<KeyId>, RingError> {
+        let keys = self.list();
+        let made = keys
+            .iter()
+            .rfind(|key| key.usage == Use::Audit)
+            .map(|key| key.made_at);
+        if made.is_some_and(|made| now.since(made) < age_max) {
+            return Ok(None);
+        }
+        self.add_audit_key(now).map(Some)
+    }
+
+    /// Destroys every key under which nothing is sealed that was begun at `began` or later.
+    ///
+    /// # Errors
+    ///
+    /// Some may be on disk still.
+    pub(crate) fn destroy_audit_keys_before(&self, began: Timestamp) -> Result<(), RingError> {
+        let keys = self.list();
+        let of_audit: Vec<&KeyInfo> = keys.iter().filter(|key| key.usage == Use::Audit).collect();
+        for pair in of_audit.windows(2) {
+            if pair[1].made_at <= began && pair[0].state == KeyState::Old {
+                self.destroy_audit_key(pair[0].id)?;
+            }
+        }
+        Ok(())
     }
 
     /// Destroys the key of a segment that was deleted; whether it was there, and is not that of the

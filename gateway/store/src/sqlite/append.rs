@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. An entry, its key, its number, its first event and the mark of its block are one transaction;
+//! 1. An entry, its key, its number, its audit record, its first event and the mark of its block are one transaction;
 //!    all but the mark are one row, so that an append is one `INSERT`.
 //! 2. A repetition is recognised before anything else is asked: also when the store is full, and
 //!    within one group.
@@ -43,6 +43,8 @@ pub(super) struct Row {
     number: Option<Vec<u8>>,
     authority: Vec<u8>,
     payload: Vec<u8>,
+    /// Who writes, as the audit will say; none where nobody asked for it.
+    audit: Option<Vec<u8>>,
     /// What a paper form said, sealed for what it is about.
     parents_paper: Option<Vec<u8>>,
     /// Where the events of its prescription go.
@@ -78,6 +80,10 @@ impl Row {
                 .transpose()?,
             authority: sealer.seal(place(entry.id, "authority"), &take(&mut entry.authority).0)?,
             payload: sealer.seal(place(entry.id, "payload"), &take(&mut entry.payload).0)?,
+            audit: Some(take(&mut entry.audit).0)
+                .filter(|record| !record.is_empty())
+                .map(|record| sealer.seal(place(entry.id, "audit"), &record))
+                .transpose()?,
             entry,
         })
     }
@@ -244,9 +250,10 @@ fn insert(tx: &mut Tx<'_>, row: &Row, beginning: &Beginning) -> rusqlite::Result
              fallback, uncertain, deadline, answer_within_ms, origin_node, trace, \
              key_digest, fingerprint, number_digest, person_digest, identity_digest, \
              number, authority, payload, role, depends_on, annul_consent, paper_within_ms, \
-             look_after_ms, reason, reply_to, reply_host) \
+             look_after_ms, reason, reply_to, reply_host, audit) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 0, ?11, ?11, ?12, ?13, ?14, \
-             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33) \
+             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, \
+             ?32, ?33, ?34) \
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -283,11 +290,13 @@ fn insert(tx: &mut Tx<'_>, row: &Row, beginning: &Beginning) -> rusqlite::Result
             beginning.reason.map(Code::as_str),
             own_address.map(|address| &address.url),
             own_address.map(|address| &address.host),
+            row.audit,
         ])?;
     if inserted == 0 {
         return Ok(false);
     }
     tx.next_seq();
+    tx.has_accounts |= row.audit.is_some();
     if entry.role == Role::Create {
         tx.counts.pending += u64::from(beginning.state.is_pending());
     }

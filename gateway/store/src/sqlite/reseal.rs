@@ -37,7 +37,7 @@ pub(crate) struct Table {
 }
 
 /// Every table with sealed columns; a test holds them against the columns there are.
-pub(crate) const TABLES: [Table; 3] = [
+pub(crate) const TABLES: [Table; 4] = [
     Table {
         name: "entries",
         key: "accepted_seq",
@@ -49,6 +49,7 @@ pub(crate) const TABLES: [Table; 3] = [
             "answer",
             "paper",
             "reply_to",
+            "audit",
         ],
         rows_max: 16,
     },
@@ -59,6 +60,13 @@ pub(crate) const TABLES: [Table; 3] = [
         columns: &["body"],
         // Some hundred kilobytes each.
         rows_max: 2,
+    },
+    Table {
+        name: "audit_anchor",
+        key: "one",
+        row: "zeroblob(16)",
+        columns: &["anchor"],
+        rows_max: 1,
     },
     Table {
         name: "operator_state",

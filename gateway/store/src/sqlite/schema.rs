@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001-entries.sql"),
     include_str!("migrations/0002-family.sql"),
     include_str!("migrations/0003-operator-state.sql"),
+    include_str!("migrations/0004-audit.sql"),
     include_str!("migrations/0005-outbox.sql"),
 ];
 /// The interior pages of every index of a million entries, and some.
@@ -200,6 +201,7 @@ mod tests {
         "86b31069f57010a4df00b39bd239d9933ce024de91b087117e2474ef26f45eba",
         "7dfeb21d2942f9409967cfa5c00a9e2b9b68b5ec2c3a22c6469d4f25c519e1ed",
         "512f37271e8ff99e2f05ed2e3981399b63b341bf3d31e35cc3a3219c801a01a1",
+        "a8715fff4e349fb9f1bdfe4c80ed2f2d5a1117bd8ed25e88009d73a17c22b32a",
         "99167a6a09e71a996baa73ff2b4344816a8bea585803c8549f5b9b4b58afe5a5",
     ];
 

@@ -22,6 +22,7 @@ use policies::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::Notify;
 
+use super::audit::Accounts;
 use super::drift::Drift;
 use super::guard::{Guard, Left};
 use super::log::Files;
@@ -77,6 +78,7 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
     let readers =
         Readers::start("store", connections, settings.queue_max).map_err(thread_failed)?;
     let pushable = Arc::new(Notify::new());
+    let accounts = Arc::new(Accounts::default());
     let engine = Engine {
         conn,
         guard,
@@ -86,8 +88,11 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
         alarm: Alarm::new(settings.on_poison.clone()),
         commit,
         pushable: Arc::clone(&pushable),
+        accounts: Arc::clone(&accounts),
     };
     Ok(Sqlite {
+        accounts,
+        directory: settings.directory.clone(),
         writer: Writer::start(engine, settings.queue_max).map_err(thread_failed)?,
         readers,
         keys: Arc::new(keys),
@@ -148,6 +153,7 @@ fn begin(
             counts: count(&tx, now)?,
             numbers: &numbers,
             marks: BTreeMap::new(),
+            has_accounts: false,
             changes: Vec::new(),
             has_callbacks: false,
         };

@@ -50,6 +50,8 @@ pub(super) struct Tx<'w> {
     pub(super) numbers: &'w Numbers,
     /// How far each block is used up by this group, written once before its commit.
     pub(super) marks: BTreeMap<BlockId, u64>,
+    /// Whether a write of this group brought an audit record, which is then to be taken on.
+    pub(super) has_accounts: bool,
     /// Takes effect in memory if the group is committed.
     pub(super) changes: Vec<Change>,
     /// Whether the group puts something into the outbox.

@@ -27,6 +27,7 @@ use engine::ports::WriteError;
 use rusqlite::Connection;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::audit::Accounts;
 use super::guard::{Guard, Left};
 use super::ranges::Numbers;
 use super::retire::retire;
@@ -132,6 +133,25 @@ impl Writer {
         answer.await.unwrap_or(Err(WriteError::Unknown))
     }
 
+    /// [`Writer::write`] for a thread of its own, which may wait.
+    pub(super) fn write_blocking<T, F>(&self, work: F) -> Result<T, WriteError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let task = Task {
+            work: Some(work),
+            outcome: None,
+            reply,
+        };
+        let handed_over = self.queue.blocking_send(Message::Write(Box::new(task)));
+        if handed_over.is_err() {
+            return Err(WriteError::Refused);
+        }
+        answer.blocking_recv().unwrap_or(Err(WriteError::Unknown))
+    }
+
     /// Whether this process must not write again.
     pub(super) fn poisoned(&self) -> bool {
         self.alarm.raised()
@@ -191,6 +211,7 @@ pub(super) struct Engine {
     pub(super) commit: Commit,
     /// Rung once something that is to be pushed is on disk.
     pub(super) pushable: Arc<Notify>,
+    pub(super) accounts: Arc<Accounts>,
 }
 
 /// Ends the transaction for good.
@@ -267,6 +288,7 @@ impl Engine {
             counts: self.counts,
             numbers: &self.numbers,
             marks: BTreeMap::new(),
+            has_accounts: false,
             changes: Vec::new(),
             has_callbacks: false,
         };
@@ -279,10 +301,14 @@ impl Engine {
             counts,
             changes,
             has_callbacks,
+            has_accounts,
             ..
         } = tx;
         (self.commit)(&self.conn).map_err(|error| (Stage::Commit, error))?;
         self.counts = counts;
+        if has_accounts {
+            self.accounts.committed();
+        }
         for change in changes {
             self.numbers.apply(change);
         }
