@@ -7,6 +7,13 @@ use adapters::callbacks::{Network, Networks, Settings};
 use super::pem;
 use super::section::Section;
 
+/// What says who we are to those we push to.
+const OURS: [&str; 4] = [
+    "certificate_file",
+    "key_file",
+    "signing_certificate_file",
+    "signing_key_file",
+];
 /// Networks that an operator may name.
 const NETWORKS_MAX: usize = 64;
 
@@ -15,6 +22,11 @@ const NETWORKS_MAX: usize = 64;
 pub(super) fn read(section: &mut Section<'_>, issuer: Option<&str>) -> Option<Option<Settings>> {
     let networks_allowed = networks(section);
     if section.text("trust_file").is_empty() {
+        for key in OURS {
+            if !section.text(key).is_empty() {
+                section.refuse(key, "needs callbacks.trust_file, which is not set");
+            }
+        }
         return (!section.has_problems()).then_some(None);
     }
     let trust_file = section.file("trust_file", holds_certificates);

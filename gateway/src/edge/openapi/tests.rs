@@ -305,6 +305,8 @@ fn every_route_of_the_server_is_described() {
         "/assisted-persons/search",
         "/events",
         "/health-cards/verify",
+        "/keys",
+        "/keys/rotate",
         "/openapi.json",
         "/persons/purge",
         "/policies",

@@ -19,7 +19,12 @@ fn every_metric_of_the_table_is_registered_and_no_other() {
         counter.with_label_values(&word).inc();
     }
     metrics.accepted.with_label_values(&word[..2]).inc();
-    for counter in [&metrics.spans, &metrics.connections_ended, &metrics.probing] {
+    for counter in [
+        &metrics.audit_records,
+        &metrics.spans,
+        &metrics.connections_ended,
+        &metrics.probing,
+    ] {
         counter.with_label_values(&word[..1]).inc();
     }
     for gauge in [&metrics.gate_state, &metrics.gate_mode] {
