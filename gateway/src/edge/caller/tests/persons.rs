@@ -81,6 +81,10 @@ fn a_substitute_says_for_whom() {
         assert_eq!(refused.code.code, "token-claims");
         assert_eq!(refused.errors[0].parameter, Some("substitutes_for"));
     }
+    let forged = named("substitute", json!("RSSMRA80A01H501U")).unwrap_err();
+    assert_eq!(forged.code.code, "substitution-not-registered");
+    assert_eq!(forged.errors[0].parameter, Some("substitutes_for"));
+    assert!(!format!("{forged:?}").contains("RSSMRA"));
     let practice = named("practice", doctor).unwrap();
     assert!(
         practice.substitutes_for().is_none(),
