@@ -8,7 +8,7 @@ use super::prescription::{DOCTOR, TEST_DOCTOR};
 use crate::certs;
 
 /// The organisations of every world.
-pub(super) const CALLERS: [certs::Caller<'static>; 9] = [
+pub(super) const CALLERS: [certs::Caller<'static>; 10] = [
     certs::Caller::practice("practice-a"),
     certs::Caller::practice("practice-b"),
     certs::Caller {
@@ -61,6 +61,12 @@ pub(super) const CALLERS: [certs::Caller<'static>; 9] = [
         ],
         pattern: certs::MANY_TIMES,
         stands_in_for: &[TEST_DOCTOR, DOCTOR],
+    },
+    certs::Caller {
+        organization: "forger-a",
+        profiles: &["substitute"],
+        pattern: certs::MANY_TIMES,
+        stands_in_for: &[],
     },
 ];
 

@@ -53,6 +53,8 @@ use crate::tls::CertificateDigest;
 
 pub(crate) const AUDIENCE: &str = "https://argine.local/v1";
 pub(crate) const DOCTOR: &str = "PROVAX00X00X000Y";
+/// Another, for whom somebody of its practice may stand in.
+pub(crate) const LISTED_DOCTOR: &str = "RSSMRA80A01H501U";
 /// The certificates of the two practices.
 pub(crate) const A: CertificateDigest = CertificateDigest([0xa; 32]);
 pub(crate) const B: CertificateDigest = CertificateDigest([0xb; 32]);
@@ -107,8 +109,8 @@ fn entry(name: &str, profile: &str, certificate: CertificateDigest) -> String {
     format!(
         "[[caller]]\norganization = \"practice-{name}\"\nprofiles = [\"{profile}\"]\n\
          certificate_sha256 = [\"{certificate}\"]\nkey_id = \"practice-{name}-1\"\n\
-         algorithm = \"ES256\"\nkey_file = \"{name}.pem\"\nstands_in_for_sha256 = [\"{}\"]\n",
-        sha256(DOCTOR)
+         algorithm = \"ES256\"\nkey_file = \"{name}.pem\"\nstands_in_for_sha256 = [{}]\n",
+        [DOCTOR, LISTED_DOCTOR].map(sha256).join(", ")
     )
 }
 
@@ -421,7 +423,7 @@ impl Upstream for Nobody {
 fn sha256(doctor: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, doctor.as_bytes());
     let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
-    digits.collect()
+    format!("\"{}\"", digits.collect::<String>())
 }
 
 fn suspicion(clock: &Arc<dyn Clock>) -> Suspicion {
