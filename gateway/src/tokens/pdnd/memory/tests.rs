@@ -157,6 +157,9 @@ fn invented_ids_are_soon_not_asked_for_any_more_and_others_are() {
         (0..10_000).map(ask).filter(|is_asked| *is_asked).count()
     };
     assert_eq!(asked(&mut memory, "mad", 1), 4);
+    for kid in 0..4 {
+        memory.told_client(&format!("x{kid}"), Some(None), at(2));
+    }
     assert_eq!(asked(&mut memory, "mad", 10), 0);
     assert_eq!(asked(&mut memory, "other", 10), 4);
     assert_eq!(asked(&mut memory, "mad", 11), 4);
