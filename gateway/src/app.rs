@@ -37,6 +37,7 @@ use crate::generations::kept::KeptError;
 use crate::rules::RulesError;
 use crate::telemetry::Watcher;
 use crate::telemetry::page::{self, Page};
+use crate::tokens::replay::Replay;
 use crate::told::Told;
 use certificates::Certificates;
 use kept::Kept;
@@ -163,7 +164,8 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         relations: kept.relations.clone(),
         calls: lanes.in_force.calls.to_vec(),
         store: Arc::clone(&kept.entries) as _,
-        callers: config.callers,
+        callers: config.callers.callers,
+        replay: Replay::since(Arc::clone(&clock)),
         is_pushing: pusher.is_some(),
         vouchers,
         clock,
