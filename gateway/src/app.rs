@@ -39,6 +39,7 @@ use crate::telemetry::Watcher;
 use crate::telemetry::page::{self, Page};
 use crate::told::Told;
 use certificates::Certificates;
+pub(crate) use certificates::certificate_files;
 use kept::Kept;
 use lanes::{Given, Lanes};
 use policies::Policies;

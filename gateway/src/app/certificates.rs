@@ -32,7 +32,7 @@ impl Certificates {
     ) -> Certificates {
         let (switch, stop) = StopSwitch::new();
         let (watcher, time) = (Arc::clone(watcher), Arc::clone(clock));
-        let watching = expiry::watch(named(config), watcher, time, stop.clone());
+        let watching = expiry::watch(certificate_files(config), watcher, time, stop.clone());
         let mut tasks = vec![runtime.spawn(watching)];
         if let Transport::Tls { credentials, files } = &config.listen.transport {
             let (live, files) = (credentials.clone(), files.clone());
@@ -55,7 +55,7 @@ impl Certificates {
 }
 
 /// Every file with certificates of ours, or of those we trust.
-fn named(config: &Config) -> Vec<expiry::Named> {
+pub(crate) fn certificate_files(config: &Config) -> Vec<expiry::Named> {
     let sac = &config.sac;
     let mut files: Vec<(&'static str, PathBuf)> = vec![
         ("sac.trust_file", sac.trust_file.clone()),
