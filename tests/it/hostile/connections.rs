@@ -137,8 +137,11 @@ async fn fault_53_five_thousand_idle_connections_are_held_and_others_are_served(
     const OF_EACH: usize = 400;
     /// Twice what one takes.
     const EACH_MAX_KIB: u64 = 96;
-    let world =
-        World::with(Setup::default().config("signals.metrics_address", "127.0.0.1:0")).await;
+    let setup = Setup::default()
+        .config("signals.metrics_address", "127.0.0.1:0")
+        .config("limits.requests_burst", 100_000)
+        .config("listen.keep_alive", "600s");
+    let world = World::with(setup).await;
     is_served(&world, 4).await;
     let before = world.memory_kib();
     let config = client(world.certs_dir(), "practice-a");
@@ -148,7 +151,14 @@ async fn fault_53_five_thousand_idle_connections_are_held_and_others_are_served(
         let number = idle.len();
         let some = (number..count.min(number + 16)).map(|number| {
             let last = u8::try_from(10 + number / OF_EACH).expect("few networks");
-            Raw::with(config.clone(), network(last), world.address())
+            let config = config.clone();
+            let at = world.address();
+            async move {
+                let mut caller = Raw::with(config, network(last), at).await?;
+                // Who has asked nothing yet is not idle, but slow.
+                caller.ask(STATUS).await?;
+                Ok::<_, std::io::Error>(caller)
+            }
         });
         let connected = join_all(some).await.into_iter();
         idle.extend(connected.map(|connected| connected.expect("an idle caller connects")));
