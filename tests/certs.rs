@@ -187,9 +187,9 @@ pub fn server(directory: &Path, name: &str, validity: Validity) -> io::Result<Id
 /// # Errors
 ///
 /// As [`client`].
-pub fn edge(directory: &Path, stem: &Path) -> io::Result<Identity> {
+pub fn edge(directory: &Path, stem: &Path, validity: Validity) -> io::Result<Identity> {
     let authority = Authority::open(directory, "gateway-ca", "Argine development gateway CA")?;
-    authority.issue(stem, "argine", Usage::Server, Validity::Current)?;
+    authority.issue(stem, "argine", Usage::Server, validity)?;
     Ok(Identity::at(stem))
 }
 

@@ -40,6 +40,7 @@ use crate::telemetry::page::{self, Page};
 use crate::tokens::replay::Replay;
 use crate::told::Told;
 use certificates::Certificates;
+pub(crate) use certificates::certificate_files;
 use kept::Kept;
 use lanes::{Given, Lanes};
 use policies::Policies;

@@ -32,6 +32,7 @@ mod probing;
 mod proofs;
 mod query;
 mod respond;
+mod slices;
 mod status;
 mod trace;
 mod unread;
