@@ -15,9 +15,13 @@ async fn a_wish_that_is_given_up_blocks_no_other() {
         let mut context = Context::from_waker(Waker::noop());
         assert!(wish.as_mut().poll(&mut context).is_pending());
     }
-    while world.rotation.progress().standing != Standing::Running {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let began = async {
+        while world.rotation.progress().standing != Standing::Running {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let began = tokio::time::timeout(Duration::from_secs(20), began).await;
+    began.expect("it has begun");
     world.finish().await;
     world.rotation.end();
     assert_eq!(world.rotation.begin().await.unwrap(), Begun::Now);
