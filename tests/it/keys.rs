@@ -35,7 +35,9 @@ async fn all_are_read(caller: &Caller, ids: &[String]) {
 async fn rotated(operator: &Caller) -> usize {
     until("the rotation ends", SOON, async || {
         let said = operator.get("/ops/v1/keys?count=true").await.expect(200);
-        let keys = said.at("/items").as_array().cloned().unwrap_or_default();
+        let mut keys = said.at("/items").as_array().cloned().unwrap_or_default();
+        // A key of the audit stays with its segment.
+        keys.retain(|key| key["seals"] == "rows");
         let states: Vec<_> = keys.iter().map(|key| key["state"].clone()).collect();
         let (last, before) = states.split_last()?;
         let is_over = *last == "active" && before.iter().all(|state| *state == "gone");
