@@ -19,7 +19,8 @@ async fn chain() -> (TempDir, Vec<u8>, Vec<Range<usize>>) {
     rig.close().await;
     let bytes = fs::read(&segments(directory.path())[0]).unwrap();
     let header = 154;
-    let mut places = Vec::from([0..header]);
+    let mut places = Vec::with_capacity(1 + RECORDS as usize);
+    places.push(0..header);
     let mut at = header;
     for _ in 0..RECORDS {
         let length = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
