@@ -4,6 +4,7 @@ mod crash;
 mod mutations;
 mod promises;
 mod segments;
+mod wiped;
 
 use std::collections::HashSet;
 use std::fs;
@@ -84,7 +85,7 @@ fn accounted(text: &str) -> NewEntry {
 }
 
 fn verified(directory: &Path) -> Verified {
-    verify(directory, &key()).unwrap()
+    verify(directory, &key(), None).unwrap()
 }
 
 /// The texts of every record, in order.
