@@ -4,6 +4,7 @@ mod crash;
 mod mutations;
 mod promises;
 mod segments;
+mod short;
 mod wiped;
 
 use std::collections::HashSet;
