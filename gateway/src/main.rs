@@ -200,16 +200,18 @@ fn failed(error: &dyn Error) -> ExitCode {
 
 fn audit(request: AuditRequest) -> ExitCode {
     match request {
-        AuditRequest::Verify { config } => with_settings(config, |told| {
-            match audit::verify(&told.settings.config.store) {
-                Ok(account) if account.is_good => print(&account.text),
-                Ok(account) => {
-                    print(&account.text);
-                    ExitCode::FAILURE
+        AuditRequest::Verify { config, anchor } => {
+            with_settings(config, |told| {
+                match audit::verify(&told.settings.config.store, anchor.as_ref()) {
+                    Ok(account) if account.is_good => print(&account.text),
+                    Ok(account) => {
+                        print(&account.text);
+                        ExitCode::FAILURE
+                    }
+                    Err(error) => failed(&error),
                 }
-                Err(error) => failed(&error),
-            }
-        }),
+            })
+        }
         AuditRequest::Export {
             config,
             reason,

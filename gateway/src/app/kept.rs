@@ -62,6 +62,10 @@ impl Kept {
         let mut settings = audit::Settings::new(directory.clone(), Arc::clone(clock));
         settings.keep_for = kept.keep_for;
         settings.reserve_bytes = kept.reserve_bytes;
+        let died = alarm.clone();
+        settings.on_death = Some(Arc::new(move || {
+            died.send_replace(Some(Fatal::AuditDied));
+        }));
         let audit = Audit::open(settings, Arc::clone(&entries)).map_err(ServeError::Audit)?;
         note_found(&audit, clock.now());
         let settings = PersonsSettings::new(directory, Arc::clone(ring), Arc::clone(clock));

@@ -5,6 +5,8 @@ mod crash;
 mod mutations;
 mod promises;
 mod segments;
+mod short;
+mod wiped;
 
 use std::collections::HashSet;
 use std::fs;
@@ -85,7 +87,7 @@ fn accounted(text: &str) -> NewEntry {
 }
 
 fn verified(directory: &Path) -> Verified {
-    verify(directory, &key()).unwrap()
+    verify(directory, &key(), None).unwrap()
 }
 
 /// The texts of every record, in order.
