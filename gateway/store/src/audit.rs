@@ -130,6 +130,8 @@ pub struct Settings {
     pub keep_for: Duration,
     /// How long a segment may be, in bytes.
     pub segment_bytes_max: u64,
+    /// The record of something a command left, by its name, that does not open.
+    pub damaged: Box<dyn Fn(&str) -> Record + Send>,
 }
 
 impl Settings {
@@ -144,6 +146,7 @@ impl Settings {
             keep_for: KEEP_FOR_MIN,
             // What a start reads back at once.
             segment_bytes_max: 64 * 1024 * 1024,
+            damaged: Box::new(|_| Record::new(Vec::new(), &[])),
         }
     }
 

@@ -131,6 +131,7 @@ async fn what_a_command_leaves_is_taken_on_once() {
         directory.path(),
         &key(),
         START,
+        Uuid::now_v7(),
         &record(PERSON, "an export"),
     )
     .unwrap();
