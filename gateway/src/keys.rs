@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
+use store::audit::LeaveError;
 use store::sealing::{Key, KeyError};
 use store::sqlite::{self, OpenError};
 
+use crate::audit::{Deed, Outcome, deed, leave};
 use crate::config::StoreFiles;
 
 /// Why the ring was not wrapped anew.
@@ -17,6 +19,9 @@ pub enum RewrapError {
     /// The store is in use, or its ring does not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// That it is asked for cannot be recorded, and then nothing is changed.
+    #[error("cannot record who changes the master key: nothing is changed")]
+    Unrecorded(#[source] LeaveError),
 }
 
 /// Accepts the key in `new` as master key of the store of `files`, which no gateway may have open. The
@@ -28,5 +33,10 @@ pub enum RewrapError {
 pub fn rewrap(files: &StoreFiles, new: &Path) -> Result<(), RewrapError> {
     let current = Key::from_file(&files.key_file)?;
     let new = Key::from_file(new)?;
+    match leave(files, &current, deed(Deed::Rewrap, Outcome::Asked)) {
+        // Nobody has kept an audit yet; a ring that does not open is refused below.
+        Ok(()) | Err(LeaveError::NoAudit | LeaveError::Keys(_)) => {}
+        Err(error) => return Err(RewrapError::Unrecorded(error)),
+    }
     Ok(sqlite::rewrap(&files.directory, &current, &new)?)
 }
