@@ -162,6 +162,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     let page = shown(watcher, &*clock, &lanes, &kept);
     let certificates = Certificates::start(&runtime, &config, watcher, &clock);
     let (vouchers, keeping) = vouchers::start(&runtime, config.pdnd, &clock)?;
+    let ending = Arc::clone(&clock);
     let gateway = Gateway {
         prescriptions: lanes.prescriptions.clone(),
         persons: lanes.persons.clone(),
@@ -198,7 +199,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     });
     let drain = served.as_ref().map_or(AT_ONCE, |()| drain);
     runtime.block_on(certificates.join());
-    finish(runtime, policies, lanes, keeping, kept, drain);
+    finish(runtime, policies, lanes, keeping, (kept, ending), drain);
     served
 }
 
@@ -299,14 +300,14 @@ fn finish(
     policies: Policies,
     lanes: Lanes,
     keeping: Keeping,
-    kept: Kept,
+    (kept, clock): (Kept, Arc<dyn Clock>),
     drain: Duration,
 ) {
     runtime.block_on(async {
         keeping.join().await;
         policies.join().await;
         lanes.join(drain).await;
-        kept.close().await;
+        kept.close(clock.now()).await;
     });
     runtime.shutdown_timeout(LAST_WORDS);
     tracing::info!("stopped");

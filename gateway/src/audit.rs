@@ -8,13 +8,16 @@
 //! 1. A record is one allocation, made where the caller is known, and no lock is held while it is.
 //! 2. What a caller chose is cut to [`TEXT_BYTES_MAX`]; no text makes a record one that is refused.
 
+mod left;
 mod report;
 mod seen;
 
 use engine::entry::EntryId;
 use policies::access::{Action, Profile, Relation};
 use store::audit::Record;
+use uuid::Uuid;
 
+pub(crate) use left::{deed, leave};
 pub use report::{Account, ExportRequest, Format, Language, ReportError, export, verify};
 pub use seen::Entry;
 
@@ -43,6 +46,11 @@ pub(crate) enum Field {
     Target = 10,
     Code = 11,
     StandsInFor = 12,
+    Value = 13,
+    Author = 14,
+    Lasts = 15,
+    SystemUser = 16,
+    Left = 17,
 }
 
 /// What is done that is no action of a caller.
@@ -54,6 +62,18 @@ pub(crate) enum Deed {
     Policy,
     /// The list of who looked at a person was made.
     Export,
+    /// The chain was followed, to see whether it is whole.
+    Verify,
+    /// The store was copied.
+    Backup,
+    /// A copy was put in the place of the store.
+    Restore,
+    /// Another master key was accepted.
+    Rewrap,
+    /// The gateway began to serve.
+    Start,
+    /// The gateway ended.
+    Stop,
     /// Half a record was cut away, as a crash leaves it.
     Cut,
     /// The chain was found damaged.
@@ -66,6 +86,12 @@ impl Deed {
             Deed::Of(action) => action.as_str(),
             Deed::Policy => "put-policy-in-force",
             Deed::Export => "export-audit",
+            Deed::Verify => "verify-audit",
+            Deed::Backup => "back-up-store",
+            Deed::Restore => "restore-store",
+            Deed::Rewrap => "rewrap-keys",
+            Deed::Start => "start-gateway",
+            Deed::Stop => "stop-gateway",
             Deed::Cut => "cut-audit",
             Deed::Damage => "find-audit-damaged",
         }
@@ -89,6 +115,10 @@ pub(crate) enum Outcome {
     Absent,
     /// It was refused.
     Refused,
+    /// It was only said what it would change.
+    DryRun,
+    /// Nobody knows whether it was done.
+    Unknown,
 }
 
 impl Outcome {
@@ -101,6 +131,8 @@ impl Outcome {
             Outcome::ShownStale => "shown-stale",
             Outcome::Absent => "absent",
             Outcome::Refused => "refused",
+            Outcome::DryRun => "dry-run",
+            Outcome::Unknown => "unknown",
         }
     }
 }
@@ -178,6 +210,31 @@ impl Draft {
     /// What of the gateway it is about.
     pub(crate) fn target(&mut self, target: &str) -> &mut Draft {
         self.text(Field::Target, target)
+    }
+
+    /// What that was to be changed to.
+    pub(crate) fn value(&mut self, value: &str) -> &mut Draft {
+        self.text(Field::Value, value)
+    }
+
+    /// Who says to have asked for it, where that is not who has authenticated.
+    pub(crate) fn author(&mut self, author: &str) -> &mut Draft {
+        self.text(Field::Author, author)
+    }
+
+    /// For how long it was to be so.
+    pub(crate) fn lasts(&mut self, time: &str) -> &mut Draft {
+        self.text(Field::Lasts, time)
+    }
+
+    /// Which user of the system ran the command.
+    pub(crate) fn system_user(&mut self, id: u32) -> &mut Draft {
+        self.field(Field::SystemUser, &id.to_be_bytes())
+    }
+
+    /// Under which name a command left it: who reads the same twice counts it once.
+    pub(crate) fn left(&mut self, name: Uuid) -> &mut Draft {
+        self.field(Field::Left, name.as_bytes())
     }
 
     /// Which entries it is about.

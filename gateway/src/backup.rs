@@ -6,9 +6,12 @@ use std::path::Path;
 
 use engine::clock::AnchoredClock;
 use engine::ports::Clock;
+use policies::time::Timestamp;
+use store::audit::LeaveError;
 use store::backup::{self, BackupError, Making, Progress, RestoreError, Restored, Restoring};
 use store::sealing::{Key, KeyError};
 
+use crate::audit::{Deed, Draft, Outcome, deed, leave};
 use crate::config::StoreFiles;
 
 /// Why a command came to nothing.
@@ -23,6 +26,12 @@ pub enum CommandError {
     /// Nothing was restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// That the store is copied cannot be recorded, and then it is not.
+    #[error("cannot record who copies the store: nothing is copied")]
+    Unrecorded(#[source] LeaveError),
+    /// The store was put back.
+    #[error("the store is put back, and that it was cannot be recorded")]
+    RestoreUnrecorded(#[source] LeaveError),
 }
 
 impl CommandError {
@@ -32,6 +41,8 @@ impl CommandError {
             CommandError::Key(_) => true,
             CommandError::Backup(error) => error.is_misuse(),
             CommandError::Restore(error) => error.is_misuse(),
+            CommandError::Unrecorded(error) => matches!(error, LeaveError::NotOwner { .. }),
+            CommandError::RestoreUnrecorded(_) => false,
         }
     }
 }
@@ -43,6 +54,9 @@ impl CommandError {
 /// Why there is none.
 pub fn make(files: &StoreFiles, to: &Path) -> Result<String, CommandError> {
     let key = Key::from_file(&files.key_file)?;
+    let mut draft = deed(Deed::Backup, Outcome::Asked);
+    draft.target(&to.display().to_string());
+    recorded(files, &key, draft).map_err(CommandError::Unrecorded)?;
     let making = Making {
         store: &files.directory,
         to,
@@ -76,13 +90,32 @@ pub fn restore(files: &StoreFiles, from: &Path) -> Result<String, CommandError> 
         key: &key,
     };
     let restored = backup::restore(&restoring, &tell)?;
+    let mut draft = deed(Deed::Restore, Outcome::Done);
+    draft.target(&format!("as it stood at {}", moment(restored.made_at)));
+    recorded(files, &key, draft).map_err(CommandError::RestoreUnrecorded)?;
     Ok(outlook(&files.directory, &restored))
+}
+
+/// Leaves `draft` where there is an audit to leave it for. What does not open with `key` is refused by
+/// whoever reads it next.
+fn recorded(files: &StoreFiles, key: &Key, draft: Draft) -> Result<(), LeaveError> {
+    if !files.directory.is_dir() {
+        return Ok(());
+    }
+    match leave(files, key, draft) {
+        Err(LeaveError::NoAudit | LeaveError::Keys(_)) => Ok(()),
+        left => left,
+    }
+}
+
+fn moment(at: Timestamp) -> jiff::Timestamp {
+    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX)
 }
 
 /// What the next start will do, and what nobody can do but people.
 fn outlook(store: &Path, restored: &Restored) -> String {
-    let millis = i64::try_from(restored.made_at.0).unwrap_or(i64::MAX);
-    let made_at = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    let made_at = moment(restored.made_at);
     let Restored {
         prescriptions,
         unsettled,

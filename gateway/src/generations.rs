@@ -134,7 +134,8 @@ impl Generations {
     /// The policy in force.
     pub fn policy(&self) -> Policy {
         let composed = &self.composed;
-        Policy::new(self.number, composed.rules.clone(), composed.access)
+        let files = self.files.fingerprint();
+        Policy::new(self.number, files, composed.rules.clone(), composed.access)
     }
 
     /// Its rules.

@@ -5,9 +5,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use store::audit::LeaveError;
 use store::sealing::{Key, KeyError};
 use store::sqlite::{self, OpenError};
 
+use crate::audit::{Deed, Outcome, deed, leave};
 use crate::config::StoreFiles;
 
 /// Why the ring was not wrapped anew.
@@ -19,6 +21,9 @@ pub enum RewrapError {
     /// The store is in use, or its ring does not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// That it is asked for cannot be recorded, and then nothing is changed.
+    #[error("cannot record who changes the master key: nothing is changed")]
+    Unrecorded(#[source] LeaveError),
 }
 
 /// What is said of a key file that is.
@@ -40,5 +45,10 @@ pub fn is_exposed(path: &Path) -> bool {
 pub fn rewrap(files: &StoreFiles, new: &Path) -> Result<(), RewrapError> {
     let current = Key::from_file(&files.key_file)?;
     let new = Key::from_file(new)?;
+    match leave(files, &current, deed(Deed::Rewrap, Outcome::Asked)) {
+        // Nobody has kept an audit yet; a ring that does not open is refused below.
+        Ok(()) | Err(LeaveError::NoAudit | LeaveError::Keys(_)) => {}
+        Err(error) => return Err(RewrapError::Unrecorded(error)),
+    }
     Ok(sqlite::rewrap(&files.directory, &current, &new)?)
 }

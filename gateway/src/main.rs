@@ -203,10 +203,14 @@ fn audit(request: AuditRequest) -> ExitCode {
         AuditRequest::Verify { config, anchor } => {
             with_settings(config, |told| {
                 match audit::verify(&told.settings.config.store, anchor.as_ref()) {
-                    Ok(account) if account.is_good => print(&account.text),
                     Ok(account) => {
-                        print(&account.text);
-                        ExitCode::FAILURE
+                        if let Some(why) = account.unrecorded {
+                            eprintln!("argine: this is not recorded: {why}");
+                        }
+                        match (print(&account.text), account.is_good) {
+                            (printed, true) => printed,
+                            (_, false) => ExitCode::FAILURE,
+                        }
                     }
                     Err(error) => failed(&error),
                 }

@@ -12,11 +12,15 @@ use policies::rules::{
     CallbackRules, LaneRules, LotRules, RegistryRules, SacRules, WriteBehindRules,
 };
 
+use crate::rules::Fingerprint;
+
 /// One generation of the policy.
 #[derive(Debug)]
 pub struct Policy {
     /// Which generation it is: a later one has a higher number.
     pub number: u64,
+    /// Tells the files it was made of from all others.
+    pub(crate) files: Fingerprint,
     /// Of lane `sac.prescriptions`.
     pub prescriptions: Arc<WriteBehindRules>,
     /// Of lane `sac.lots`.
@@ -30,10 +34,11 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// `rules`, which keep every rule, and what `access` allows, as generation `number`.
-    pub fn new(number: u64, rules: SacRules, access: Table) -> Policy {
+    /// `rules`, which keep every rule, and what `access` allows, of `files`, as generation `number`.
+    pub(crate) fn new(number: u64, files: Fingerprint, rules: SacRules, access: Table) -> Policy {
         Policy {
             number,
+            files,
             access,
             prescriptions: Arc::new(rules.prescriptions),
             lots: Arc::new(rules.lots),

@@ -83,7 +83,9 @@ pub(crate) const BREAK_GLASS: &str = "argine::break_glass";
 /// The lines that say who seems to try tax codes out.
 pub(crate) const ENUMERATION: &str = "argine::enumeration";
 pub(crate) const PURGE: &str = "argine::purge";
-const WRITTEN_DOWN: [&str; 3] = [BREAK_GLASS, ENUMERATION, PURGE];
+/// How far the audit goes, as `store::audit` says it: what is kept of it elsewhere shows what was cut off.
+const AUDIT_ANCHOR: &str = "argine::audit_anchor";
+const WRITTEN_DOWN: [&str; 4] = [BREAK_GLASS, ENUMERATION, PURGE, AUDIT_ANCHOR];
 
 /// Starts log lines, metrics and spans for the whole process.
 ///
@@ -148,7 +150,7 @@ pub enum StartError {
 
 fn filter(level: LevelFilter) -> EnvFilter {
     let ours = OURS.map(|name| format!("{name}={level}"));
-    let written_down = WRITTEN_DOWN.map(|target| format!("{target}=warn"));
+    let written_down = WRITTEN_DOWN.map(|target| format!("{target}=info"));
     let all = [ours.as_slice(), written_down.as_slice()].concat();
     EnvFilter::new(format!("warn,{}", all.join(",")))
 }
@@ -160,8 +162,9 @@ mod tests {
     #[test]
     fn libraries_stay_at_warn_whatever_our_own_level_is() {
         let silent = filter(LevelFilter::ERROR).to_string();
-        assert!(silent.contains("argine::purge=warn"), "{silent}");
-        assert!(silent.contains("argine::break_glass=warn"), "{silent}");
+        assert!(silent.contains("argine::purge=info"), "{silent}");
+        assert!(silent.contains("argine::break_glass=info"), "{silent}");
+        assert!(silent.contains("argine::audit_anchor=info"), "{silent}");
         let text = filter(LevelFilter::TRACE).to_string();
         assert!(text.split(',').any(|part| part == "warn"), "{text}");
         assert!(text.contains("gateway=trace"), "{text}");

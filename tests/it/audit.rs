@@ -162,6 +162,83 @@ async fn what_is_done_about_prescriptions_is_told_to_their_patient() {
     assert_eq!(accesses(&world, "RSSMRA80A01H501U").len(), 0);
 }
 
+/// Whoever repeats a key is shown the prescription, its number and its code: that is a read. A write that is
+/// refused leaves a record too, and neither is written down twice.
+#[tokio::test]
+async fn a_repeated_key_and_a_refused_write_leave_a_record_each() {
+    let mut world = World::start().await;
+    let practice = world.caller("practice-a");
+    let key_of_write = key();
+    let written = practice.prescribe(&key_of_write, &drug()).await.expect(201);
+    let id = written.text("/id");
+    practice.prescribe(&key_of_write, &drug()).await.expect(201);
+    world
+        .pharmacy()
+        .about(&id, "cancel", None)
+        .await
+        .expect(403);
+    let found = seen(&world, PATIENT, 3).await;
+    let looked: Vec<_> = found
+        .iter()
+        .filter(|access| access[1] != "export-audit")
+        .map(|[who, what, _, came]| [who, what, came].map(String::as_str))
+        .collect();
+    assert_eq!(
+        looked,
+        [
+            ["practice-a", "write-prescription", "done"],
+            ["practice-a", "read-prescription", "shown"],
+        ],
+        "who is refused before it is known which one it is about names none"
+    );
+    // Nobody was seen, and nobody is told of.
+    let before = records(&world);
+    practice.get("/v1/events?after=1000000").await.expect(200);
+    world.terminate().await;
+    let after = records(&world);
+    assert!(
+        after <= before + 3,
+        "{before} {after}: only commands and the end"
+    );
+}
+
+/// How many records the chain has.
+fn records(world: &World) -> u64 {
+    let (_, said, _) = audit(world, &["verify"], "");
+    let line = said.lines().find_map(|line| line.strip_prefix("records"));
+    let count = line.expect("it says how many").trim().parse();
+    count.expect("a number")
+}
+
+/// A file that is put back into the inbox is told once.
+#[tokio::test]
+async fn what_a_command_left_is_told_once_however_often_it_is_put_there() {
+    let mut world = World::start().await;
+    world.terminate().await;
+    accesses(&world, PATIENT);
+    let inbox = world.store_dir().join("audit/inbox");
+    let left: Vec<_> = fs::read_dir(&inbox)
+        .expect("the gateway has made it")
+        .map(|file| file.expect("a file").path())
+        .collect();
+    let kept: Vec<_> = left
+        .iter()
+        .map(|path| fs::read(path).expect("a record"))
+        .collect();
+    world.restart().await.expect("it starts");
+    world.terminate().await;
+    for (path, bytes) in left.iter().zip(&kept) {
+        assert!(!path.exists(), "it was taken on");
+        fs::write(path, bytes).expect("it can be put back");
+    }
+    world.restart().await.expect("it starts");
+    world.terminate().await;
+    is_good(&world);
+    let found = accesses(&world, PATIENT);
+    let asked = found.iter().filter(|access| access[1] == "export-audit");
+    assert_eq!(asked.count(), 1, "{found:?}");
+}
+
 /// Killed wherever it is between a commit and its segment: every write is accounted for, once.
 #[tokio::test]
 async fn fault_58_a_killed_gateway_accounts_for_every_write_once() {

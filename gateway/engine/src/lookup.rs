@@ -100,6 +100,8 @@ pub struct Known {
     pub fresh_for: Option<Duration>,
     /// How it was come by.
     pub way: Way,
+    /// As whom its caller is shown it.
+    pub shown_as: ShownAs,
 }
 
 impl fmt::Debug for Known {
@@ -109,6 +111,19 @@ impl fmt::Debug for Known {
             .field("way", &self.way)
             .finish_non_exhaustive()
     }
+}
+
+/// As whom a caller is shown an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownAs {
+    /// By a relation that the source knows of.
+    Related,
+    /// The source has answered the same caller, now or not long ago.
+    Answered,
+    /// Without a relation, for a reason that was written down.
+    BrokenGlass,
+    /// Without a relation: the source itself has just answered.
+    Unrelated,
 }
 
 /// How an answer was come by.

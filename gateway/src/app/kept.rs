@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::lanes::watched;
 use super::{Fatal, ServeError};
-use crate::audit::{Deed, Draft};
+use crate::audit::{Deed, Draft, Outcome};
 use crate::config::{self, StoreFiles};
 use crate::keys;
 
@@ -34,6 +34,7 @@ pub(super) struct Kept {
     /// Who changes the keys under which it is kept.
     pub(super) rotation: Arc<Rotation>,
     rotating: JoinHandle<()>,
+    node: String,
 }
 
 impl Kept {
@@ -53,6 +54,7 @@ impl Kept {
         let mut settings =
             sqlite::Settings::new(directory.clone(), key, Arc::clone(clock), ANNULLA);
         settings.entries_max = files.entries_max;
+        settings.node.clone_from(&files.node);
         settings.on_poison = Some(Arc::new(move || {
             poisoned.send_replace(Some(Fatal::StorePoisoned));
         }));
@@ -62,12 +64,19 @@ impl Kept {
         let mut settings = audit::Settings::new(directory.clone(), Arc::clone(clock));
         settings.keep_for = kept.keep_for;
         settings.reserve_bytes = kept.reserve_bytes;
+        settings.node.clone_from(&files.node);
+        settings.damaged = Box::new(|name| {
+            let mut draft = Draft::new();
+            draft.deed(Deed::Damage).target(name);
+            draft.into_record()
+        });
         let died = alarm.clone();
         settings.on_death = Some(Arc::new(move || {
             died.send_replace(Some(Fatal::AuditDied));
         }));
         let audit = Audit::open(settings, Arc::clone(&entries)).map_err(ServeError::Audit)?;
         note_found(&audit, clock.now());
+        note_itself(&audit, clock.now(), Deed::Start, &files.node);
         let settings = PersonsSettings::new(directory, Arc::clone(ring), Arc::clone(clock));
         let persons = Arc::new(Persons::open(&settings).map_err(ServeError::Runtime)?);
         let rotation = Rotation::new(
@@ -81,6 +90,7 @@ impl Kept {
         Ok(Kept {
             rotating: runtime.spawn(watched(rotating, alarm.clone())),
             rotation,
+            node: files.node.clone(),
             entries,
             persons,
             audit: Arc::new(audit),
@@ -90,13 +100,27 @@ impl Kept {
 
     /// The audit before the entries, which it still asks and is anchored in; what can be asked for again
     /// last: nothing waits for it.
-    pub(super) async fn close(mut self) {
+    pub(super) async fn close(mut self, now: Timestamp) {
         // The next process goes on with it.
         self.rotating.abort();
         drop((&mut self.rotating).await);
+        note_itself(&self.audit, now, Deed::Stop, &self.node);
         self.audit.close().await;
         self.entries.close().await;
         self.persons.close().await;
+    }
+}
+
+/// Leaves a record that the gateway called `node` begins or ends, and in which release.
+fn note_itself(audit: &Audit, now: Timestamp, deed: Deed, node: &str) {
+    let release = env!("CARGO_PKG_VERSION");
+    let mut draft = Draft::new();
+    draft
+        .deed(deed)
+        .target(&format!("{node}, release {release}"))
+        .outcome(Outcome::Done);
+    if audit.note(now, draft.into_record()).is_err() {
+        tracing::error!("that the gateway began or ended is not in the audit");
     }
 }
 

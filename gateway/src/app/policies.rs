@@ -127,10 +127,16 @@ impl Policies {
 
 /// Leaves a record of a policy that was put in force, whoever asked for it: files change without a caller.
 fn note(audit: &Audit, now: Timestamp, policy: &Policy) {
+    let digest: String = policy
+        .files
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let mut draft = Draft::new();
     draft
         .deed(Deed::Policy)
         .target(&format!("generation {}", policy.number))
+        .value(&format!("files {digest}"))
         .outcome(Outcome::Done);
     if audit.note(now, draft.into_record()).is_err() {
         tracing::error!("a policy that was put in force is not in the audit");

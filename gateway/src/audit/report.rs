@@ -10,19 +10,17 @@ use std::fmt::Write as _;
 use adapters::model::PatientCode;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use policies::access::Profile;
 use policies::time::Timestamp;
 use store::audit::{ExportError, Known, LeaveError, Seen, Verified, VerifyError};
 use store::sealing::{Key, KeyError};
 
-use super::{Deed, Draft, Entry, Outcome};
+use super::{Deed, Entry, Outcome, deed, leave};
 use crate::config::StoreFiles;
+use crate::told::chain;
 pub use words::Language;
 
 /// Where days begin and end for whoever reads the list.
 const ZONE: &str = "Europe/Rome";
-/// Who the records of commands are of.
-const COMMAND: &str = "argine";
 
 /// Who asks for the list, of what time, and how it is to look.
 #[derive(Debug, Clone)]
@@ -75,6 +73,8 @@ pub struct Account {
     pub text: String,
     /// Whether no record is bad.
     pub is_good: bool,
+    /// Why it could not be recorded that somebody looked, if so: it shows nobody's data.
+    pub unrecorded: Option<String>,
 }
 
 /// Follows the whole chain of the store, which should have the head `known`.
@@ -86,9 +86,15 @@ pub fn verify(files: &StoreFiles, known: Option<&Known>) -> Result<Account, Repo
     let key = Key::from_file(&files.key_file).map_err(ReportError::Key)?;
     let verified = store::audit::verify(&files.directory, &key, known);
     let verified = verified.map_err(ReportError::Verify)?;
+    let mut draft = deed(Deed::Verify, Outcome::Done);
+    if let Some(bad) = &verified.bad {
+        draft.target(&format!("{} {}", bad.segment, bad.sequence));
+    }
+    let left = leave(files, &key, draft);
     Ok(Account {
         text: told(&verified),
         is_good: verified.bad.is_none(),
+        unrecorded: left.err().map(|error| chain(&error)),
     })
 }
 
@@ -148,20 +154,19 @@ pub fn export(
         edge(request.to.as_deref(), true, Timestamp(u64::MAX))?,
     );
     let key = Key::from_file(&files.key_file).map_err(ReportError::Key)?;
-    let mut draft = Draft::of(COMMAND, Profile::Operator, Some(&request.author));
+    let mut draft = deed(Deed::Export, Outcome::Shown);
     draft
         .person(code.as_str())
-        .deed(Deed::Export)
-        .reason(&request.reason)
-        .outcome(Outcome::Shown);
-    let now = Timestamp(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0));
-    store::audit::leave(&files.directory, &key, now, &draft.into_record())
-        .map_err(ReportError::Unrecorded)?;
+        .author(&request.author)
+        .reason(&request.reason);
+    leave(files, &key, draft).map_err(ReportError::Unrecorded)?;
 
-    let mut found = Vec::new();
+    let (mut found, mut left) = (Vec::new(), HashSet::new());
     let each = |seen: Seen, entries: &HashSet<[u8; 16]>| {
         let entry = Entry::read(seen.sequence, seen.at, &seen.body.0);
-        if seen.is_theirs || entry.entries.iter().any(|name| entries.contains(name)) {
+        let is_theirs = seen.is_theirs || entry.entries.iter().any(|name| entries.contains(name));
+        // What a command left is taken on twice after a crash, or where somebody put the file back.
+        if is_theirs && entry.left.is_none_or(|name| left.insert(name)) {
             found.push(entry);
         }
     };

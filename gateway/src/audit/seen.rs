@@ -38,12 +38,27 @@ pub struct Entry {
     /// What of the gateway it was about.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub target: String,
+    /// What that was to be changed to.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// Who said to have asked for it, where nobody has authenticated as them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub author: String,
+    /// For how long it was to be so.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lasts: String,
+    /// Which user of the system ran the command, by number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_user: Option<u32>,
     /// The trace it belongs to.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub trace_id: String,
     /// The entries it names.
     #[serde(skip)]
     pub entries: Vec<[u8; 16]>,
+    /// Under which name a command left it.
+    #[serde(skip)]
+    pub left: Option<[u8; 16]>,
 }
 
 impl Entry {
@@ -78,11 +93,18 @@ impl Entry {
             (Field::Reason, &mut self.reason),
             (Field::Target, &mut self.target),
             (Field::Code, &mut self.code),
+            (Field::Value, &mut self.value),
+            (Field::Author, &mut self.author),
+            (Field::Lasts, &mut self.lasts),
         ];
         if is(Field::Trace) {
             self.trace_id = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         } else if is(Field::Entries) {
             self.entries = bytes.as_chunks().0.to_vec();
+        } else if is(Field::SystemUser) {
+            self.system_user = bytes.try_into().ok().map(u32::from_be_bytes);
+        } else if is(Field::Left) {
+            self.left = bytes.try_into().ok();
         } else if let Some((_, place)) = known.into_iter().find(|(field, _)| is(*field)) {
             // What is said last holds: a search that turns out to break the glass.
             *place = text();

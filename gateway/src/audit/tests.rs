@@ -27,6 +27,11 @@ fn what_is_written_is_read_back() {
         .trace("4bf92f3577b34da6a3ce929d0e0e4736")
         .code("lookup-denied")
         .target("sac")
+        .value("forced-open")
+        .author("r.bianchi")
+        .lasts("2h")
+        .system_user(1_000)
+        .left(Uuid::from_u128(7))
         .outcome(Outcome::ShownStale);
     let seen = read(draft);
     assert_eq!(
@@ -45,7 +50,12 @@ fn what_is_written_is_read_back() {
             code: "lookup-denied".to_owned(),
             target: "sac".to_owned(),
             trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
+            value: "forced-open".to_owned(),
+            author: "r.bianchi".to_owned(),
+            lasts: "2h".to_owned(),
+            system_user: Some(1_000),
             entries: vec![*entry.0.as_bytes()],
+            left: Some(*Uuid::from_u128(7).as_bytes()),
         }
     );
 }
@@ -60,6 +70,9 @@ fn a_long_text_is_cut_and_no_record_is_too_long() {
         .deed(Deed::Policy)
         .reason(&long)
         .target(&long)
+        .value(&long)
+        .author(&long)
+        .lasts(&long)
         .entries(std::iter::repeat_n(entry, 5_000));
     let bytes = draft.clone().into_record().into_opaque().0.len();
     assert!(bytes <= store::audit::RECORD_BYTES_MAX, "{bytes}");

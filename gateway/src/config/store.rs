@@ -7,6 +7,8 @@ use crate::files::read_bounded;
 
 /// Hexadecimal characters of the store's key.
 const KEY_DIGITS: usize = 64;
+/// Longest name of a node, as `store::audit` has room for.
+const NODE_BYTES_MAX: usize = 64;
 
 /// The store's files and its limit.
 #[derive(Debug, Clone)]
@@ -17,6 +19,8 @@ pub struct StoreFiles {
     pub key_file: PathBuf,
     /// Pending entries at most.
     pub entries_max: u64,
+    /// The name of this gateway, in what it stores and in the audit.
+    pub node: String,
 }
 
 impl StoreFiles {
@@ -38,7 +42,19 @@ impl StoreFiles {
             }
         });
         let entries_max = section.integer("entries_max", 1..=100_000_000);
+        let node = section.text("node");
+        let is_named = (1..=NODE_BYTES_MAX).contains(&node.len())
+            && node.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte)
+            });
+        if !is_named {
+            section.refuse(
+                "node",
+                "must be 1 to 64 lower-case letters, digits, hyphens and dots",
+            );
+        }
         Some(StoreFiles {
+            node,
             directory: directory?,
             key_file: key_file?,
             entries_max,

@@ -99,10 +99,11 @@ pub(crate) async fn of_prescription(
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::ReadEvents)?;
     let id = entry_id(&id)?;
-    noted::entries(&request, [id]);
+    noted::entry(&request, id);
     let events = edge.gateway.store.events(caller.organization, id);
     let events = edge.read(events).await?;
     let events = events.ok_or(&codes::NO_SUCH_PRESCRIPTION)?;
+    noted::entries(&request, [id]);
     Ok(Json(EventPage {
         items: events.into_iter().map(EventBody::of).collect(),
         next_cursor: None,
@@ -151,7 +152,11 @@ pub(crate) async fn after(
         .events_after(caller.organization, after, limit);
     let events = edge.read(events).await?;
     let shown: BTreeSet<EntryId> = events.iter().map(|event| event.entry).collect();
-    noted::entries(&request, shown);
+    match shown.is_empty() {
+        // Whoever waits for events asks often.
+        true => noted::nobody(&request),
+        false => noted::entries(&request, shown),
+    }
     let last = events.last().map_or(after, |event| event.seq);
     Ok(Json(EventPage {
         items: events.into_iter().map(EventBody::of).collect(),

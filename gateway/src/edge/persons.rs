@@ -198,7 +198,8 @@ impl Question<'_> {
         let (reader, now) = (&edge.gateway.persons, || edge.gateway.clock.now());
         let fresh_for = self.rules.freshness.fresh_for;
         let found = |known: Known| {
-            noted::shown(request, matches!(known.way, Way::Stale(_)));
+            let relation = desk.relation(known.shown_as);
+            noted::shown(request, matches!(known.way, Way::Stale(_)), relation);
             found(known, now(), fresh_for)
         };
         let suspicion = &edge.gateway.suspicion;

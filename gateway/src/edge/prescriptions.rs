@@ -24,7 +24,7 @@ use self::resource::PrescriptionBody;
 use self::write::prepare;
 use super::codes::Text;
 use super::respond::{FieldError, Problem, ProblemBody};
-use super::{Edge, codes, json};
+use super::{Edge, codes, json, noted};
 use policies::access::Action;
 
 /// The resources of prescriptions.
@@ -121,7 +121,10 @@ pub(crate) async fn create(
         stored_before(&edge, &write, too_old()).await?;
     }
     match timeout(edge.answer_within, edge.gateway.prescriptions.submit(write)).await {
-        Ok(Ok(submitted)) => answer(submitted.entry, warnings),
+        Ok(Ok(submitted)) => {
+            noted::submitted(&request, &submitted, submitted.entry.id);
+            answer(submitted.entry, warnings)
+        }
         Ok(Err(refusal)) => Err(refused(&edge, refusal)),
         Err(_) => Err(Problem::from(&codes::OUTCOME_UNKNOWN)),
     }

@@ -138,6 +138,8 @@ pub struct Settings {
     pub segment_bytes_max: u64,
     /// Told when the thread that writes has died of a defect: only a restart can mend that.
     pub on_death: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// The record of something a command left, by its name, that does not open.
+    pub damaged: Box<dyn Fn(&str) -> Record + Send>,
 }
 
 impl Settings {
@@ -153,6 +155,7 @@ impl Settings {
             // What a start reads back at once.
             segment_bytes_max: 64 * 1024 * 1024,
             on_death: None,
+            damaged: Box::new(|_| Record::new(Vec::new(), &[])),
         }
     }
 

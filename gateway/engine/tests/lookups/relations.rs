@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::lookup::{Asker, Looked, LookupRefusal, Way};
+use engine::lookup::{Asker, Looked, LookupRefusal, ShownAs, Way};
 use engine::ports::Found;
 use policies::failure::Code;
 
@@ -280,4 +280,18 @@ async fn whom_the_source_has_told_no_is_not_remembered_as_answered() {
     assert!(!has_hit(&rig, 5, &stranger(1)));
     assert_eq!(way(rig.ask(5, stranger(1)).await), Way::Loaded);
     assert!(has_hit(&rig, 5, &stranger(1)), "until it is answered again");
+}
+
+/// The audit says under which relation each was shown a person.
+#[tokio::test(start_paused = true)]
+async fn who_is_shown_an_answer_hears_as_whom() {
+    let rig = Rig::start();
+    let shown_as = async |asker| known(rig.ask(5, asker).await).shown_as;
+    assert_eq!(shown_as(doctor(1, 5)).await, ShownAs::Related);
+    assert_eq!(shown_as(doctor(2, 5)).await, ShownAs::Related, "known");
+    assert_eq!(shown_as(stranger(3)).await, ShownAs::Answered, "just now");
+    rig.pass(STALE).await;
+    rig.source.fails(Code::UpstreamReset);
+    assert_eq!(shown_as(stranger(3)).await, ShownAs::Answered);
+    assert_eq!(shown_as(breaking_glass(9)).await, ShownAs::BrokenGlass);
 }

@@ -94,6 +94,8 @@ const WORDS: &[(&str, (&str, &str))] = &[
     ),
     ("absent", ("nessun dato", "nothing found")),
     ("refused", ("rifiutato", "refused")),
+    ("dry-run", ("solo provato", "only tried out")),
+    ("unknown", ("esito ignoto", "outcome unknown")),
     ("emergency", ("emergenza", "emergency")),
     (
         "substitution",
@@ -159,10 +161,10 @@ fn line(entry: &Entry, language: Language) -> String {
         ("", relation) => said(relation, language),
         (reason, _) => said(reason, language),
     };
-    let user = if entry.user.is_empty() {
-        "-"
-    } else {
-        &entry.user
+    let user = match (entry.user.as_str(), entry.author.as_str()) {
+        ("", "") => "-",
+        ("", author) => author,
+        (user, _) => user,
     };
     [
         local(&entry.at).as_str(),

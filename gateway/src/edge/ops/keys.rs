@@ -1,6 +1,7 @@
 //! The keys under which everything is stored: how they stand, and their rotation.
 
 use ::policies::access::Action;
+use ::policies::failure::Outcome;
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Payload};
 use serde::Serialize;
@@ -184,7 +185,13 @@ pub(crate) async fn rotate(
             tracing::error!(error = chain(&error), "the keys could not be rotated");
             return Err(Problem::from(&codes::STORE_REFUSED));
         }
-        Err(_) => return Err(Problem::from(&codes::TOO_SLOW)),
+        // It goes on without whoever asked.
+        Err(_) => {
+            return Err(Problem {
+                outcome: Some(Outcome::Unknown),
+                ..Problem::from(&codes::TOO_SLOW)
+            });
+        }
     };
     if begun == Begun::Now {
         let organization = caller.organization.0;

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use super::policies::ChangeBody;
 use crate::edge::codes::{self, Text};
 use crate::edge::notation::instant;
+use crate::edge::noted::Change;
 use crate::edge::respond::{FieldError, Problem, ProblemBody};
 use crate::edge::{Edge, json, noted};
 use crate::generations::desk::{Done, Refusal, Wish, Withdrawal};
@@ -247,7 +248,17 @@ pub(crate) async fn set(
     let new: NewToggle = json::decode(&bytes)?;
     let lasts = lasts(&new.expires_in)?;
     let dry_run = new.dry_run;
-    noted::change(&request, &new.target, &new.reason);
+    noted::change(
+        &request,
+        &Change {
+            target: &new.target,
+            value: Some(&new.value),
+            reason: &new.reason,
+            author: &new.author,
+            lasts: Some(&new.expires_in),
+            is_dry_run: dry_run,
+        },
+    );
     if !dry_run {
         noted::before(&edge, &request).await?;
     }
@@ -294,7 +305,17 @@ pub(crate) async fn withdraw(
     let bytes = edge.body(&request, payload).await?;
     let withdrawal: ToggleWithdrawal = json::decode(&bytes)?;
     let dry_run = withdrawal.dry_run;
-    noted::change(&request, &withdrawal.target, &withdrawal.reason);
+    noted::change(
+        &request,
+        &Change {
+            target: &withdrawal.target,
+            value: None,
+            reason: &withdrawal.reason,
+            author: &withdrawal.author,
+            lasts: None,
+            is_dry_run: dry_run,
+        },
+    );
     if !dry_run {
         noted::before(&edge, &request).await?;
     }

@@ -10,7 +10,7 @@ use std::fmt;
 use actix_web::HttpRequest;
 use adapters::model::{Authority, PatientCode, PrescriberCode, Relations, TaxCode, View};
 use engine::entry::Organization;
-use engine::lookup::Asker;
+use engine::lookup::{Asker, ShownAs};
 use policies::access::{Action, Profile, Relation, Table};
 use policies::rules::RegistryRules;
 
@@ -122,6 +122,17 @@ impl Desk {
             lent,
             is_remembered: self.is_shown(Relation::Answered),
             breaks_glass: breaks_glass && self.is_shown(Relation::BrokenGlass),
+        }
+    }
+
+    /// What it is to a person whom it is shown so.
+    pub(super) fn relation(&self, shown_as: ShownAs) -> Relation {
+        match shown_as {
+            ShownAs::Related if self.citizen.is_some() => Relation::Oneself,
+            ShownAs::Related => Relation::ListedDoctor,
+            ShownAs::Answered => Relation::Answered,
+            ShownAs::BrokenGlass => Relation::BrokenGlass,
+            ShownAs::Unrelated => Relation::None,
         }
     }
 

@@ -98,7 +98,7 @@ pub(crate) async fn cancel(
     let headers = Headers::of(&request)?;
     nothing(&edge, &request, payload).await?;
     let about = About {
-        parent: entry_id(&id)?,
+        parent: named(&request, &id)?,
         role: Role::Cancel,
         payload: Opaque::default(),
         prescriber: &authority,
@@ -117,7 +117,7 @@ pub(crate) async fn cancel(
     if let Some(Err(elsewhere)) = at_home {
         stored_before(&edge, &write, elsewhere).await?;
     }
-    let done = submit(&edge, write).await;
+    let done = submit(&edge, &request, about.parent, write).await;
     let cancel = done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOT_CANCELLABLE))?;
     cancelled(&cancel, about.done(&edge, &caller).await?)
 }
@@ -175,7 +175,7 @@ pub(crate) async fn paper(
         Problem::with_errors(&codes::CONTENT_REFUSED, vec![error])
     })?;
     let about = About {
-        parent: entry_id(&id)?,
+        parent: named(&request, &id)?,
         role: Role::Paper,
         payload: encode(&Paper {
             paper_number: number.clone(),
@@ -183,12 +183,14 @@ pub(crate) async fn paper(
         prescriber: &authority,
         rules: Arc::clone(&policy.prescriptions),
     };
-    match submit(&edge, about.write(&caller, headers)).await {
+    let write = about.write(&caller, headers);
+    match submit(&edge, &request, about.parent, write).await {
         Ok(_) => shown(StatusCode::OK, about.done(&edge, &caller).await?),
         Err(refusal @ Refusal::Moot(State::RedRecipe)) => {
             // Said again under another key.
             let parent = about.parent(&edge, &caller).await?;
             if paper_number(&parent).as_deref() == Some(number.as_str()) {
+                noted::stored_before(&request, parent.id);
                 return shown(StatusCode::OK, parent);
             }
             Err(about.refused(&edge, refusal, &codes::PAPER_NOT_EXPECTED))
@@ -244,15 +246,23 @@ pub(crate) async fn acknowledge(
     let headers = Headers::of(&request)?;
     nothing(&edge, &request, payload).await?;
     let about = About {
-        parent: entry_id(&id)?,
+        parent: named(&request, &id)?,
         role: Role::Acknowledge,
         payload: Opaque::default(),
         prescriber: &authority,
         rules: Arc::clone(&policy.prescriptions),
     };
-    let done = submit(&edge, about.write(&caller, headers)).await;
+    let write = about.write(&caller, headers);
+    let done = submit(&edge, &request, about.parent, write).await;
     done.map_err(|refusal| about.refused(&edge, refusal, &codes::NOTHING_TO_ACKNOWLEDGE))?;
     shown(StatusCode::OK, about.done(&edge, &caller).await?)
+}
+
+/// The prescription that a request names, whosever it is.
+fn named(request: &HttpRequest, id: &str) -> Result<EntryId, Problem> {
+    let id = entry_id(id)?;
+    noted::entry(request, id);
+    Ok(id)
 }
 
 /// What is done about which prescription.
@@ -355,9 +365,18 @@ fn as_it_was(problem: Problem) -> Problem {
 }
 
 /// Stores `write` and waits for its outcome; hands over its own entry.
-async fn submit(edge: &Edge, write: Write) -> Result<Entry, Refusal> {
+async fn submit(
+    edge: &Edge,
+    request: &HttpRequest,
+    about: EntryId,
+    write: Write,
+) -> Result<Entry, Refusal> {
     match timeout(edge.answer_within, edge.gateway.prescriptions.submit(write)).await {
-        Ok(submitted) => submitted.map(|submitted| submitted.entry),
+        Ok(submitted) => {
+            let submitted = submitted?;
+            noted::submitted(request, &submitted, about);
+            Ok(submitted.entry)
+        }
         Err(_) => Err(Refusal::Unknown),
     }
 }

@@ -72,11 +72,12 @@ pub(crate) async fn get(
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::ReadPrescription)?;
     let id = entry_id(&id)?;
-    noted::entries(&request, [id]);
+    noted::entry(&request, id);
     let entry = edge
         .read(edge.gateway.store.get(caller.organization, id))
         .await?;
     let entry = entry.ok_or(&codes::NO_SUCH_PRESCRIPTION)?;
+    noted::entries(&request, [id]);
     PrescriptionBody::of(entry, Vec::new()).map(Json)
 }
 

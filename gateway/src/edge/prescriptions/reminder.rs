@@ -36,9 +36,13 @@ pub(crate) async fn reminder(
     let policy = edge.gateway.policy.load();
     let caller = edge.caller_for(&request, &policy.access, Action::ReadReminder)?;
     let id = entry_id(&id)?;
-    noted::entries(&request, [id]);
+    noted::entry(&request, id);
     let document = edge.gateway.store.document(caller.organization, id);
-    match edge.read(document).await? {
+    let document = edge.read(document).await?;
+    if document != Document::NoEntry {
+        noted::entries(&request, [id]);
+    }
+    match document {
         Document::NoEntry => Err(Problem::from(&codes::NO_SUCH_PRESCRIPTION)),
         Document::NotRegistered(state) => Err(Problem {
             state: Some(state),

@@ -286,7 +286,7 @@ impl Kit {
         let clock: Arc<dyn Clock> = Arc::new(engine::clock::AnchoredClock::start());
         let (_switch, stop) = StopSwitch::new();
         let rules = crate::rules::compiled_in();
-        let policy = Policy::new(1, rules, self.access);
+        let policy = Policy::new(1, Default::default(), rules, self.access);
         let rng: Arc<dyn Rng> = Arc::new(Even);
         let calls = Arc::new(Calls::new(
             Arc::new(Nobody),

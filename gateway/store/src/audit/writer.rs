@@ -303,15 +303,14 @@ impl Writer {
         }
         self.looked_at = now;
         let mut taken = 0;
-        for (path, left) in inbox::collect(&self.directory, &self.keys) {
-            if let Some((at, record)) = left {
-                if !self.inlet.promise(bytes(&record)) {
-                    break;
-                }
-                self.push(at, &record, 0, [0; 16]);
-                taken += 1;
+        let damaged = &self.settings.damaged;
+        for (path, at, record) in inbox::collect(&self.directory, &self.keys, damaged, now) {
+            if !self.inlet.promise(bytes(&record)) {
+                break;
             }
+            self.push(at, &record, 0, [0; 16]);
             self.left.push(path);
+            taken += 1;
         }
         taken
     }

@@ -1,9 +1,11 @@
 //! What is promised of records that are written.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::time::Duration;
 
-use store::audit::{RECORD_BYTES_MAX, Unavailable, leave};
+use store::audit::{LeaveError, RECORD_BYTES_MAX, Unavailable, leave};
+use uuid::Uuid;
 
 use super::*;
 
@@ -131,6 +133,7 @@ async fn what_a_command_leaves_is_taken_on_once() {
         directory.path(),
         &key(),
         START,
+        Uuid::now_v7(),
         &record(PERSON, "an export"),
     )
     .unwrap();
@@ -142,6 +145,78 @@ async fn what_a_command_leaves_is_taken_on_once() {
     let mut found = texts(directory.path());
     found.sort_unstable();
     assert_eq!(found, ["an export", "later"]);
+}
+
+/// The inbox of a store, once its gateway runs.
+fn inbox(directory: &Path) -> PathBuf {
+    directory.join("audit/inbox")
+}
+
+/// It is read as what it is not: kept, and tried again until it can be read.
+#[tokio::test]
+async fn what_cannot_be_read_now_is_kept_and_taken_on_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let rig = Rig::open(directory.path());
+    let leave = || {
+        let (key, record) = (key(), record(PERSON, "an export"));
+        leave(directory.path(), &key, START, Uuid::now_v7(), &record).unwrap();
+    };
+    leave();
+    let files = fs::read_dir(inbox(directory.path())).unwrap();
+    let path = files.map(|file| file.unwrap().path()).next().unwrap();
+    let aside = directory.path().join("aside");
+    fs::rename(&path, &aside).unwrap();
+    // Whatever cannot be read, also by root.
+    fs::create_dir(&path).unwrap();
+    rig.clock.advance(Duration::from_secs(2));
+    rig.note("later").await;
+    rig.close().await;
+    assert!(path.is_dir(), "it is still there");
+    assert_eq!(texts(directory.path()), ["later"]);
+    fs::remove_dir(&path).unwrap();
+    fs::rename(&aside, &path).unwrap();
+    Rig::open(directory.path()).close().await;
+    assert_eq!(texts(directory.path()), ["later", "an export"]);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn what_does_not_open_is_kept_under_another_name_and_recorded_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        Rig::open_with(directory.path(), TestClock::new(), |settings| {
+            settings.damaged = Box::new(|name| record(PERSON, &format!("damaged {name}")));
+        })
+    };
+    let rig = open();
+    let path = inbox(directory.path()).join(format!("{}.record", Uuid::from_u128(5)));
+    fs::write(&path, "what nobody has sealed").unwrap();
+    rig.close().await;
+    open().close().await;
+    let name = path.file_name().unwrap().to_str().unwrap();
+    assert_eq!(texts(directory.path()), [format!("damaged {name}")]);
+    assert!(!path.exists() && path.with_extension("damaged").exists());
+}
+
+#[tokio::test]
+async fn the_inbox_is_the_gateways_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let rig = Rig::open(directory.path());
+    let inbox = fs::metadata(inbox(directory.path())).unwrap();
+    assert_eq!(inbox.permissions().mode() & 0o777, 0o700);
+    rig.close().await;
+    let Ok(()) = chown(directory.path(), Some(12_345), None) else {
+        return println!("skipped: a directory is given away by root only");
+    };
+    let left = leave(
+        directory.path(),
+        &key(),
+        START,
+        Uuid::now_v7(),
+        &record(PERSON, "an export"),
+    );
+    let error = left.unwrap_err();
+    assert!(matches!(error, LeaveError::NotOwner { owner: 12_345, .. }));
 }
 
 #[tokio::test]

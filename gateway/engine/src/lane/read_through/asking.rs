@@ -256,7 +256,8 @@ impl Asking {
     /// `answer`, which the source has given this caller, or one that is related to it.
     fn shown(&self, answer: &Shelved, way: Way) -> Looked {
         let freshness = &self.rules.freshness;
-        Looked::Known(showing::known(answer, freshness, self.now(), way))
+        let asker = &self.lookup.asker;
+        Looked::Known(showing::known(answer, asker, freshness, self.now(), way))
     }
 
     fn absent(&self, at: Timestamp) -> Looked {

@@ -4,7 +4,7 @@ use policies::freshness::{Standing, standing};
 use policies::rules::FreshnessRules;
 use policies::time::Timestamp;
 
-use crate::lookup::{Asker, Known, Shelved, Tag, Way};
+use crate::lookup::{Asker, Known, Shelved, ShownAs, Tag, Way};
 
 /// Whether the source has shown that `asker` may see `answer`: by a relation that it knows of, or
 /// because it has answered the same caller not too long ago, where that counts.
@@ -62,11 +62,30 @@ pub(super) fn show(
     };
     let has_asked = stale.is_some();
     let may_see = is_related(answer, asker, rules, now) || (asker.breaks_glass && has_asked);
-    may_see.then(|| known(answer, rules, now, way))
+    may_see.then(|| known(answer, asker, rules, now, way))
 }
 
-/// `answer`, to whoever may see it.
-pub(super) fn known(answer: &Shelved, rules: &FreshnessRules, now: Timestamp, way: Way) -> Known {
+/// As whom `asker`, who may see `answer`, is shown it.
+fn shown_as(answer: &Shelved, asker: &Asker, rules: &FreshnessRules, now: Timestamp) -> ShownAs {
+    if answer.tags.iter().any(|tag| asker.tags.contains(tag)) {
+        ShownAs::Related
+    } else if is_related(answer, asker, rules, now) {
+        ShownAs::Answered
+    } else if asker.breaks_glass {
+        ShownAs::BrokenGlass
+    } else {
+        ShownAs::Unrelated
+    }
+}
+
+/// `answer`, to `asker`, who may see it.
+pub(super) fn known(
+    answer: &Shelved,
+    asker: &Asker,
+    rules: &FreshnessRules,
+    now: Timestamp,
+    way: Way,
+) -> Known {
     let age = now.since(answer.fetched_at);
     let is_fresh = stands(answer, rules, now) == Standing::Fresh;
     Known {
@@ -76,5 +95,6 @@ pub(super) fn known(answer: &Shelved, rules: &FreshnessRules, now: Timestamp, wa
         age_is_floor: answer.age_is_floor,
         fresh_for: is_fresh.then(|| rules.fresh_for.saturating_sub(age)),
         way,
+        shown_as: shown_as(answer, asker, rules, now),
     }
 }

@@ -21,6 +21,7 @@ fn known(age: Duration, fresh_for: Option<Duration>, way: Way) -> Known {
         age_is_floor: false,
         fresh_for,
         way,
+        shown_as: engine::lookup::ShownAs::Unrelated,
     }
 }
 
