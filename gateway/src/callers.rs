@@ -14,6 +14,7 @@ pub(crate) mod files;
 mod known;
 mod obligations;
 pub(crate) mod reload;
+mod stand_ins;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -34,6 +35,7 @@ use callbacks::Registered;
 use files::Mark;
 use known::Known;
 pub(crate) use obligations::{Duties, PdndClient};
+pub(crate) use stand_ins::StandIns;
 
 /// What a token must look like, whoever signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +114,8 @@ pub(crate) struct SigningKey {
     pub(crate) certificates: Vec<CertificateDigest>,
     pub(crate) pattern: Pattern,
     pub(crate) algorithm: Algorithm,
+    /// For whom those who sign with it may stand in.
+    pub(crate) stand_ins: StandIns,
     /// What must come with its tokens.
     pub(crate) duties: Duties,
     /// The key itself; absent where tokens bring it along in a registered certificate.

@@ -34,7 +34,7 @@ impl Certificates {
     ) -> Certificates {
         let (switch, stop) = StopSwitch::new();
         let (watcher, time) = (Arc::clone(watcher), Arc::clone(clock));
-        let watching = expiry::watch(named(config), watcher, time, stop.clone());
+        let watching = expiry::watch(certificate_files(config), watcher, time, stop.clone());
         let (files, live) = (config.callers.files.clone(), config.callers.callers.clone());
         let reloading = reload(files, live, Arc::clone(clock), stop.clone());
         let mut tasks = vec![runtime.spawn(watching), runtime.spawn(reloading)];
@@ -59,7 +59,7 @@ impl Certificates {
 }
 
 /// Every file with certificates of ours, or of those we trust.
-fn named(config: &Config) -> Vec<expiry::Named> {
+pub(crate) fn certificate_files(config: &Config) -> Vec<expiry::Named> {
     let sac = &config.sac;
     let mut files: Vec<(&'static str, PathBuf)> = vec![
         ("sac.trust_file", sac.trust_file.clone()),

@@ -10,8 +10,9 @@
 //!
 //! # Not here
 //!
-//! What is not HTTP, and a head that does not arrive in time, are answered by the server itself with
-//! a bare 400 or 408 before there is a request.
+//! What is not HTTP, a head that is too long, and one that does not arrive in time, are answered by the
+//! server itself before there is a request: with a bare 400, 431 or 408, without quota or problem. It
+//! offers no way to dress these, and nobody has asked for anything yet.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -33,6 +34,7 @@ use super::codes::{self, Code};
 use super::limiter::{Quota, Subject};
 use super::noted;
 use super::respond::{Language, Problem, render};
+use super::slices::sliced;
 use super::trace::{self, Trace};
 use super::unread::Unread;
 use super::vouching::vouch;
@@ -189,6 +191,7 @@ impl Frame {
         headers.insert(RESET, HeaderValue::from(whole_seconds(self.quota.reset)));
         default(headers, header::CACHE_CONTROL, "no-store");
         default(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        let response = sliced(response);
         match &self.unread {
             Some(unread) => unread.kept_by(response),
             None => response,
