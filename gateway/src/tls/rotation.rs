@@ -18,6 +18,7 @@ use engine::stop::Stop;
 use policies::time::Timestamp;
 
 use super::credentials::{Credentials, Flaw, Mark, Texts, TlsFiles};
+use crate::files::directories_of;
 use crate::files::follow::{Followed, Reading};
 
 /// Log lines by which operators find out that something is wrong with certificates.
@@ -124,15 +125,6 @@ fn reading(files: TlsFiles) -> Reading<Texts, Mark> {
         hangs: |_, rule| Texts::unreadable(&rule),
         mark: Texts::mark,
     }
-}
-
-/// The directory that a file is in, as its path says, and the one that this is in: it may be a link
-/// that is put to another.
-fn directories_of(path: &Path) -> impl Iterator<Item = &Path> {
-    path.ancestors()
-        .skip(1)
-        .take(2)
-        .filter(|directory| !directory.as_os_str().is_empty())
 }
 
 #[cfg(test)]
