@@ -6,7 +6,7 @@
 //!
 //! # Failure
 //!
-//! When the store no longer knows what is on disk, or a lane has died, the process ends: only a
+//! When the store no longer knows what is on disk, or a lane or the audit has died, the process ends: only a
 //! restart can find out, and what was in flight is uncertain then.
 
 mod certificates;
@@ -113,6 +113,9 @@ pub enum Fatal {
     /// A defect: the lane is not served any more.
     #[error("a lane has died: start again, and it goes on where it was")]
     LaneDied,
+    /// A defect: no record is written any more.
+    #[error("the audit has died: start again, and it goes on where it was")]
+    AuditDied,
 }
 
 /// Serves until told to stop, under the eyes of `watcher`.
