@@ -43,8 +43,10 @@ pub fn everything(told: Told) -> Result<String, ToldError> {
     Ok(lines.join("\n") + "\n")
 }
 
-/// What `other` would change, a line each: values first, then verdicts of the access rules. Where the policy of the settings is a bad one, what `other`
-/// would change of the compiled-in values, after a line that says so.
+/// What `other` would change, a line each: values first, then verdicts of the access rules.
+///
+/// Where the policy of the settings is a bad one, what `other` would change of the compiled-in values,
+/// after a line that says so.
 ///
 /// # Errors
 ///

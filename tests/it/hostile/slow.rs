@@ -89,7 +89,7 @@ async fn fault_53_a_slow_reader_that_goes_on_gets_all_of_it() {
 async fn fault_53_what_nobody_reads_takes_no_more_memory_than_is_said() {
     const UNREAD: usize = 500;
     /// What `ARCHITECTURE.md` says, and what an idle connection takes.
-    const EACH_MAX_KIB: u64 = 160 + 48;
+    const EACH_MAX_KIB: u64 = 160 + 28;
     let setup = Setup::default()
         .config("signals.metrics_address", "127.0.0.1:0")
         .config("limits.requests_burst", 100_000)
