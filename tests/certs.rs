@@ -16,6 +16,7 @@ mod token;
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 pub use authority::Validity;
@@ -134,7 +135,9 @@ pub fn mint(directory: &Path, callers: &[Caller<'_>]) -> io::Result<()> {
     sanitel::issue(&sac_ca, directory)?;
 
     fs::write(directory.join("pin-code"), PIN_CODE)?;
-    fs::write(directory.join("store.key"), random_hex())?;
+    let store_key = directory.join("store.key");
+    fs::write(&store_key, random_hex())?;
+    fs::set_permissions(&store_key, fs::Permissions::from_mode(0o600))?;
 
     let signers = SigningAuthority::create(directory)?;
     let mut listed = String::new();
@@ -187,9 +190,9 @@ pub fn server(directory: &Path, name: &str, validity: Validity) -> io::Result<Id
 /// # Errors
 ///
 /// As [`client`].
-pub fn edge(directory: &Path, stem: &Path) -> io::Result<Identity> {
+pub fn edge(directory: &Path, stem: &Path, validity: Validity) -> io::Result<Identity> {
     let authority = Authority::open(directory, "gateway-ca", "Argine development gateway CA")?;
-    authority.issue(stem, "argine", Usage::Server, Validity::Current)?;
+    authority.issue(stem, "argine", Usage::Server, validity)?;
     Ok(Identity::at(stem))
 }
 

@@ -32,6 +32,7 @@ mod probing;
 mod proofs;
 mod query;
 mod respond;
+mod slices;
 mod status;
 mod trace;
 mod unread;
@@ -66,6 +67,7 @@ use crate::generations::desk::Desk;
 use crate::policy::Policy;
 use crate::telemetry::Watcher;
 use crate::tls::credentials::Credentials;
+use crate::tokens::replay::Replay;
 
 /// Everything the edge asks for, made by the composition root.
 pub struct Gateway {
@@ -80,7 +82,9 @@ pub struct Gateway {
     /// What is read directly.
     pub store: Arc<dyn Store>,
     /// Who may call.
-    pub callers: Callers,
+    pub callers: Live<Callers>,
+    /// What may be presented once, and was.
+    pub(crate) replay: Replay,
     /// Whether events are pushed to those who ask for it.
     pub is_pushing: bool,
     /// How those are recognised whom PDND vouches for; none if vouchers are not accepted.

@@ -75,8 +75,8 @@ impl Claims {
         is_meant_for_us.then_some(()).ok_or(Wrong::Audience)
     }
 
-    /// When it holds.
-    pub(crate) fn times(&self, rules: &TokenRules) -> Result<Times, Wrong> {
+    /// When it holds, which may be for `lifetime_max`.
+    pub(crate) fn times(&self, lifetime_max: Duration) -> Result<Times, Wrong> {
         let seconds = |name: &'static str| match self.0.get(name) {
             None => Ok(None),
             Some(value) => value
@@ -93,8 +93,8 @@ impl Claims {
         if times.expires <= times.issued {
             return Err(Wrong::Claim("exp"));
         }
-        if times.expires.since(times.issued) > rules.lifetime_max {
-            return Err(Wrong::Lifetime(rules.lifetime_max));
+        if times.expires.since(times.issued) > lifetime_max {
+            return Err(Wrong::Lifetime(lifetime_max));
         }
         Ok(times)
     }

@@ -45,11 +45,13 @@ use super::super::{Edge, Gateway, Suspicion, frame, routes};
 use super::audited::audited;
 use super::store::Shelf;
 use crate::access::compiled_in;
+use crate::callers::files::Marking;
 use crate::callers::{Callers, TokenRules};
 use crate::config::{BodyLimits, Limits};
 use crate::policy::Policy;
 use crate::telemetry::Watcher;
 use crate::tls::CertificateDigest;
+use crate::tokens::replay::Replay;
 
 pub(crate) const AUDIENCE: &str = "https://argine.local/v1";
 pub(crate) const DOCTOR: &str = "PROVAX00X00X000Y";
@@ -86,10 +88,11 @@ fn practices_at(certificate: CertificateDigest, profile: &str) -> Practices {
         audience: AUDIENCE.to_owned(),
         clock_skew: Duration::from_secs(30),
         lifetime_max: Duration::from_secs(3600),
+        one_time_lifetime_max: Duration::from_secs(300),
         citizen_authn_age_max: Duration::from_secs(1800),
     };
     let path = directory.path().join("callers.toml");
-    let callers = Callers::parse(&path, &text, rules, None, Timestamp(0)).unwrap();
+    let callers = Callers::parse(&path, &text, rules, None, &mut Marking::default()).unwrap();
     Practices {
         callers,
         key_a,
@@ -329,7 +332,8 @@ impl Kit {
             relations: Relations::new(&[7; 32]),
             calls: vec![calls],
             store: Arc::clone(&self.shelf) as _,
-            callers,
+            callers: Live::new(callers),
+            replay: Replay::since(Arc::clone(&clock)),
             is_pushing: true,
             vouchers: None,
             clock,
