@@ -89,7 +89,11 @@ pub(crate) enum Command {
 #[derive(Subcommand)]
 pub(crate) enum Keys {
     /// The keys of a running gateway, and how far a rotation has come.
-    Show,
+    Show {
+        /// Also count the values under each key: every row is looked at.
+        #[arg(long)]
+        count: bool,
+    },
     /// Seal what is new under a new key, everything else again, and destroy the key before.
     Rotate,
     /// Accept another master key for the store of a gateway that does not run, beside the one in force,

@@ -1,5 +1,6 @@
 //! The audit: what was written is there, what was changed is found, and what the store has is taken on.
 
+mod backup;
 mod crash;
 mod mutations;
 mod promises;
