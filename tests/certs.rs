@@ -40,6 +40,8 @@ pub struct Caller<'a> {
     pub profiles: &'a [&'a str],
     /// How its tokens are presented.
     pub pattern: &'a str,
+    /// The doctors for whom it may stand in.
+    pub stands_in_for: &'a [&'a str],
 }
 
 /// One token, many times.
@@ -56,6 +58,7 @@ impl<'a> Caller<'a> {
             organization,
             profiles: &["practice"],
             pattern: MANY_TIMES,
+            stands_in_for: &[],
         }
     }
 
@@ -237,18 +240,20 @@ fn mint_caller(
             caller.key_id()
         )
     };
+    let doctors = caller.stands_in_for.iter();
+    let doctors: Vec<String> = doctors.map(|code| digest(code.as_bytes())).collect();
     Ok(format!(
         "[[caller]]\norganization = \"{name}\"\nprofiles = [{}]\ncertificate_sha256 = [\"{}\"]\n\
-         pattern = \"{}\"\n{signs}\n",
+         pattern = \"{}\"\nstands_in_for_sha256 = {doctors:?}\n{signs}\n",
         profiles.join(", "),
         digest(&certificate),
         caller.pattern,
     ))
 }
 
-/// The SHA-256 by which a certificate is registered.
-fn digest(der: &[u8]) -> String {
-    hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der).as_ref())
+/// The SHA-256 by which a certificate or a doctor is registered.
+fn digest(bytes: &[u8]) -> String {
+    hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref())
 }
 
 fn random_hex() -> String {

@@ -32,7 +32,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::edge::{self, Gateway};
+use crate::edge::{self, Gateway, Suspicion};
 use crate::generations::kept::KeptError;
 use crate::rules::RulesError;
 use crate::telemetry::Watcher;
@@ -133,6 +133,8 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     ))?;
     let settings = config.sac.settings(begun.rules(), kept.relations.clone());
     let pusher = pusher(config.callbacks.as_ref())?;
+    let suspicion = Suspicion::new(config.probing, Arc::clone(&clock), Arc::clone(watcher));
+    let suspicion = Arc::new(suspicion);
     let lanes = runtime.block_on(Lanes::start(Given {
         kept: &kept,
         sac: Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?),
@@ -140,6 +142,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         policy: begun.policy(),
         clock: &clock,
         signals: Arc::clone(watcher) as _,
+        landings: Arc::clone(&suspicion) as _,
         alarm: &alarm,
     }));
     let policies = Policies::start(
@@ -166,7 +169,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         vouchers,
         clock,
         limits: config.limits,
-        probing: config.probing,
+        suspicion,
         policy: lanes.in_force.policy.clone(),
         watcher: Arc::clone(watcher),
         policies: policies.desk.clone(),

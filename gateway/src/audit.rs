@@ -45,11 +45,12 @@ pub(crate) enum Field {
     Entries = 9,
     Target = 10,
     Code = 11,
-    Value = 12,
-    Author = 13,
-    Lasts = 14,
-    SystemUser = 15,
-    Left = 16,
+    StandsInFor = 12,
+    Value = 13,
+    Author = 14,
+    Lasts = 15,
+    SystemUser = 16,
+    Left = 17,
 }
 
 /// What is done that is no action of a caller.
@@ -145,6 +146,14 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// Done in the place of this doctor, by one of whom that is registered.
+    pub(crate) fn stands_in_for(&mut self, doctor: Option<&str>) -> &mut Draft {
+        match doctor {
+            Some(doctor) => self.text(Field::StandsInFor, doctor),
+            None => self,
+        }
+    }
+
     /// Of what nobody in particular does.
     pub(crate) fn new() -> Draft {
         Draft {

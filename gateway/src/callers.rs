@@ -12,6 +12,7 @@ mod callbacks;
 mod file;
 mod known;
 mod obligations;
+mod stand_ins;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -32,6 +33,7 @@ use crate::tokens::replay::Replay;
 use callbacks::Registered;
 use known::Known;
 pub(crate) use obligations::{Duties, PdndClient};
+pub(crate) use stand_ins::StandIns;
 
 /// What a token must look like, whoever signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +99,8 @@ pub(crate) struct SigningKey {
     pub(crate) certificates: Vec<CertificateDigest>,
     pub(crate) pattern: Pattern,
     pub(crate) algorithm: Algorithm,
+    /// For whom those who sign with it may stand in.
+    pub(crate) stand_ins: StandIns,
     /// What must come with its tokens.
     pub(crate) duties: Duties,
     /// The key itself; absent where tokens bring it along in a registered certificate.

@@ -32,7 +32,7 @@ pub fn everything(told: Told) -> Result<String, ToldError> {
     Ok(lines.join("\n") + "\n")
 }
 
-/// What `other` would change, a line each. Where the policy of the settings is a bad one, what `other`
+/// What `other` would change, a line each: values first, then verdicts of the access rules. Where the policy of the settings is a bad one, what `other`
 /// would change of the compiled-in values, after a line that says so.
 ///
 /// # Errors
@@ -58,6 +58,8 @@ pub fn difference(told: Told, other: &Other) -> Result<String, ToldError> {
     };
     let changes = changes(&before.layers, &after.layers);
     let mut lines: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    let turned = before.access.changes(&after.access);
+    lines.extend(turned.iter().map(ToString::to_string));
     if lines.is_empty() {
         lines.push("nothing would change".to_owned());
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::callbacks::Registered;
 use super::known::Known;
-use super::{Callers, Pattern, SigningKey, TokenRules};
+use super::{Callers, Pattern, SigningKey, StandIns, TokenRules};
 use crate::files::read_bounded;
 use crate::problem::{HIDDEN, Problem, without_value};
 use crate::tls::CertificateDigest;
@@ -51,6 +51,8 @@ pub(super) struct RawCaller {
     signing_certificate_sha256: Vec<String>,
     #[serde(default)]
     callbacks: Vec<String>,
+    #[serde(default)]
+    stands_in_for_sha256: Vec<String>,
     pub(super) integrity: Option<String>,
     pub(super) tracking: Option<String>,
     pub(super) pdnd_client_id: Option<String>,
@@ -156,7 +158,12 @@ impl Reading<'_> {
             self.refuse(at("pattern"), HIDDEN, &format!("must be one of {words}"));
             return;
         };
+        let stand_ins = StandIns::parse(&raw.stands_in_for_sha256).unwrap_or_else(|rule| {
+            self.refuse(at("stands_in_for_sha256"), HIDDEN, &rule);
+            StandIns::default()
+        });
         let mut signing = SigningKey {
+            stand_ins,
             name: String::new(),
             organization,
             profiles,
@@ -225,6 +232,7 @@ impl Reading<'_> {
                 organization: signing.organization.clone(),
                 profiles: signing.profiles.clone(),
                 certificates: signing.certificates.clone(),
+                stand_ins: signing.stand_ins.clone(),
                 key: None,
                 ..*signing
             };

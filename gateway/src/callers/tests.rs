@@ -48,6 +48,7 @@ fn caller(changes: &[(&str, &str)]) -> String {
         ("key_id", "\"practice-a-1\""),
         ("algorithm", "\"ES256\""),
         ("key_file", "\"good.pem\""),
+        ("stands_in_for_sha256", "[]"),
     ];
     for (name, value) in changes {
         let field = fields.iter_mut().find(|(known, _)| known == name).unwrap();
@@ -88,6 +89,10 @@ fn every_mistake_is_named_by_caller_and_field() {
         (
             vec![("certificate_sha256", "[\"ab\"]")],
             "certificate_sha256",
+        ),
+        (
+            vec![("stands_in_for_sha256", "[\"RSSMRA80A01H501U\"]")],
+            "stands_in_for_sha256",
         ),
         (vec![("algorithm", "\"HS256\"")], "algorithm"),
         (vec![("algorithm", "\"none\"")], "algorithm"),

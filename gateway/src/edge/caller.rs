@@ -129,6 +129,15 @@ impl Caller {
         self.token.substitutes_for.as_ref()
     }
 
+    /// Whether who calls may act in the place of `doctor`: a substitute of whom its token names and no
+    /// other, a practice of those for whom its organisation is registered to stand in.
+    pub(crate) fn may_stand_in_for(&self, doctor: &PrescriberCode) -> bool {
+        match self.profile {
+            Profile::Substitute => self.substitutes_for() == Some(doctor),
+            _ => self.token.key.stand_ins.has(doctor),
+        }
+    }
+
     /// Who is at the desk, for the audit: whom the tracking evidence names, or else the token.
     pub(crate) fn user(&self) -> Option<&str> {
         let evidence = self

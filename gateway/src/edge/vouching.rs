@@ -29,7 +29,7 @@ use crate::tokens::expected::Expected;
 use crate::tokens::integrity;
 use crate::tokens::jose::Jws;
 use crate::tokens::pdnd::{Key, KeyError, Keys};
-use crate::tokens::refusal::Refusal;
+use crate::tokens::refusal::{Refusal, Wrong};
 use crate::tokens::tracking;
 use crate::tokens::voucher::{self, ALGORITHM, TYPE, Voucher, VoucherRules};
 
@@ -101,9 +101,12 @@ impl Asking<'_> {
         let headers = self.request.headers();
         let evidence = proofs::evidence(headers, &known)?;
         let proof = Proof::read(headers, &known)?;
-        let refuse = |wrong| Problem {
-            code: &codes::VOUCHER_STATEMENT,
-            ..Problem::from(client.key.refusal(wrong))
+        let refuse = |wrong| match wrong {
+            Wrong::Substitution => Problem::from(client.key.refusal(wrong)),
+            _ => Problem {
+                code: &codes::VOUCHER_STATEMENT,
+                ..Problem::from(client.key.refusal(wrong))
+            },
         };
         let statement = Jws::parse(keys.statement).ok_or(&codes::TOKEN_MALFORMED)?;
         let statement = voucher::statement(&statement, &client.key, rules).map_err(refuse)?;

@@ -119,16 +119,22 @@ impl Claims {
         Some(Citizen::deserialize(claim).map_err(|error| fault(&error, of_the_claim)))
     }
 
-    /// For whom a substitute stands in, which a substitute must say.
+    /// For whom a substitute stands in, which a substitute must say, and whoever registered `key` for its
+    /// organisation must have said too: a relation nobody else vouches for would be anybody's.
     pub(crate) fn substitutes_for(
         &self,
         profile: Profile,
+        key: &SigningKey,
     ) -> Result<Option<PrescriberCode>, Wrong> {
         if profile != Profile::Substitute {
             return Ok(None);
         }
         let code = PrescriberCode::new(self.text("substitutes_for")?);
-        code.map(Some).map_err(|_| Wrong::Claim("substitutes_for"))
+        let code = code.map_err(|_| Wrong::Claim("substitutes_for"))?;
+        match key.stand_ins.has(&code) {
+            true => Ok(Some(code)),
+            false => Err(Wrong::Substitution),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn read(claims: &Claims, signer: Signer, rules: &TokenRules) -> Resul
         citizen: (profile == Profile::Portal)
             .then(|| claims.citizen())
             .flatten(),
-        substitutes_for: claims.substitutes_for(profile)?,
+        substitutes_for: claims.substitutes_for(profile, &signer.key)?,
         key_until: signer.until,
         key: Arc::clone(&signer.key),
     })

@@ -144,7 +144,7 @@ pub(crate) fn statement(
         subject: claims.text_if_any("sub")?.map(Subject::new),
         prescriber: claims.prescriber(),
         citizen: claims.citizen(),
-        substitutes_for: claims.substitutes_for(profile)?,
+        substitutes_for: claims.substitutes_for(profile, key)?,
         key_until: None,
         key: Arc::clone(key),
     })

@@ -1,6 +1,6 @@
 //! What a token is worth: forged, borrowed, stale, or meant for somebody else.
 
-mod persons;
+pub(crate) mod persons;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
