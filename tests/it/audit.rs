@@ -177,6 +177,7 @@ async fn a_repeated_key_and_a_refused_write_leave_a_record_each() {
         .about(&id, "cancel", None)
         .await
         .expect(403);
+    practice.about(&id, "acknowledge", None).await.expect(409);
     let found = seen(&world, PATIENT, 3).await;
     let looked: Vec<_> = found
         .iter()
@@ -188,8 +189,8 @@ async fn a_repeated_key_and_a_refused_write_leave_a_record_each() {
         [
             ["practice-a", "write-prescription", "done"],
             ["practice-a", "read-prescription", "shown"],
-        ],
-        "who is refused before it is known which one it is about names none"
+            ["practice-a", "acknowledge-prescription", "refused"],
+        ]
     );
     // Nobody was seen, and nobody is told of.
     let before = records(&world);

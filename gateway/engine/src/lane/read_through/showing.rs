@@ -67,7 +67,8 @@ pub(super) fn show(
 
 /// As whom `asker`, who may see `answer`, is shown it.
 fn shown_as(answer: &Shelved, asker: &Asker, rules: &FreshnessRules, now: Timestamp) -> ShownAs {
-    if answer.tags.iter().any(|tag| asker.tags.contains(tag)) {
+    let is_held = |tag| asker.tags.contains(tag) || asker.lent.contains(tag);
+    if answer.tags.iter().any(is_held) {
         ShownAs::Related
     } else if is_related(answer, asker, rules, now) {
         ShownAs::Answered
