@@ -28,6 +28,7 @@ mod signals;
 mod store;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use policies::probing::ProbingRules;
@@ -62,7 +63,7 @@ pub struct Config {
     /// How much of who saw what is kept.
     pub audit: Audit,
     /// Who may call.
-    pub callers: Callers,
+    pub callers: Arc<Callers>,
     /// How events are pushed to callers, if they are.
     pub callbacks: Option<adapters::callbacks::Settings>,
     /// How PDND is reached; none if vouchers are not accepted.
@@ -198,7 +199,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
             probing: probing_read,
             store: store_read?,
             audit: audit_read,
-            callers: callers_read?,
+            callers: callers_read?.into(),
             callbacks: callbacks_read?,
             pdnd: pdnd_read,
             sac: sac_read?,

@@ -81,7 +81,7 @@ pub struct Gateway {
     /// What is read directly.
     pub store: Arc<dyn Store>,
     /// Who may call.
-    pub callers: Callers,
+    pub callers: Arc<Callers>,
     /// Whether events are pushed to those who ask for it.
     pub is_pushing: bool,
     /// How those are recognised whom PDND vouches for; none if vouchers are not accepted.

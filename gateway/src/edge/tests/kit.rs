@@ -324,7 +324,7 @@ impl Kit {
             relations: Relations::new(&[7; 32]),
             calls: vec![calls],
             store: Arc::clone(&self.shelf) as _,
-            callers,
+            callers: Arc::new(callers),
             is_pushing: true,
             vouchers: None,
             clock,
