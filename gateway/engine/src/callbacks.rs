@@ -258,3 +258,6 @@ impl fmt::Debug for Callbacks {
         f.debug_struct("Callbacks").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
