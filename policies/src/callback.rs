@@ -69,8 +69,9 @@ pub fn is_pushed(state: State) -> bool {
     }
 }
 
-/// What follows when the push of an event has now been tried `tries` times, and the last of them `said`
-/// this. `since` is when it happened, or when this process began to push, whichever is later. `chance` is
+/// What follows when the push of an event was tried `tries` times, and the last of them `said` this.
+///
+/// `since` is when it happened, or when this process began to push, whichever is later. `chance` is
 /// in `[0, 1)`.
 pub fn next(
     rules: &CallbackRules,

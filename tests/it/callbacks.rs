@@ -180,14 +180,14 @@ async fn a_host_that_is_not_registered_any_more_is_not_pushed_to() {
     scene.world.kill().await;
     scene.a.set_open(true);
     let registered = scene.a.origin();
-    scene.world.register(&[]);
+    scene.world.register_hosts(&[]);
     scene.restart().await;
     scene.world.logged(&["not-registered"]).await;
     scene.cancel(&id).await;
     assert_eq!(scene.a.book().read, [""; 0]);
     // It is kept for one who comes back.
     scene.world.kill().await;
-    scene.world.register(&[("practice-a", registered)]);
+    scene.world.register_hosts(&[("practice-a", registered)]);
     assert_eq!(scene.a.book().read, [""; 0]);
     scene.restart().await;
     told(&scene.a, &id, &["registered", "cancelled"]).await;
@@ -210,6 +210,21 @@ async fn what_waits_and_is_pushed_by_nobody_is_said() {
     }
     scene.restart().await;
     scene.world.logged(&["nobody pushes them"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_its_certificates_is_watched() {
+    let setup = Setup::default().config("signals.metrics_address", "127.0.0.1:0");
+    let scene = Scene::with(setup).await;
+    let address = crate::signals::page::address(&scene.world).await;
+    for file in ["trust_file", "certificate_file", "signing_certificate_file"] {
+        let series = format!("argine_certificate_days{{file=\"callbacks.{file}\"}}");
+        until(&series, PUSHED_WITHIN, async || {
+            let page = crate::signals::page::get(address, "/metrics").await;
+            crate::signals::page::value(&page, &series)
+        })
+        .await;
+    }
 }
 
 fn states(events: &[Value]) -> Vec<&str> {

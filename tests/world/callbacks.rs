@@ -29,7 +29,7 @@ impl World {
         // Before those of the test, which hold.
         setup.policy.splice(0..0, quick);
         let mut world = World::prepare(setup);
-        let callers = world.register(&hosts(&world));
+        let callers = world.register_hosts(&hosts(&world));
         let file = |name: &str| json!(world.certs_dir().join(name));
         let keys = [
             ("callers.file", json!(callers)),
@@ -61,7 +61,7 @@ impl World {
     /// # Panics
     ///
     /// When it cannot be written.
-    pub fn register(&self, hosts: &[(&str, String)]) -> PathBuf {
+    pub fn register_hosts(&self, hosts: &[(&str, String)]) -> PathBuf {
         let text = fs::read_to_string(self.certs_dir().join("callers.toml"));
         let text = text.expect("the callers were minted");
         let certs = self.certs_dir().display();

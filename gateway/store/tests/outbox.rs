@@ -247,7 +247,7 @@ async fn what_became_of_a_push_elsewhere_does_not_count_after_a_move() {
     // A push to the old host was under way.
     place.store.put_off(pushed.seq, HOST, 8, far).await.unwrap();
     place.store.remove(pushed.seq, HOST).await.unwrap();
-    assert_eq!(place.due().await, [moved.clone()]);
+    assert_eq!(place.due().await, std::slice::from_ref(&moved));
     place.store.remove(moved.seq, OTHER).await.unwrap();
     assert_eq!(place.due().await, []);
 }
