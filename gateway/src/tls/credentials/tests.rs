@@ -1,3 +1,5 @@
+//! Files that belong together are taken whole, and no others.
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
