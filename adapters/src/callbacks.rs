@@ -23,7 +23,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engine::ports::{Callback, Receivers};
+use engine::ports::{Callback, Pushed, Receivers};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use policies::callback::Said;
@@ -105,16 +105,19 @@ impl Pusher {
         })
     }
 
-    async fn try_push(&self, callback: &Callback, within: Duration) -> Result<u16, &'static str> {
+    async fn try_push(&self, callback: &Callback, within: Duration) -> Result<u16, Died> {
         let url = callback.url.as_ref().ok();
         let url = url.and_then(|url| std::str::from_utf8(&url.0).ok());
-        let url = url.ok_or("address-unreadable")?;
-        let address = Address::parse(url).map_err(|_| "address-refused")?;
+        let url = url.ok_or(Died::Here("address-unreadable"))?;
+        let address = Address::parse(url).ok();
+        // Whether it may be called was asked of the host that stands beside it.
+        let address = address.filter(|address| address.host() == callback.host);
+        let address = address.ok_or(Died::Here("address-refused"))?;
         let body = body(callback);
         let signed = self
             .signer
             .sign(&body, MEDIA_TYPE, address.origin(), Timestamp::now())
-            .map_err(|_| "not-signed")?;
+            .map_err(|_| Died::Here("not-signed"))?;
         let push = Push {
             url,
             headers: vec![
@@ -128,27 +131,32 @@ impl Pusher {
             body,
             within,
         };
-        self.client.post(push).await
+        self.client.post(push).await.map_err(Died::There)
     }
 }
 
+/// Where a push died that came to no answer, and of what.
+#[derive(Debug, PartialEq, Eq)]
+enum Died {
+    /// Before it left.
+    Here(&'static str),
+    /// On its way.
+    There(&'static str),
+}
+
 impl Receivers for Pusher {
-    fn push<'a>(&'a self, callback: &'a Callback, within: Duration) -> BoxFuture<'a, Said> {
+    fn push<'a>(&'a self, callback: &'a Callback, within: Duration) -> BoxFuture<'a, Pushed> {
         Box::pin(async move {
             let (said, cause, status) = match self.try_push(callback, within).await {
                 Ok(status) => (said(status), "status", status),
-                Err(cause) => (Said::Failed, cause, 0),
+                Err(Died::Here(cause)) => (Said::Unsent, cause, 0),
+                Err(Died::There(cause)) => (Said::Failed, cause, 0),
             };
-            if said != Said::Received {
-                tracing::info!(
-                    receiver.host = callback.host,
-                    event.seq = callback.seq,
-                    cause,
-                    status,
-                    "a callback was not received"
-                );
+            Pushed {
+                said,
+                cause,
+                status,
             }
-            said
         })
     }
 }

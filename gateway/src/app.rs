@@ -25,13 +25,15 @@ use actix_web::rt::System;
 use adapters::callbacks::{self, Pusher};
 use adapters::sac::Sac;
 use engine::clock::AnchoredClock;
-use engine::ports::Clock;
+use engine::live::Live;
+use engine::ports::{Clock, MayReceive};
 use store::sealing::KeyError;
 use store::sqlite;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::callers::Callers;
 use crate::edge::{self, Gateway, Suspicion};
 use crate::generations::kept::KeptError;
 use crate::rules::RulesError;
@@ -144,6 +146,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         kept: &kept,
         sac: Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?),
         pusher: pusher.clone(),
+        may_receive: may_receive(config.callers.callers.clone()),
         policy: begun.policy(),
         clock: &clock,
         signals: Arc::clone(watcher) as _,
@@ -208,6 +211,11 @@ fn pusher(settings: Option<&callbacks::Settings>) -> Result<Option<Arc<Pusher>>,
     let opened = settings.map(Pusher::open).transpose();
     let opened = opened.map_err(ServeError::Callbacks)?;
     Ok(opened.map(Arc::new))
+}
+
+/// Whether events may be pushed, by the callers in force when it is asked.
+fn may_receive(callers: Live<Callers>) -> Arc<MayReceive> {
+    Arc::new(move |organization, host| callers.load().may_receive(organization, host))
 }
 
 /// The clock of this process, whose jumps are said as long as `runtime` lives.

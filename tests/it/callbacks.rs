@@ -1,5 +1,7 @@
 //! Events are pushed to who asked for them: at least once, in order, signed, and to nobody else.
 
+mod killed;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -100,35 +102,6 @@ async fn what_happens_is_pushed_in_order_and_signed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fault_k8_killed_before_a_receiver_that_has_it_answers() {
-    let mut scene = Scene::start().await;
-    scene.a.behaves(Manner::TakesInSilence);
-    let id = scene.registered().await;
-    read(&scene.a, 1).await;
-    scene.world.kill().await;
-    scene.a.behaves(Manner::Takes);
-    let before = scene.a.book().read.len();
-    scene.restart().await;
-    read(&scene.a, before + 1).await;
-    told(&scene.a, &id, &["registered"]).await;
-    let names = scene.a.book().read;
-    assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fault_k8_killed_between_the_record_and_the_callback() {
-    let mut scene = Scene::start().await;
-    scene.a.set_open(false);
-    let id = scene.registered().await;
-    scene.world.kill().await;
-    assert_eq!(scene.a.book().read, [""; 0]);
-    scene.a.set_open(true);
-    scene.restart().await;
-    told(&scene.a, &id, &["registered"]).await;
-    scene.world.settled().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_was_down_is_told_in_order_and_once() {
     let scene = Scene::start().await;
     scene.a.set_open(false);
@@ -196,6 +169,62 @@ async fn a_private_address_is_not_connected_to_unless_it_is_allowed() {
     assert_eq!(receiver.book().read, [""; 0]);
     let events = caller.events(&id).await;
     assert_eq!(states(&events), ["accepted", "registered"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_is_not_registered_any_more_is_not_pushed_to() {
+    let mut scene = Scene::start().await;
+    scene.a.set_open(false);
+    let id = scene.registered().await;
+    scene.world.logged(&["a callback was not received"]).await;
+    scene.world.kill().await;
+    scene.a.set_open(true);
+    let registered = scene.a.origin();
+    scene.world.register_hosts(&[]);
+    scene.restart().await;
+    scene.world.logged(&["not-registered"]).await;
+    scene.cancel(&id).await;
+    assert_eq!(scene.a.book().read, [""; 0]);
+    // It is kept for one who comes back.
+    scene.world.kill().await;
+    scene.world.register_hosts(&[("practice-a", registered)]);
+    assert_eq!(scene.a.book().read, [""; 0]);
+    scene.restart().await;
+    told(&scene.a, &id, &["registered", "cancelled"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_and_is_pushed_by_nobody_is_said() {
+    let mut scene = Scene::start().await;
+    scene.a.set_open(false);
+    scene.registered().await;
+    scene.world.kill().await;
+    for key in [
+        "trust_file",
+        "certificate_file",
+        "key_file",
+        "signing_certificate_file",
+        "signing_key_file",
+    ] {
+        scene.world.reconfigure(&format!("callbacks.{key}"), "");
+    }
+    scene.restart().await;
+    scene.world.logged(&["nobody pushes them"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_its_certificates_is_watched() {
+    let setup = Setup::default().config("signals.metrics_address", "127.0.0.1:0");
+    let scene = Scene::with(setup).await;
+    let address = crate::signals::page::address(&scene.world).await;
+    for file in ["trust_file", "certificate_file", "signing_certificate_file"] {
+        let series = format!("argine_certificate_days{{file=\"callbacks.{file}\"}}");
+        until(&series, PUSHED_WITHIN, async || {
+            let page = crate::signals::page::get(address, "/metrics").await;
+            crate::signals::page::value(&page, &series)
+        })
+        .await;
+    }
 }
 
 fn states(events: &[Value]) -> Vec<&str> {

@@ -14,11 +14,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::BoxFuture;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
 
 use super::http::server::{Delivery, Ending, Handler, Server, Tls};
 use super::http::{Request, Response};
@@ -31,6 +32,8 @@ pub enum Manner {
     Takes,
     /// Writes it into its book, and never says so.
     TakesInSilence,
+    /// Writes it into its book, and says so once it behaves otherwise.
+    TakesLate,
     /// Reads it and never answers.
     Hangs,
     /// Answers with this status.
@@ -52,6 +55,8 @@ struct Service {
     /// What connects to push, DER.
     peer: Vec<u8>,
     state: Mutex<State>,
+    /// Rung when it is to behave otherwise.
+    changed: Notify,
 }
 
 #[derive(Debug, Clone)]
@@ -103,6 +108,7 @@ impl Receiver {
                 book: Book::default(),
                 tokens: BTreeSet::new(),
             }),
+            changed: Notify::new(),
         });
         let guard = runtime.enter();
         let address = ([127, 0, 0, 1], 0).into();
@@ -129,6 +135,7 @@ impl Receiver {
     /// Changes how it behaves.
     pub fn behaves(&self, manner: Manner) {
         self.service.state().manner = manner;
+        self.service.changed.notify_waiters();
     }
 
     /// Accepts connections, or refuses them all.
@@ -155,6 +162,10 @@ impl Service {
         self.state.lock().expect("no holder of the book panics")
     }
 
+    fn manner(&self) -> Manner {
+        self.state().manner.clone()
+    }
+
     fn receive(&self, request: &Request) -> Ending {
         let mut state = self.state();
         if request.peer_certificate.as_ref() != Some(&self.peer) {
@@ -168,7 +179,10 @@ impl Service {
             }
         };
         state.book.read.push(text(&push["id"]));
-        let is_taken = matches!(state.manner, Manner::Takes | Manner::TakesInSilence);
+        let is_taken = matches!(
+            state.manner,
+            Manner::Takes | Manner::TakesInSilence | Manner::TakesLate
+        );
         let is_new = state
             .book
             .taken
@@ -179,7 +193,7 @@ impl Service {
         }
         let ack = |status| Response::new(status, "application/json", r#"{"result":"ACK"}"#);
         match &state.manner {
-            Manner::Takes => Ending::Answer(ack(200)),
+            Manner::Takes | Manner::TakesLate => Ending::Answer(ack(200)),
             Manner::TakesInSilence | Manner::Hangs => Ending::Hang,
             Manner::Answers(status) => Ending::Answer(ack(*status)),
             Manner::Redirects(to) => {
@@ -262,7 +276,14 @@ impl Service {
 
 impl Handler for Service {
     fn handle(self: Arc<Self>, request: Request) -> BoxFuture<'static, Delivery> {
-        Box::pin(ready(Delivery::of(self.receive(&request))))
+        Box::pin(async move {
+            let changed = self.changed.notified();
+            let ending = self.receive(&request);
+            if self.manner() == Manner::TakesLate {
+                changed.await;
+            }
+            Delivery::of(ending)
+        })
     }
 }
 

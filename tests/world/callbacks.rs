@@ -18,15 +18,18 @@ impl World {
     ///
     /// When it cannot be started.
     pub async fn pushing(
-        setup: Setup,
+        mut setup: Setup,
         networks: &[&str],
         hosts: impl FnOnce(&World) -> Vec<(&'static str, String)>,
     ) -> World {
-        let setup = setup
-            .policy("callbacks.retry_after", json!(["100ms", "200ms"]))
-            .policy("callbacks.request_within", "1s");
+        let quick = [
+            ("callbacks.retry_after", json!(["100ms", "200ms"])),
+            ("callbacks.request_within", json!("1s")),
+        ];
+        // Before those of the test, which hold.
+        setup.policy.splice(0..0, quick);
         let mut world = World::prepare(setup);
-        let callers = world.callers_with(&hosts(&world));
+        let callers = world.register_hosts(&hosts(&world));
         let file = |name: &str| json!(world.certs_dir().join(name));
         let keys = [
             ("callers.file", json!(callers)),
@@ -52,8 +55,13 @@ impl World {
         world
     }
 
-    /// A callers file of this world's own, in which these organisations have these hosts.
-    fn callers_with(&self, hosts: &[(&str, String)]) -> PathBuf {
+    /// Writes a callers file of this world's own, in which these organisations have these hosts, and no
+    /// other has any; where it stands.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn register_hosts(&self, hosts: &[(&str, String)]) -> PathBuf {
         let text = fs::read_to_string(self.certs_dir().join("callers.toml"));
         let text = text.expect("the callers were minted");
         let certs = self.certs_dir().display();

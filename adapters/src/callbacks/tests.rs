@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use engine::ports::{EntryId, ReadError};
+use engine::ports::{EntryId, Organization, ReadError};
 use policies::failure::Opaque;
 use policies::state::State;
 use serde_json::Value;
@@ -38,11 +38,13 @@ fn to(url: &str) -> Callback {
         seq: 7,
         id: Uuid::from_u128(42),
         entry: EntryId(Uuid::from_u128(43)),
+        organization: Organization("practice-a".to_owned()),
         state: State::Parked,
         reason: Some(Code::DeadlinePassed),
         at: policies::time::Timestamp(1_790_000_000_123),
         tries: 0,
-        host: "anyone".to_owned(),
+        host: Address::parse(url)
+            .map_or_else(|_| String::new(), |address| address.host().to_owned()),
         url: Ok(Opaque(url.as_bytes().to_vec())),
     }
 }
@@ -79,7 +81,8 @@ async fn a_push_says_what_happened_and_is_signed_for_its_receiver() {
     let ack = http("200 OK", "", r#"{"result":"ACK"}"#);
     let (address, mut received, _tasks) = serve(&parties, Plays::Answers(ack)).await;
     let pusher = pusher(&parties, &["127.0.0.0/8"]);
-    assert_eq!(pusher.push(&to(&on(address)), WITHIN).await, Said::Received);
+    let pushed = pusher.push(&to(&on(address)), WITHIN).await;
+    assert_eq!((pushed.said, pushed.status), (Said::Received, 200));
     let request = received.recv().await.unwrap();
     let (_, body) = request.split_once("\r\n\r\n").unwrap();
     let said: Value = serde_json::from_str(body).unwrap();
@@ -164,7 +167,7 @@ async fn an_address_that_may_not_be_called_is_not_connected_to() {
     for host in ["localhost", "127.0.0.1"] {
         let url = format!("https://{host}:{port}/events");
         let said = strict.try_push(&to(&url), WITHIN).await;
-        assert_eq!(said, Err("address-not-allowed"), "{host}");
+        assert_eq!(said, Err(Died::There("address-not-allowed")), "{host}");
     }
     let connected = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
     assert!(connected.is_err(), "nobody has connected");
@@ -186,7 +189,8 @@ async fn a_redirect_leads_nowhere() {
     let moved = Plays::Answers(http("307 Temporary Redirect", &location, ""));
     let (address, mut received, _tasks) = serve(&parties, moved).await;
     let pusher = pusher(&parties, &["127.0.0.0/8"]);
-    assert_eq!(pusher.push(&to(&on(address)), WITHIN).await, Said::Refused);
+    let pushed = pusher.push(&to(&on(address)), WITHIN).await;
+    assert_eq!((pushed.said, pushed.status), (Said::Refused, 307));
     assert!(received.recv().await.is_some());
     assert!(strays.try_recv().is_err());
 }
@@ -198,13 +202,38 @@ async fn what_hangs_ends_in_time_and_what_cannot_be_read_is_not_pushed() {
     let pusher = pusher(&parties, &["127.0.0.0/8"]);
     let within = Duration::from_millis(200);
     let said = pusher.try_push(&to(&on(address)), within).await;
-    assert_eq!(said, Err("timeout"));
+    assert_eq!(said, Err(Died::There("timeout")));
     let damaged = Callback {
         url: Err(ReadError::Damaged),
         ..to("")
     };
-    let said = pusher.try_push(&damaged, WITHIN).await;
-    assert_eq!(said, Err("address-unreadable"));
+    let elsewhere = Callback {
+        host: "software.example:443".to_owned(),
+        ..to(&on(address))
+    };
+    for (callback, cause) in [
+        (damaged, "address-unreadable"),
+        (
+            to("https://software.example/events?to=me"),
+            "address-refused",
+        ),
+        (elsewhere, "address-refused"),
+    ] {
+        let pushed = pusher.push(&callback, WITHIN).await;
+        assert_eq!((pushed.said, pushed.cause), (Said::Unsent, cause));
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_end_holds_nobody_up() {
+    let parties = Parties::trusting();
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{".to_vec();
+    let (address, _received, _tasks) = serve(&parties, Plays::Begins(begun)).await;
+    let pusher = pusher(&parties, &["127.0.0.0/8"]);
+    let callback = to(&on(address));
+    let pushed = pusher.push(&callback, 10 * WITHIN);
+    let pushed = tokio::time::timeout(WITHIN, pushed).await;
+    assert_eq!(pushed.unwrap().said, Said::Received);
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //!
 //! 1. The address that was checked is the one that is connected to: a name is resolved once, by us, and what
 //!    may not be called is dropped before anything connects. A host that is an address is checked itself.
-//! 2. Of an answer nothing is used but its status.
+//! 2. Of an answer nothing is used but its status, which counts as soon as it is there: who then sends a
+//!    body without end holds nobody up.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -19,6 +20,8 @@ use crate::callbacks::Networks;
 
 /// Of an answer, what is read to keep its connection; of a longer one it is closed.
 const READ_MAX: usize = 16 * 1024;
+/// How long that may take.
+const READ_WITHIN: Duration = Duration::from_millis(250);
 
 /// A client that connects only where it may.
 pub(crate) struct Guarded {
@@ -58,14 +61,19 @@ impl Guarded {
             request = request.header(name, value);
         }
         let mut response = request.send().await.map_err(|error| word(&error))?;
-        let mut left = READ_MAX;
-        while let Ok(Some(chunk)) = response.chunk().await {
-            left = left.saturating_sub(chunk.len());
-            if left == 0 {
-                break;
+        let status = response.status().as_u16();
+        let rest = async {
+            let mut left = READ_MAX;
+            while let Ok(Some(chunk)) = response.chunk().await {
+                left = left.saturating_sub(chunk.len());
+                if left == 0 {
+                    break;
+                }
             }
-        }
-        Ok(response.status().as_u16())
+        };
+        // What is not read by then goes with its connection.
+        drop(tokio::time::timeout(READ_WITHIN, rest).await);
+        Ok(status)
     }
 }
 

@@ -98,6 +98,8 @@ impl Parties {
 pub(crate) enum Plays {
     /// Answers with these bytes and closes.
     Answers(Vec<u8>),
+    /// Sends these bytes, and nothing more on a connection that stays open.
+    Begins(Vec<u8>),
     /// Reads the request and closes.
     Closes,
     /// Reads the request and says nothing.
@@ -146,6 +148,11 @@ pub(crate) async fn serve(
                     if written.is_ok() {
                         drop(tls.shutdown().await);
                     }
+                }
+                Plays::Begins(bytes) => {
+                    drop(tls.write_all(bytes).await);
+                    drop(tls.flush().await);
+                    std::future::pending::<()>().await;
                 }
                 Plays::Closes => {}
                 Plays::Hangs | Plays::NeverShakesHands => std::future::pending::<()>().await,

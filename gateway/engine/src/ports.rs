@@ -11,7 +11,7 @@ use policies::operation::{LaneName, OpName};
 use policies::time::Timestamp;
 use tracing::Span;
 
-pub use crate::callbacks::{Callback, Outbox, Receivers, Waiting};
+pub use crate::callbacks::{Callback, MayReceive, Outbox, Pushed, Receivers, Unreadable, Waiting};
 pub use crate::entry::{
     AppendError, Appended, BlockId, Document, Entry, EntryId, Event, Filter, Leased, NewEntry,
     NumberBlock, NumberRange, NumberUse, Organization, Page, ReadError, Recall, Renumber, ReplyTo,

@@ -73,6 +73,17 @@ pub(crate) fn certificate_files(config: &Config) -> Vec<expiry::Named> {
             sac.sanitel_certificate_file.clone(),
         ),
     ];
+    if let Some(callbacks) = &config.callbacks {
+        let signing = callbacks.signing_certificate_file.clone();
+        files.extend([
+            ("callbacks.trust_file", callbacks.trust_file.clone()),
+            (
+                "callbacks.certificate_file",
+                callbacks.certificate_file.clone(),
+            ),
+            ("callbacks.signing_certificate_file", signing),
+        ]);
+    }
     if let Transport::Tls { files: ours, .. } = &config.listen.transport {
         files.push(("listen.certificate_file", ours.certificate.clone()));
         files.push(("listen.callers_ca_file", ours.authorities.clone()));

@@ -13,7 +13,7 @@ use engine::lane::read_through::{self, ReadCore, Reader};
 use engine::lane::write_behind::{self, Door};
 use engine::lots::Lots;
 use engine::numbers::Numbers;
-use engine::ports::{Clock, Landings, Rng, Signals};
+use engine::ports::{Clock, Landings, MayReceive, Outbox, Rng, Signals};
 use engine::stop::{Stop, StopSwitch};
 use policies::operation::Operation;
 use tokio::sync::watch;
@@ -49,6 +49,8 @@ pub(super) struct Given<'a> {
     pub(super) sac: Arc<Sac>,
     /// Who reaches those that events are pushed to, if they are.
     pub(super) pusher: Option<Arc<Pusher>>,
+    /// Who of them may be told.
+    pub(super) may_receive: Arc<MayReceive>,
     pub(super) policy: Policy,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) signals: Arc<dyn Signals>,
@@ -75,6 +77,7 @@ impl Lanes {
         let callbacks = given.pusher.map(|receivers| Callbacks {
             outbox: Arc::clone(&given.kept.entries) as _,
             receivers,
+            may_receive: given.may_receive,
             clock: Arc::clone(given.clock),
             rng: Arc::clone(&rng),
             signals: given.signals,
@@ -121,8 +124,11 @@ impl Lanes {
         tasks.spawn(watched(lane.run(), given.alarm.clone()));
         tasks.spawn(watched(look_ups.run(), given.alarm.clone()));
         tasks.spawn(watched(Delivery::new(core).run(), given.alarm.clone()));
-        if let Some(callbacks) = callbacks {
-            tasks.spawn(watched(callbacks.run(), given.alarm.clone()));
+        match callbacks {
+            Some(callbacks) => {
+                tasks.spawn(watched(callbacks.run(), given.alarm.clone()));
+            }
+            None => say_what_nobody_pushes(&*given.kept.entries).await,
         }
         await_first(&numbers).await;
         Lanes {
@@ -157,6 +163,16 @@ impl Lanes {
         {
             tracing::error!("a lane did not end; what it held is uncertain after the next start");
         }
+    }
+}
+
+/// Tells operators that events wait for a configuration they were asked for under.
+async fn say_what_nobody_pushes(outbox: &dyn Outbox) {
+    if let Ok(waiting @ 1..) = outbox.waiting().await {
+        tracing::warn!(
+            waiting,
+            "callbacks wait, and nobody pushes them: [callbacks] is not configured"
+        );
     }
 }
 

@@ -1,7 +1,9 @@
 //! The promises of `engine::ports::Outbox`, kept by SQLite.
 
+mod hurt;
 mod killed;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +49,7 @@ impl Place {
     }
 
     async fn due(&self) -> Vec<Callback> {
-        self.store.due(PLENTY).await.unwrap().due
+        self.store.due(PLENTY, BTreeSet::new()).await.unwrap().due
     }
 
     /// What is due, in short.
@@ -95,7 +97,7 @@ async fn a_step_that_is_pushed_is_due_at_once_with_its_address() {
     assert_eq!((callback.host.as_str(), callback.tries), (HOST, 0));
     assert_eq!(callback.url, Ok(reply_to(HOST).unwrap().url));
     assert_eq!(place.store.waiting().await, Ok(1));
-    place.store.remove(callback.seq).await.unwrap();
+    place.store.remove(callback.seq, HOST).await.unwrap();
     assert_eq!(place.due().await, []);
     assert_eq!(place.store.waiting().await, Ok(0));
 }
@@ -136,10 +138,17 @@ async fn the_next_event_of_a_prescription_waits_for_the_one_before() {
     let first = place.due().await.remove(0);
     place.clock.advance(Duration::from_secs(1));
     let later = START + Duration::from_secs(60);
-    place.store.put_off(first.seq, 1, later).await.unwrap();
+    place
+        .store
+        .put_off(first.seq, HOST, 1, later)
+        .await
+        .unwrap();
     assert_eq!(place.steps().await, []);
-    assert_eq!(place.store.due(PLENTY).await.unwrap().next, Some(later));
-    place.store.remove(first.seq).await.unwrap();
+    assert_eq!(
+        place.store.due(PLENTY, BTreeSet::new()).await.unwrap().next,
+        Some(later)
+    );
+    place.store.remove(first.seq, HOST).await.unwrap();
     assert_eq!(place.steps().await, [of(State::Cancelled, None)]);
 }
 
@@ -181,8 +190,11 @@ async fn each_host_has_its_own_part_of_a_look() {
         let hosts = due.into_iter().map(|callback| callback.host);
         hosts.collect::<Vec<_>>()
     };
-    let waiting = place.store.due(2).await.unwrap();
+    let waiting = place.store.due(2, BTreeSet::new()).await.unwrap();
     assert_eq!(hosts(waiting.due), [OTHER, HOST, HOST]);
+    let skipped = [HOST.to_owned()].into();
+    let waiting = place.store.due(2, skipped).await.unwrap();
+    assert_eq!(hosts(waiting.due), [OTHER]);
 }
 
 #[tokio::test]
@@ -191,11 +203,53 @@ async fn a_start_keeps_names_and_tries_and_makes_everything_due() {
     place.registered("k", HOST).await;
     let before = place.due().await.remove(0);
     let far = START + Duration::from_secs(86_400 * 365);
-    place.store.put_off(before.seq, 3, far).await.unwrap();
+    place.store.put_off(before.seq, HOST, 3, far).await.unwrap();
     assert_eq!(place.due().await, []);
     let place = place.reopened().await;
     let after = place.due().await.remove(0);
     assert_eq!((after.id, after.tries), (before.id, 3));
+}
+
+#[tokio::test]
+async fn a_start_leaves_what_is_due_in_its_order() {
+    let place = Place::new();
+    place.registered("k", HOST).await;
+    let first = place.due().await.remove(0);
+    let later = START + Duration::from_secs(1);
+    place
+        .store
+        .put_off(first.seq, HOST, 1, later)
+        .await
+        .unwrap();
+    place.registered("l", HOST).await;
+    place.clock.advance(Duration::from_secs(2));
+    let before = place.due().await;
+    assert_eq!(before[1].seq, first.seq);
+    let place = place.reopened().await;
+    assert_eq!(place.due().await, before);
+}
+
+#[tokio::test]
+async fn what_became_of_a_push_elsewhere_does_not_count_after_a_move() {
+    let place = Place::new();
+    let id = accept(&place.store, followed("k", HOST)).await;
+    deliver(&place.store, SEND, State::Registered, None).await;
+    let pushed = place.due().await.remove(0);
+    let far = START + Duration::from_secs(86_400);
+    place.store.put_off(pushed.seq, HOST, 7, far).await.unwrap();
+    let cancel = NewEntry {
+        reply_to: reply_to(OTHER),
+        ..about(id, Role::Cancel, "c")
+    };
+    accept(&place.store, cancel).await;
+    let moved = place.due().await.remove(0);
+    assert_eq!((moved.host.as_str(), moved.tries), (OTHER, 0));
+    // A push to the old host was under way.
+    place.store.put_off(pushed.seq, HOST, 8, far).await.unwrap();
+    place.store.remove(pushed.seq, HOST).await.unwrap();
+    assert_eq!(place.due().await, std::slice::from_ref(&moved));
+    place.store.remove(moved.seq, OTHER).await.unwrap();
+    assert_eq!(place.due().await, []);
 }
 
 #[tokio::test]
@@ -231,7 +285,7 @@ async fn what_a_watch_finds_out_is_pushed() {
     .await;
     let first = place.due().await.remove(0);
     assert_eq!(first.state, State::Withdrawn);
-    place.store.remove(first.seq).await.unwrap();
+    place.store.remove(first.seq, HOST).await.unwrap();
     let second = place.due().await.remove(0);
     assert_eq!(second.state, State::Conflict);
 }

@@ -1,5 +1,6 @@
 //! The page of metrics over a store that does not answer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engine::ports::{Outbox, ReadError, Waiting, WriteError};
@@ -41,13 +42,19 @@ async fn a_store_that_hangs_or_fails_leaves_a_page_without_a_tally() {
 struct Nothing;
 
 impl Outbox for Nothing {
-    fn due(&self, _: usize) -> BoxFuture<'_, Result<Waiting, ReadError>> {
+    fn due(&self, _: usize, _: BTreeSet<String>) -> BoxFuture<'_, Result<Waiting, ReadError>> {
         Box::pin(ready(Ok(Waiting::default())))
     }
-    fn put_off(&self, _: u64, _: u32, _: Timestamp) -> BoxFuture<'_, Result<(), WriteError>> {
+    fn put_off(
+        &self,
+        _: u64,
+        _: &str,
+        _: u32,
+        _: Timestamp,
+    ) -> BoxFuture<'_, Result<(), WriteError>> {
         Box::pin(ready(Ok(())))
     }
-    fn remove(&self, _: u64) -> BoxFuture<'_, Result<(), WriteError>> {
+    fn remove(&self, _: u64, _: &str) -> BoxFuture<'_, Result<(), WriteError>> {
         Box::pin(ready(Ok(())))
     }
     fn changed(&self) -> BoxFuture<'_, ()> {

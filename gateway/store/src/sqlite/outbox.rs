@@ -7,14 +7,18 @@
 //! 3. It goes to where its prescription says when it is pushed: a later request may have named another
 //!    address.
 //! 4. A start makes everything due: what was put off spared a host for a while, and neither that while nor
-//!    the clock is to be relied on after it.
+//!    the clock is to be relied on after it. One over a copy does, too: what was received since the copy
+//!    was made is pushed again, under the same name.
+//! 5. What became of a push counts only while its event still goes where it was pushed.
 //!
 //! # Limits
 //!
 //! As many rows as there are events that nobody has received; each look reads of every host only what is
 //! asked for.
 
-use engine::ports::{Callback, EntryId, ReadError, ReplyTo, Waiting};
+use std::collections::BTreeSet;
+
+use engine::ports::{Callback, EntryId, Organization, ReadError, ReplyTo, Unreadable, Waiting};
 use policies::callback;
 use policies::state::State;
 use policies::time::Timestamp;
@@ -32,7 +36,7 @@ const NEXT_HOST: &str = "SELECT host FROM outbox INDEXED BY outbox_due \
      WHERE due IS NOT NULL AND host > ?1 ORDER BY host LIMIT 1";
 /// What one host is due, or will be.
 const OF_HOST: &str = "SELECT o.seq, o.id, e.id, v.state, v.reason, v.at, o.tries, o.host, o.due, \
-     e.reply_to \
+     e.reply_to, e.organization \
      FROM outbox AS o INDEXED BY outbox_due \
      CROSS JOIN events AS v ON v.seq = o.seq \
      CROSS JOIN entries AS e ON e.accepted_seq = o.entry \
@@ -60,7 +64,8 @@ impl SealedAddress {
     }
 }
 
-/// Lets the events of `entry`, those that wait included, go to `address` from now on.
+/// Lets the events of `entry`, those that wait included, go to `address` from now on, as if it had never
+/// been tried.
 pub(super) fn redirect(
     tx: &mut Tx<'_>,
     entry: &Standing,
@@ -73,8 +78,12 @@ pub(super) fn redirect(
         .execute(params![entry.seq, address.url, address.host])?;
     let moved = tx
         .conn
-        .prepare_cached("UPDATE outbox SET host = ?2 WHERE entry = ?1")?
-        .execute(params![entry.seq, address.host])?;
+        .prepare_cached(
+            "UPDATE outbox SET host = ?2, tries = 0, \
+                 due = CASE WHEN due IS NOT NULL THEN min(due, ?3) END \
+             WHERE entry = ?1",
+        )?
+        .execute(params![entry.seq, address.host, at(tx.now)])?;
     tx.has_callbacks |= moved > 0;
     Ok(())
 }
@@ -109,31 +118,31 @@ pub(super) fn put(
 /// Makes everything due that was put off.
 pub(super) fn wake(conn: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     conn.execute(
-        "UPDATE outbox SET due = ?1 WHERE due IS NOT NULL",
+        "UPDATE outbox SET due = ?1 WHERE due IS NOT NULL AND due > ?1",
         [at(now)],
     )
     .map(drop)
 }
 
-/// Puts one event off.
+/// Puts event `seq` off, if it still goes to `host`.
 pub(super) fn put_off(
     tx: &mut Tx<'_>,
-    seq: u64,
+    (seq, host): (u64, &str),
     tries: u32,
     due: Timestamp,
 ) -> rusqlite::Result<()> {
     tx.conn
-        .prepare_cached("UPDATE outbox SET tries = ?2, due = ?3 WHERE seq = ?1")?
-        .execute(params![row::int(seq), tries, at(due)])
+        .prepare_cached("UPDATE outbox SET tries = ?3, due = ?4 WHERE seq = ?1 AND host = ?2")?
+        .execute(params![row::int(seq), host, tries, at(due)])
         .map(drop)
 }
 
-/// Removes one event, and lets the next of its prescription be due.
-pub(super) fn remove(tx: &mut Tx<'_>, seq: u64) -> rusqlite::Result<()> {
+/// Removes event `seq`, if it still goes to `host`, and lets the next of its prescription be due.
+pub(super) fn remove(tx: &mut Tx<'_>, (seq, host): (u64, &str)) -> rusqlite::Result<()> {
     let entry: Option<i64> = tx
         .conn
-        .prepare_cached("DELETE FROM outbox WHERE seq = ?1 RETURNING entry")?
-        .query_row([row::int(seq)], |found| found.get(0))
+        .prepare_cached("DELETE FROM outbox WHERE seq = ?1 AND host = ?2 RETURNING entry")?
+        .query_row(params![row::int(seq), host], |found| found.get(0))
         .optional()?;
     if let Some(entry) = entry {
         tx.conn
@@ -143,11 +152,11 @@ pub(super) fn remove(tx: &mut Tx<'_>, seq: u64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// What is due at `now`, up to `per_host_max` of each host, and when the next is.
+/// What is due at `now`, up to `per_host_max` of each host but those of `skipped`, and when the next is.
 pub(super) fn due(
     conn: &Connection,
     sealer: &Sealer,
-    per_host_max: usize,
+    (per_host_max, skipped): (usize, &BTreeSet<String>),
     now: Timestamp,
 ) -> Result<Waiting, Unread> {
     let mut waiting = Waiting::default();
@@ -158,49 +167,49 @@ pub(super) fn due(
         .query_row([&last], |found| found.get::<_, String>(0))
         .optional()?
     {
-        let mut rows = of_host.query([&host])?;
-        let mut left = per_host_max;
-        while let Some(found) = rows.next()?.filter(|_| left > 0) {
+        last = host;
+        if skipped.contains(&last) {
+            continue;
+        }
+        let mut rows = of_host.query([&last])?;
+        for _ in 0..per_host_max {
+            let Some(found) = rows.next()? else { break };
             let due = instant(found.get(8)?);
             if due > now {
                 waiting.next = Some(waiting.next.map_or(due, |next| next.min(due)));
                 break;
             }
-            match read(found, sealer)? {
-                Ok(callback) => {
-                    waiting.due.push(callback);
-                    left -= 1;
-                }
-                // One that can never be pushed takes nobody's place.
-                Err(Damaged) => tracing::error!("an event that is to be pushed cannot be read"),
+            match read(found, sealer) {
+                Ok(callback) => waiting.due.push(callback),
+                Err(Damaged) => waiting.unreadable.push(Unreadable {
+                    seq: uint(found.get(0)?),
+                    host: last.clone(),
+                }),
             }
         }
-        last = host;
     }
     Ok(waiting)
 }
 
-fn read(found: &Row<'_>, sealer: &Sealer) -> rusqlite::Result<Result<Callback, Damaged>> {
-    let entry = EntryId(uuid(found, 2)?);
-    let state = row::state(&row::text(found, 3)?);
-    let reason = row::reason(row::optional_text(found, 4)?.as_deref());
-    let sealed: Option<Vec<u8>> = found.get(9)?;
+fn read(found: &Row<'_>, sealer: &Sealer) -> Result<Callback, Damaged> {
+    let damaged = |_| Damaged;
+    let entry = EntryId(uuid(found, 2).map_err(damaged)?);
+    let reason = row::optional_text(found, 4).map_err(damaged)?;
+    let sealed: Option<Vec<u8>> = found.get(9).map_err(damaged)?;
     let url = sealed.ok_or(Damaged);
     let url = url.and_then(|sealed| sealer.unseal(place(entry, "reply_to"), &sealed));
-    let (Ok(state), Ok(reason)) = (state, reason) else {
-        return Ok(Err(Damaged));
-    };
-    Ok(Ok(Callback {
-        seq: uint(found.get(0)?),
-        id: uuid(found, 1)?,
+    Ok(Callback {
+        seq: uint(found.get(0).map_err(damaged)?),
+        id: uuid(found, 1).map_err(damaged)?,
         entry,
-        state,
-        reason,
-        at: instant(found.get(5)?),
-        tries: found.get(6)?,
-        host: found.get(7)?,
+        organization: Organization(row::text(found, 10).map_err(damaged)?),
+        state: row::state(&row::text(found, 3).map_err(damaged)?)?,
+        reason: row::reason(reason.as_deref())?,
+        at: instant(found.get(5).map_err(damaged)?),
+        tries: found.get(6).map_err(damaged)?,
+        host: found.get(7).map_err(damaged)?,
         url: url.map_err(|Damaged| ReadError::Damaged),
-    }))
+    })
 }
 
 /// How many events wait.

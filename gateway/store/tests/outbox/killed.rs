@@ -1,5 +1,6 @@
 //! A process killed at any moment has left an event and its place in the outbox, or neither.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -72,7 +73,15 @@ async fn a_killed_process_leaves_event_and_callback_or_neither() {
         let store = Sqlite::open(&world::settings(directory.path(), &clock)).unwrap();
         assert_eq!(
             store.waiting().await.unwrap(),
-            u64::try_from(store.due(usize::MAX).await.unwrap().due.len()).unwrap()
+            u64::try_from(
+                store
+                    .due(usize::MAX, BTreeSet::new())
+                    .await
+                    .unwrap()
+                    .due
+                    .len()
+            )
+            .unwrap()
         );
         store.close().await;
         let (events, waiting) = counted(directory.path());
