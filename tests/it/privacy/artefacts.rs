@@ -74,8 +74,8 @@ impl Artefacts {
         }
     }
 
-    /// Asserts that none of them holds any word, and names every leak.
-    pub(super) fn are_clean(&self, search: &Search) {
+    /// Every word that one of them holds, and where.
+    pub(super) fn leaks(&self, search: &Search) -> Vec<String> {
         let mut leaks = Vec::new();
         for artefact in &self.0 {
             for of in [artefact.name.as_bytes(), &artefact.bytes] {
@@ -83,6 +83,12 @@ impl Artefacts {
                 leaks.extend(found.map(|leak| format!("{}: {leak}", artefact.name)));
             }
         }
+        leaks
+    }
+
+    /// Asserts that none of them holds any word.
+    pub(super) fn are_clean(&self, search: &Search) {
+        let leaks = self.leaks(search);
         assert!(
             leaks.is_empty(),
             "{} leaks:\n{}",

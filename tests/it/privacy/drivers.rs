@@ -126,8 +126,13 @@ async fn look_ups(scene: &mut Scene) -> Reply {
         let reply = any.ask_with(&token, "POST", path, Some(body)).await;
         assert_eq!(reply.expect(200).text("/tax_code"), person);
     }
+    // Only while the SAC is away: otherwise it says no itself.
+    let away = Rule::on(Operation::Ricerca, Fault::Refuse);
+    scene.world.faults(vec![away]);
     let stranger = scene.world.caller("practice-b").with_doctor(TEST_DOCTOR);
-    stranger.break_glass(LISTED, "emergency").await
+    let reply = stranger.break_glass(LISTED, "emergency").await;
+    scene.world.recover();
+    reply
 }
 
 /// A prescription of either kind, under every kind of token.

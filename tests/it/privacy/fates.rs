@@ -92,10 +92,12 @@ pub(super) async fn meet_every_fault(scene: &mut Scene) {
     for fault in every_fault() {
         let id = scene.registered().await.id();
         let is_seen = place(&fault) > place(&Fault::CertificateRefused);
-        let received = |scene: &Scene| scene.world.book().calls[&Operation::Invio].received;
+        let received = |scene: &Scene| {
+            let calls = scene.world.book().calls;
+            calls.values().map(|calls| calls.received).sum::<u64>()
+        };
         let before = received(scene);
         scene.world.faults(vec![Rule::everywhere(fault.clone())]);
-        // A doctor who is new every time, because one whom the SAC refused has to authenticate again.
         let caller = scene.practice();
         let stranger = scene.world.caller("practice-b").with_doctor(TEST_DOCTOR);
         let pharmacy = scene.world.pharmacy();
@@ -120,12 +122,18 @@ pub(super) async fn meet_every_fault(scene: &mut Scene) {
             .await;
         }
         scene.world.recover();
-        until("the SAC is trusted again", SOON, async || {
-            let reply = caller
-                .prescribe(&tests::world::prescription::key(), &drug())
-                .await;
-            (reply.status == 201).then_some(())
-        })
+        until(
+            &format!("the SAC is trusted after {fault:?}"),
+            SOON,
+            async || {
+                // Whose authority the SAC refused has to authenticate again.
+                let reply = scene
+                    .practice()
+                    .prescribe(&tests::world::prescription::key(), &drug())
+                    .await;
+                (reply.status == 201).then_some(())
+            },
+        )
         .await;
     }
     refused_by_the_sac(scene).await;
@@ -143,7 +151,11 @@ async fn refused_by_the_sac(scene: &mut Scene) {
         .expect(422);
     scene.answered("what the SAC refuses", &reply);
     let stranger = scene.world.caller("any-a").with_doctor(TEST_DOCTOR);
-    let reply = stranger.search_person(LISTED).await.expect(403);
+    let reply = until("the registry is trusted again", SOON, async || {
+        let reply = stranger.search_person(LISTED).await;
+        (reply.status == 403).then_some(reply)
+    })
+    .await;
     scene.answered("a stranger", &reply);
 }
 

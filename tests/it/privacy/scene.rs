@@ -139,15 +139,17 @@ impl Scene {
             .keep(format!("head of the answer to {what}"), head);
     }
 
-    /// Writes a prescription that is registered, and is followed at an address that names somebody.
+    /// Writes a prescription that is registered, and is followed at an address that names somebody (a tax code or
+    /// a number in it would be refused).
     pub(super) async fn registered(&mut self) -> Reply {
         let (key, own) = (self.key(), self.world.own_number());
         self.words.plant(&own);
-        let to = format!("{}/{own}/{PATIENT}?nre={own}", self.receiver.origin());
+        let to = format!("{}/cartelle/{FAMILY}", self.receiver.origin());
         let mut body = planted(drug());
         body["nre"] = json!(own);
         let reply = self.practice().prescribe_followed(&key, &body, &to).await;
-        let reply = reply.expect(201);
+        // At once, or as soon as the SAC is trusted again.
+        let reply = self.practice().until(&reply.id(), "registered").await;
         assert_eq!(reply.text("/nre"), own);
         reply
     }
