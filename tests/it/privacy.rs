@@ -64,8 +64,8 @@ const CONTROLS: [(&str, &str); 15] = [
 /// The same of what the commands of operators show.
 const SHOWN: [(&str, &str); 4] = [
     ("argine audit cmdline", "export"),
-    ("argine backup cmdline", "--to"),
-    ("argine restore cmdline", "--from"),
+    ("argine backup arguments", "--to"),
+    ("argine restore arguments", "--from"),
     ("said by check", "registry"),
 ];
 

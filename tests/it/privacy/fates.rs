@@ -7,7 +7,6 @@ use serde_json::json;
 use tests::upstreams::callbacks::Manner;
 use tests::upstreams::pdnd;
 use tests::upstreams::sac::faults::{Delay, Fault, Rule};
-use tests::upstreams::sac::operation::Operation;
 use tests::world::caller::answer;
 use tests::world::prescription::{PATIENT, TEST_DOCTOR, drug};
 use tests::world::wait::until;

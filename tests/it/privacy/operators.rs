@@ -132,6 +132,9 @@ fn command(scene: &mut Scene, arguments: &[&str], input: &str) -> Output {
         .chain([certs.as_path()])
         .collect();
     let what = format!("argine {}", arguments[0]);
+    // One that asks for no input may be gone before it is looked at.
+    let given = arguments.join("\0");
+    scene.shown.keep(format!("{what} arguments"), given);
     scene.shown.keep_process(&what, child.id(), &searched);
     let mut stdin = child.stdin.take().expect("its input is piped");
     // A command that asks for nothing may have ended.
