@@ -56,7 +56,7 @@ const CONTROLS: [(&str, &str); 15] = [
     ("copy/manifest.json", "entries.db"),
     ("output.log", "practice-a"),
     ("gateway cmdline", "argine.toml"),
-    ("spans", "practice-a"),
+    ("spans", "GET /v1/events"),
     ("metrics", "state=\"rejected\""),
     ("URLs asked of the SAC", "demInvioPrescritto"),
     ("URLs asked of PDND", "/keys/practice-b-1"),

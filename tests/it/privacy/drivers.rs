@@ -155,8 +155,7 @@ async fn writes(scene: &mut Scene) -> Reply {
         .header("Content-Type", "application/json")
         .body(planted(drug()).to_string());
     let reply = answer(vouched).await.expect("the gateway answers");
-    // Whose desk it is nobody has said: what matters is where it was written down.
-    scene.answered("a voucher", &reply);
+    assert_eq!(reply.status, 201, "a voucher: {}", reply.code());
     let asked = scene.vouched(Method::GET, "/v1/prescriptions");
     answer(asked)
         .await

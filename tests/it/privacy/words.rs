@@ -22,7 +22,12 @@ const BASE64_MIN: usize = 6;
 const TOKEN_PART: usize = 24;
 /// By how much of its beginning a pattern is found.
 const HEAD: usize = 4;
+/// Spreads beginnings over the table of bits (Knuth, multiplicative hashing).
+const SPREAD: u32 = 0x9e37_79b1;
 const BITS: usize = 1 << 20;
+const SHIFT: u32 = 12;
+/// The longest pattern.
+pub(super) const PATTERN_MAX: usize = 512;
 /// What is shown around a leak.
 const AROUND: usize = 100;
 
@@ -76,6 +81,10 @@ impl Table {
             heads: HashMap::new(),
         };
         for pattern in patterns {
+            assert!(
+                pattern.bytes.len() <= PATTERN_MAX,
+                "{pattern:?} is too long"
+            );
             let head = head(&pattern.bytes);
             table.bits[bit(head)] = true;
             table.heads.entry(head).or_default().push(pattern);
@@ -83,16 +92,23 @@ impl Table {
         table
     }
 
-    fn found<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = (usize, &'a Pattern)> {
-        let places = bytes.windows(HEAD).enumerate();
-        places
-            .filter(|(_, window)| self.bits[bit(head(window))])
-            .flat_map(move |(at, window)| {
-                let patterns = self.heads.get(&head(window)).into_iter().flatten();
-                patterns
-                    .filter(move |pattern| bytes[at..].starts_with(&pattern.bytes))
-                    .map(move |pattern| (at, pattern))
-            })
+    /// Where any of them stands. A loop by hand: it is the whole cost of the search, unoptimised.
+    fn found<'a>(&'a self, bytes: &[u8]) -> Vec<(usize, &'a Pattern)> {
+        let mut found = Vec::new();
+        let mut key = 0_u32;
+        let mut next = 0;
+        while next < bytes.len() {
+            key = key >> 8 | u32::from(bytes[next]) << 24;
+            next += 1;
+            if next < HEAD || !self.bits[(key.wrapping_mul(SPREAD) >> SHIFT) as usize] {
+                continue;
+            }
+            let at = next - HEAD;
+            let patterns = self.heads.get(&key.to_le_bytes()).into_iter().flatten();
+            let is_here = |pattern: &&Pattern| bytes[at..].starts_with(&pattern.bytes);
+            found.extend(patterns.filter(is_here).map(|pattern| (at, pattern)));
+        }
+        found
     }
 }
 
@@ -101,7 +117,7 @@ fn head(bytes: &[u8]) -> [u8; HEAD] {
 }
 
 fn bit(head: [u8; HEAD]) -> usize {
-    (u32::from_le_bytes(head).wrapping_mul(0x9e37_79b1) >> 12) as usize
+    (u32::from_le_bytes(head).wrapping_mul(SPREAD) >> SHIFT) as usize
 }
 
 /// Everything that is looked for.
@@ -148,8 +164,10 @@ impl Search {
     pub(super) fn leaks(&self, bytes: &[u8]) -> Vec<String> {
         let upper = bytes.to_ascii_uppercase();
         let mut seen = BTreeSet::new();
-        let found = self.folded.found(&upper).chain(self.exact.found(bytes));
+        let found = [self.folded.found(&upper), self.exact.found(bytes)];
         found
+            .into_iter()
+            .flatten()
             .filter(|(_, pattern)| seen.insert((&pattern.word, pattern.form)))
             .map(|(at, pattern)| {
                 let until = (at + pattern.bytes.len() + AROUND).min(bytes.len());
