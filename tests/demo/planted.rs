@@ -20,7 +20,11 @@ pub(crate) fn files_in_clear(store: &Path, persons: usize, book: &Book) -> Optio
     let held = book.prescriptions.iter();
     let named = held.flat_map(|held| [held.patient.clone(), held.doctor.clone(), held.nre.clone()]);
     let ours = [PATIENT, DOCTOR].map(str::to_owned);
-    let words: HashSet<Vec<u8>> = persons.chain(named).chain(ours).map(String::into_bytes).collect();
+    let words: HashSet<Vec<u8>> = persons
+        .chain(named)
+        .chain(ours)
+        .map(String::into_bytes)
+        .collect();
     let files = files(store);
     let is_in_clear = |file: &&PathBuf| holds_any(&fs::read(file).unwrap_or_default(), &words);
     (!files.is_empty()).then(|| files.iter().filter(is_in_clear).count())
@@ -41,7 +45,13 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     let listed = fs::read_dir(directory).into_iter().flatten().flatten();
     listed
         .map(|entry| entry.path())
-        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
         .collect()
 }
 
