@@ -65,11 +65,11 @@ pub(super) fn command_everything(scene: &mut Scene) {
         &["keys", "--operator", &operator, "show"],
         &["backup", "--config", &config, "--to", &copy],
         &["audit", "verify", "--config", &config],
-        &["toggle", "list", "--operator", LISTED_FILE],
+        &["toggle", "list", "--operator", NOWHERE],
     ];
     for arguments in commands {
         let output = command(scene, arguments, "");
-        let is_bad = arguments.contains(&LISTED_FILE);
+        let is_bad = arguments.contains(&NOWHERE);
         assert_eq!(
             output.status.success(),
             !is_bad,
@@ -86,7 +86,7 @@ pub(super) fn command_everything(scene: &mut Scene) {
 }
 
 /// A file that is not there.
-const LISTED_FILE: &str = "/nonexistent/operator.conf";
+const NOWHERE: &str = "/nonexistent/operator.conf";
 
 /// Who looked at a person: the code comes in by standard input, and the list goes out by standard output.
 pub(super) fn export(scene: &mut Scene) {
