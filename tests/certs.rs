@@ -16,6 +16,7 @@ mod token;
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 pub use authority::Validity;
@@ -40,6 +41,8 @@ pub struct Caller<'a> {
     pub profiles: &'a [&'a str],
     /// How its tokens are presented.
     pub pattern: &'a str,
+    /// The doctors for whom it may stand in.
+    pub stands_in_for: &'a [&'a str],
 }
 
 /// One token, many times.
@@ -56,6 +59,7 @@ impl<'a> Caller<'a> {
             organization,
             profiles: &["practice"],
             pattern: MANY_TIMES,
+            stands_in_for: &[],
         }
     }
 
@@ -131,7 +135,9 @@ pub fn mint(directory: &Path, callers: &[Caller<'_>]) -> io::Result<()> {
     sanitel::issue(&sac_ca, directory)?;
 
     fs::write(directory.join("pin-code"), PIN_CODE)?;
-    fs::write(directory.join("store.key"), random_hex())?;
+    let store_key = directory.join("store.key");
+    fs::write(&store_key, random_hex())?;
+    fs::set_permissions(&store_key, fs::Permissions::from_mode(0o600))?;
 
     let signers = SigningAuthority::create(directory)?;
     let mut listed = String::new();
@@ -184,9 +190,9 @@ pub fn server(directory: &Path, name: &str, validity: Validity) -> io::Result<Id
 /// # Errors
 ///
 /// As [`client`].
-pub fn edge(directory: &Path, stem: &Path) -> io::Result<Identity> {
+pub fn edge(directory: &Path, stem: &Path, validity: Validity) -> io::Result<Identity> {
     let authority = Authority::open(directory, "gateway-ca", "Argine development gateway CA")?;
-    authority.issue(stem, "argine", Usage::Server, Validity::Current)?;
+    authority.issue(stem, "argine", Usage::Server, validity)?;
     Ok(Identity::at(stem))
 }
 
@@ -237,18 +243,20 @@ fn mint_caller(
             caller.key_id()
         )
     };
+    let doctors = caller.stands_in_for.iter();
+    let doctors: Vec<String> = doctors.map(|code| digest(code.as_bytes())).collect();
     Ok(format!(
         "[[caller]]\norganization = \"{name}\"\nprofiles = [{}]\ncertificate_sha256 = [\"{}\"]\n\
-         pattern = \"{}\"\n{signs}\n",
+         pattern = \"{}\"\nstands_in_for_sha256 = {doctors:?}\n{signs}\n",
         profiles.join(", "),
         digest(&certificate),
         caller.pattern,
     ))
 }
 
-/// The SHA-256 by which a certificate is registered.
-fn digest(der: &[u8]) -> String {
-    hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der).as_ref())
+/// The SHA-256 by which a certificate or a doctor is registered.
+fn digest(bytes: &[u8]) -> String {
+    hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref())
 }
 
 fn random_hex() -> String {

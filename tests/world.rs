@@ -297,7 +297,7 @@ impl World {
     }
 
     /// The callers file that the gateway is configured with.
-    pub(in crate::world) fn callers_file(&self) -> PathBuf {
+    pub fn callers_file(&self) -> PathBuf {
         self.settings.path("callers.file")
     }
 

@@ -31,7 +31,7 @@ use policies::failure::Code;
 use serde::Serialize;
 
 use crate::client::{ClientError, Guarded, Push, TlsFiles};
-pub use address::{Address, AddressError, origin};
+pub use address::{Address, AddressError, looks_personal, origin};
 pub use networks::{Network, Networks};
 use signing::Signer;
 pub use signing::SigningError;

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::client::{Broken, Cause, Client, ClientError, JsonCall};
+use crate::client::{Broken, Cause, Client, ClientError, JsonCall, Reply};
 
 pub use jwk::{ClientKey, Jwk, PublicKey};
 
@@ -90,6 +90,20 @@ pub enum AskError {
     Garbage,
 }
 
+impl AskError {
+    /// Whether nobody answers at all, whatever is asked: the next question would wait in vain as well.
+    #[must_use]
+    pub fn is_absence(self) -> bool {
+        match self {
+            AskError::Unreachable | AskError::TooSlow | AskError::NotVouchedFor => true,
+            AskError::NoVoucher
+            | AskError::NotLetIn(_)
+            | AskError::Status(_)
+            | AskError::Garbage => false,
+        }
+    }
+}
+
 impl Pdnd {
     /// Reads the trust file.
     ///
@@ -109,14 +123,14 @@ impl Pdnd {
     ///
     /// Why there is no answer.
     pub async fn issuer_keys(&self) -> Result<Vec<Jwk>, AskError> {
-        let (status, body) = self.get(&self.settings.jwks_url, None).await?;
-        match status {
-            200 => jwk::set(&body, KEYS_MAX).ok_or(AskError::Garbage),
+        let reply = self.get(&self.settings.jwks_url, None).await?;
+        match reply.status {
+            200 => jwk::set(&reply.body, KEYS_MAX).ok_or(AskError::Garbage),
             status => Err(refused(status)),
         }
     }
 
-    /// The key of this id, and whose it is; none if PDND holds none (any more).
+    /// The key of this id, and whose it is; none if PDND itself says that it holds none (any more).
     ///
     /// # Errors
     ///
@@ -127,18 +141,18 @@ impl Pdnd {
         }
         let token = self.token()?;
         let url = format!("{}/keys/{kid}", self.settings.url.trim_end_matches('/'));
-        let (status, body) = self.get(&url, token.as_deref()).await?;
-        match status {
-            200 => jwk::client_key(&body)
+        let reply = self.get(&url, token.as_deref()).await?;
+        match reply.status {
+            200 => jwk::client_key(&reply.body)
                 .filter(|found| found.jwk.kid == kid)
                 .map(Some)
                 .ok_or(AskError::Garbage),
-            404 => Ok(None),
+            404 if is_json(&reply) => Ok(None),
             status => Err(refused(status)),
         }
     }
 
-    async fn get(&self, url: &str, token: Option<&str>) -> Result<(u16, Vec<u8>), AskError> {
+    async fn get(&self, url: &str, token: Option<&str>) -> Result<Reply, AskError> {
         let call = JsonCall {
             url,
             token,
@@ -147,7 +161,7 @@ impl Pdnd {
         };
         match timeout(ASK_WITHIN, self.client.json(call)).await {
             Err(_) => Err(AskError::TooSlow),
-            Ok(Ok(reply)) => Ok((reply.status, reply.body)),
+            Ok(Ok(reply)) => Ok(reply),
             Ok(Err(broken)) => Err(unanswered(broken)),
         }
     }
@@ -166,6 +180,16 @@ fn is_kid(kid: &str) -> bool {
         && kid
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+/// Whether an answer is one of an API, and not the page of somebody in front of it.
+fn is_json(reply: &Reply) -> bool {
+    let media_type = reply.content_type.as_deref().unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    let is_stated = ["application/json", "application/problem+json"]
+        .iter()
+        .any(|known| media_type.eq_ignore_ascii_case(known));
+    is_stated && serde_json::from_slice::<serde_json::Map<_, _>>(&reply.body).is_ok()
 }
 
 fn read_token(path: &Path) -> Option<String> {
@@ -196,6 +220,26 @@ fn unanswered(broken: Broken) -> AskError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_is_not_there_says_nothing_about_a_key() {
+        for (content_type, body, is_one) in [
+            ("application/problem+json", r#"{"status": 404}"#, true),
+            ("application/json; charset=utf-8", "{}", true),
+            ("text/html", "<h1>404</h1>", false),
+            ("text/html", "{}", false),
+            ("application/json", "", false),
+            ("application/json", "<h1>404</h1>", false),
+        ] {
+            let reply = Reply {
+                status: 404,
+                content_type: Some(content_type.to_owned()),
+                retry_after: None,
+                body: body.as_bytes().to_vec(),
+            };
+            assert_eq!(is_json(&reply), is_one, "{content_type} {body}");
+        }
+    }
 
     #[test]
     fn an_id_that_does_not_belong_into_a_path_is_no_id() {

@@ -82,7 +82,6 @@ pub(crate) fn table(files: &BTreeMap<&str, &str>) -> Result<Table, Vec<String>> 
 }
 
 /// The table of the compiled-in texts.
-#[cfg(test)]
 pub(crate) fn compiled_in() -> Table {
     COMPILED_IN.table
 }

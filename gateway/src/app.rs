@@ -6,7 +6,7 @@
 //!
 //! # Failure
 //!
-//! When the store no longer knows what is on disk, or a lane has died, the process ends: only a
+//! When the store no longer knows what is on disk, or a lane or the audit has died, the process ends: only a
 //! restart can find out, and what was in flight is uncertain then.
 
 mod certificates;
@@ -32,13 +32,15 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::edge::{self, Gateway};
+use crate::edge::{self, Gateway, Suspicion};
 use crate::generations::kept::KeptError;
 use crate::rules::RulesError;
 use crate::telemetry::Watcher;
 use crate::telemetry::page::{self, Page};
+use crate::tokens::replay::Replay;
 use crate::told::Told;
 use certificates::Certificates;
+pub(crate) use certificates::certificate_files;
 use kept::Kept;
 use lanes::{Given, Lanes};
 use policies::Policies;
@@ -111,6 +113,9 @@ pub enum Fatal {
     /// A defect: the lane is not served any more.
     #[error("a lane has died: start again, and it goes on where it was")]
     LaneDied,
+    /// A defect: no record is written any more.
+    #[error("the audit has died: start again, and it goes on where it was")]
+    AuditDied,
 }
 
 /// Serves until told to stop, under the eyes of `watcher`.
@@ -133,6 +138,8 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
     ))?;
     let settings = config.sac.settings(begun.rules(), kept.relations.clone());
     let pusher = pusher(config.callbacks.as_ref())?;
+    let suspicion = Suspicion::new(config.probing, Arc::clone(&clock), Arc::clone(watcher));
+    let suspicion = Arc::new(suspicion);
     let lanes = runtime.block_on(Lanes::start(Given {
         kept: &kept,
         sac: Arc::new(Sac::open(&settings).map_err(ServeError::Sac)?),
@@ -140,6 +147,7 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         policy: begun.policy(),
         clock: &clock,
         signals: Arc::clone(watcher) as _,
+        landings: Arc::clone(&suspicion) as _,
         alarm: &alarm,
     }));
     let policies = Policies::start(
@@ -160,12 +168,13 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         relations: kept.relations.clone(),
         calls: lanes.in_force.calls.to_vec(),
         store: Arc::clone(&kept.entries) as _,
-        callers: config.callers,
+        callers: config.callers.callers,
+        replay: Replay::since(Arc::clone(&clock)),
         is_pushing: pusher.is_some(),
         vouchers,
         clock,
         limits: config.limits,
-        probing: config.probing,
+        suspicion,
         policy: lanes.in_force.policy.clone(),
         watcher: Arc::clone(watcher),
         policies: policies.desk.clone(),

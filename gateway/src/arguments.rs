@@ -89,7 +89,11 @@ pub(crate) enum Command {
 #[derive(Subcommand)]
 pub(crate) enum Keys {
     /// The keys of a running gateway, and how far a rotation has come.
-    Show,
+    Show {
+        /// Also count the values under each key: every row is looked at.
+        #[arg(long)]
+        count: bool,
+    },
     /// Seal what is new under a new key, everything else again, and destroy the key before.
     Rotate,
     /// Accept another master key for the store of a gateway that does not run, beside the one in force,
@@ -128,12 +132,16 @@ pub(crate) enum CheckOf {
 
 #[derive(Subcommand)]
 pub(crate) enum AuditRequest {
-    /// Follow the whole chain, also beside a running gateway. Ends with 1, and names the first bad record, if
-    /// there is one.
+    /// Follow the whole chain, also beside a running gateway. Ends with 1, and names every bad place, if there
+    /// is one.
     Verify {
         /// The configuration file.
         #[arg(long)]
         config: Option<PathBuf>,
+        /// A head that the chain must have: sequence and mac of a line of the log (argine::audit_anchor) that
+        /// was kept elsewhere. Nothing else shows that segments, database and keys were all put back.
+        #[arg(long, value_name = "SEQUENCE:MAC")]
+        anchor: Option<store::audit::Known>,
     },
     /// Print who looked at a person, whose code is read from standard input: it belongs in no list of
     /// processes and in no shell's history. That it was asked for is recorded.

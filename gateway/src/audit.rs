@@ -42,6 +42,7 @@ pub(crate) enum Field {
     Entries = 9,
     Target = 10,
     Code = 11,
+    StandsInFor = 12,
 }
 
 /// What is done that is no action of a caller.
@@ -113,6 +114,14 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// Done in the place of this doctor, by one of whom that is registered.
+    pub(crate) fn stands_in_for(&mut self, doctor: Option<&str>) -> &mut Draft {
+        match doctor {
+            Some(doctor) => self.text(Field::StandsInFor, doctor),
+            None => self,
+        }
+    }
+
     /// Of what nobody in particular does.
     pub(crate) fn new() -> Draft {
         Draft {

@@ -49,6 +49,7 @@ pub fn make(files: &StoreFiles, to: &Path) -> Result<String, CommandError> {
         key: &key,
         now: AnchoredClock::start().now(),
         release: env!("CARGO_PKG_VERSION"),
+        log_bytes_max: backup::LOG_BYTES_MAX,
     };
     let made = backup::make(&making, &tell)?;
     Ok(format!(

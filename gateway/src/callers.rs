@@ -10,8 +10,11 @@
 
 mod callbacks;
 mod file;
+pub(crate) mod files;
 mod known;
 mod obligations;
+pub(crate) mod reload;
+mod stand_ins;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -28,10 +31,11 @@ use crate::tokens::claims::Token;
 use crate::tokens::jose::{Jws, parse_algorithm};
 use crate::tokens::keys::{Authorities, Chain};
 use crate::tokens::refusal::{Refusal, Wrong};
-use crate::tokens::replay::Replay;
 use callbacks::Registered;
+use files::Mark;
 use known::Known;
 pub(crate) use obligations::{Duties, PdndClient};
+pub(crate) use stand_ins::StandIns;
 
 /// What a token must look like, whoever signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +46,16 @@ pub struct TokenRules {
     pub clock_skew: Duration,
     /// Its longest life, from `iat` to `exp`.
     pub lifetime_max: Duration,
+    /// The same of one that is admitted once and remembered as long as it lives.
+    pub one_time_lifetime_max: Duration,
     /// How long ago a citizen may have authenticated at a portal.
     pub citizen_authn_age_max: Duration,
 }
 
 /// Every registered caller.
 pub struct Callers {
+    /// The same of two that were read from the same.
+    pub(crate) mark: Mark,
     pub(crate) rules: TokenRules,
     keys: BTreeMap<String, Arc<SigningKey>>,
     leaves: HashMap<CertificateDigest, Arc<SigningKey>>,
@@ -55,8 +63,17 @@ pub struct Callers {
     pdnd_clients: HashMap<String, PdndClient>,
     authorities: Option<Authorities>,
     known: Known<Token>,
-    replay: Replay,
     callbacks: Registered,
+}
+
+impl TokenRules {
+    /// The longest life of a token that is admitted once, if it `is_once`, or many times.
+    pub(crate) fn longest(&self, is_once: bool) -> Duration {
+        match is_once {
+            true => self.one_time_lifetime_max,
+            false => self.lifetime_max,
+        }
+    }
 }
 
 /// How an organisation's tokens are presented.
@@ -97,6 +114,8 @@ pub(crate) struct SigningKey {
     pub(crate) certificates: Vec<CertificateDigest>,
     pub(crate) pattern: Pattern,
     pub(crate) algorithm: Algorithm,
+    /// For whom those who sign with it may stand in.
+    pub(crate) stand_ins: StandIns,
     /// What must come with its tokens.
     pub(crate) duties: Duties,
     /// The key itself; absent where tokens bring it along in a registered certificate.
@@ -179,16 +198,6 @@ impl Callers {
     /// Remembers that `text` is `token`, which may be presented again.
     pub(crate) fn remember(&self, text: &str, token: Arc<Token>) {
         self.known.add(text, token);
-    }
-
-    /// The memory of what may be presented once.
-    pub(crate) fn replay(&self) -> &Replay {
-        &self.replay
-    }
-
-    /// What tokens name as their audience: who we are.
-    pub(crate) fn audience(&self) -> &str {
-        &self.rules.audience
     }
 
     /// Whether events may be pushed to `host` (with its port) for `organization`.

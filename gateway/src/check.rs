@@ -4,10 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::clock::AnchoredClock;
+use engine::ports::Clock;
+
 use crate::access::Access;
+use crate::app::certificate_files;
 use crate::rules::{
     self, Composed, Composer, Files, RulesError, changes, of_sac, of_toggle, typed,
 };
+use crate::tls::expiry::untimely;
 use crate::told::{Told, ToldError};
 
 /// A policy to hold against the one that the settings name.
@@ -19,20 +24,26 @@ pub struct Other {
     pub toggles: Vec<String>,
 }
 
-/// Every setting and every policy value, a line each, with where it comes from.
+/// Every setting and every policy value, a line each, with where it comes from; before these, a line for
+/// every file of certificates or lists that is out of date: the gateway starts with it.
 ///
 /// # Errors
 ///
 /// Lists the rules that the policy breaks.
 pub fn everything(told: Told) -> Result<String, ToldError> {
     let (settings, composed) = told.sound()?;
-    let mut lines: Vec<_> = settings.effective.iter().map(ToString::to_string).collect();
+    let untimely = untimely(
+        &certificate_files(&settings.config),
+        AnchoredClock::start().now(),
+    );
+    let mut lines: Vec<_> = untimely.iter().map(|line| format!("# {line}")).collect();
+    lines.extend(settings.effective.iter().map(ToString::to_string));
     let policy = composed.layers.effective();
     lines.extend(policy.iter().map(ToString::to_string));
     Ok(lines.join("\n") + "\n")
 }
 
-/// What `other` would change, a line each. Where the policy of the settings is a bad one, what `other`
+/// What `other` would change, a line each: values first, then verdicts of the access rules. Where the policy of the settings is a bad one, what `other`
 /// would change of the compiled-in values, after a line that says so.
 ///
 /// # Errors
@@ -58,6 +69,8 @@ pub fn difference(told: Told, other: &Other) -> Result<String, ToldError> {
     };
     let changes = changes(&before.layers, &after.layers);
     let mut lines: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    let turned = before.access.changes(&after.access);
+    lines.extend(turned.iter().map(ToString::to_string));
     if lines.is_empty() {
         lines.push("nothing would change".to_owned());
     }

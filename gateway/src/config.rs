@@ -32,10 +32,10 @@ use std::time::Duration;
 
 use policies::probing::ProbingRules;
 
-use crate::callers::Callers;
 use crate::problem::Problem;
 
 pub use self::audit::Audit;
+pub use self::callers::InForce as CallersInForce;
 pub use self::layers::{Effective, Origin};
 pub use self::limits::Limits;
 pub use self::listen::{BodyLimits, Listen, PeerLimits, Transport};
@@ -62,7 +62,7 @@ pub struct Config {
     /// How much of who saw what is kept.
     pub audit: Audit,
     /// Who may call.
-    pub callers: Callers,
+    pub callers: CallersInForce,
     /// How events are pushed to callers, if they are.
     pub callbacks: Option<adapters::callbacks::Settings>,
     /// How PDND is reached; none if vouchers are not accepted.
@@ -174,9 +174,15 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let store_read = StoreFiles::read(&mut store);
     let audit_read = Audit::read(&mut audit);
     let callers_read = callers::read(&mut callers);
-    let issuer = callers_read.as_ref().map(Callers::audience);
+    let rules = callers_read.as_ref().map(|read| &read.files.rules);
+    if let Some(rules) = rules
+        && !limits.has_problems()
+    {
+        callers::check_against(&limits_read, rules, &mut callers);
+    }
+    let issuer = rules.map(|rules| &*rules.audience);
     let callbacks_read = callbacks::read(&mut callbacks, issuer);
-    let pdnd_read = Pdnd::read(&mut pdnd, callers_read.as_ref().map(|read| &read.rules));
+    let pdnd_read = Pdnd::read(&mut pdnd, rules);
     let sac_read = SacFiles::read(&mut sac);
     if !sac.has_problems() {
         sound.sac.clone_from(&sac_read);

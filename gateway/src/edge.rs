@@ -32,6 +32,7 @@ mod probing;
 mod proofs;
 mod query;
 mod respond;
+mod slices;
 mod status;
 mod trace;
 mod unread;
@@ -52,13 +53,12 @@ use engine::lane::read_through::Reader;
 use engine::lane::write_behind::Door;
 use engine::live::Live;
 use engine::ports::{Clock, ReadError, Store};
-use policies::probing::ProbingRules;
 use store::audit::Audit;
 use store::keys::Rotation;
 use tokio::time::timeout;
 
 use self::limiter::Limiter;
-use self::probing::Suspicion;
+pub use self::probing::Suspicion;
 use self::respond::Problem;
 pub use self::vouching::Vouchers;
 use crate::callers::Callers;
@@ -67,6 +67,7 @@ use crate::generations::desk::Desk;
 use crate::policy::Policy;
 use crate::telemetry::Watcher;
 use crate::tls::credentials::Credentials;
+use crate::tokens::replay::Replay;
 
 /// Everything the edge asks for, made by the composition root.
 pub struct Gateway {
@@ -81,7 +82,9 @@ pub struct Gateway {
     /// What is read directly.
     pub store: Arc<dyn Store>,
     /// Who may call.
-    pub callers: Callers,
+    pub callers: Live<Callers>,
+    /// What may be presented once, and was.
+    pub(crate) replay: Replay,
     /// Whether events are pushed to those who ask for it.
     pub is_pushing: bool,
     /// How those are recognised whom PDND vouches for; none if vouchers are not accepted.
@@ -90,8 +93,8 @@ pub struct Gateway {
     pub clock: Arc<dyn Clock>,
     /// How much each organisation may ask.
     pub limits: Limits,
-    /// When an organisation seems to try tax codes out.
-    pub probing: ProbingRules,
+    /// Who of them seems to try tax codes out.
+    pub suspicion: Arc<Suspicion>,
     /// The policy in force. A handler loads it once, and all that it does goes by that one.
     pub policy: Live<Policy>,
     /// Who counts requests, and opens their spans.
@@ -116,7 +119,6 @@ impl fmt::Debug for Gateway {
 pub(crate) struct Edge {
     pub(crate) gateway: Gateway,
     pub(crate) limiter: Limiter,
-    pub(crate) suspicion: Suspicion,
     /// Under which certificates of callers must hold; none where nobody shows one.
     pub(crate) credentials: Option<Live<Credentials>>,
     pub(crate) body_limits: BodyLimits,
@@ -131,7 +133,6 @@ impl Edge {
         let clock = Arc::clone(&gateway.clock);
         Edge {
             limiter: Limiter::new(gateway.limits, clock, Arc::clone(watcher)),
-            suspicion: Suspicion::new(gateway.probing, Arc::clone(watcher)),
             credentials: None,
             gateway,
             body_limits: body,

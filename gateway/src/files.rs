@@ -6,6 +6,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+/// The directory that a file is in, as its path says, and the one that this is in: it may be a link
+/// that is put to another.
+pub(crate) fn directories_of(path: &Path) -> impl Iterator<Item = &Path> {
+    path.ancestors()
+        .skip(1)
+        .take(2)
+        .filter(|directory| !directory.as_os_str().is_empty())
+}
+
 /// Reads a whole file of at most `bytes_max`; the error is a rule.
 pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     let file = File::open(path).map_err(|error| format!("must be readable: {error}"))?;

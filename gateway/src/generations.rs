@@ -29,10 +29,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use policies::access::Turned;
 use policies::rules::SacRules;
 use policies::time::Timestamp;
 use toml::Value;
 
+use crate::access;
 use crate::policy::Policy;
 use crate::rules::{
     Change, Composed, Composer, Effective, Files, Fingerprint, fingerprint, law_that_ended, of_sac,
@@ -116,6 +118,8 @@ pub struct View {
     pub since: Timestamp,
     /// Its values.
     pub values: Vec<Effective>,
+    /// The verdicts of its access rules that are not those of the compiled-in ones.
+    pub access: Vec<Turned>,
     /// What a restart would change.
     pub pending: Vec<Change>,
     /// What is wrong with the files. While there is something, the last good ones are in force.
@@ -144,6 +148,7 @@ impl Generations {
             number: self.number,
             since: self.since,
             values: self.composed.layers.effective(),
+            access: access::compiled_in().changes(&self.composed.access),
             pending: self.composed.pending.clone(),
             problems: self.problems.clone(),
             toggles: self.toggles.values().cloned().collect(),
@@ -238,7 +243,11 @@ impl Generations {
         self.toggles = candidate.toggles;
         let is_another = candidate.composed.rules != self.composed.rules
             || candidate.composed.access != self.composed.access;
+        let turned = self.composed.access.changes(&candidate.composed.access);
         self.composed = candidate.composed;
+        for verdict in turned {
+            tracing::info!(policy.change = %verdict, "the policy changes");
+        }
         for change in &candidate.changes {
             tracing::info!(policy.change = %change, "the policy changes");
         }

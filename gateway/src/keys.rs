@@ -1,6 +1,8 @@
 //! A change of the master key, from the command line: the ring is wrapped anew, and nothing else is
 //! touched.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use store::sealing::{Key, KeyError};
@@ -17,6 +19,16 @@ pub enum RewrapError {
     /// The store is in use, or its ring does not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+}
+
+/// What is said of a key file that is.
+pub const EXPOSED: &str = "the master key can be read by everybody on this machine, or written by \
+     its group: give the file mode 600, or 640 with a group of the gateway's own";
+
+/// Whether others than the owner and the readers of its group reach the master key in `path`. Groups may
+/// read: a service of its own reads a file of root's in this way, and systemd hands credentials over so.
+pub fn is_exposed(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o027 != 0)
 }
 
 /// Accepts the key in `new` as master key of the store of `files`, which no gateway may have open. The

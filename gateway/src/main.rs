@@ -16,6 +16,7 @@ use gateway::check::{self, Other};
 use gateway::operator::{self, AskError, Request};
 use gateway::told::{self, Told, ToldError, chain};
 use gateway::{app, backup, edge, keys, telemetry};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// The exit code of a configuration that breaks a rule, or of a command that was given something it
 /// cannot use (`EX_USAGE`).
@@ -26,6 +27,7 @@ const EXIT_FILES: u8 = 74;
 const LINE_BYTES_MAX: u64 = 64;
 
 fn main() -> ExitCode {
+    no_core_dump();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(usage) => {
@@ -72,7 +74,7 @@ fn main() -> ExitCode {
         }),
         Command::Toggle { operator, request } => ask(operator.as_deref(), request.into()),
         Command::Keys { operator, request } => match request {
-            Keys::Show => ask(operator.as_deref(), Request::Keys),
+            Keys::Show { count } => ask(operator.as_deref(), Request::Keys { count }),
             Keys::Rotate => ask(operator.as_deref(), Request::RotateKeys),
             Keys::Rewrap {
                 config,
@@ -83,6 +85,17 @@ fn main() -> ExitCode {
         Command::Openapi => print(&edge::openapi::text()),
         Command::Codes => print(&edge::codes::markdown()),
         Command::Metrics => print(&telemetry::metrics::markdown()),
+    }
+}
+
+/// What a process leaves when it dies holds its keys and the persons it was asked about.
+fn no_core_dump() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        eprintln!("argine: the size of a core dump cannot be limited: {error}");
     }
 }
 
@@ -115,6 +128,10 @@ fn refused(error: &ToldError) -> ExitCode {
 }
 
 fn check(told: Told, other: &Other) -> ExitCode {
+    let key_file = &told.settings.config.store.key_file;
+    if keys::is_exposed(key_file) {
+        eprintln!("argine: {}: {}", key_file.display(), keys::EXPOSED);
+    }
     let said = if other.directory.is_none() && other.toggles.is_empty() {
         check::everything(told)
     } else {
@@ -183,16 +200,18 @@ fn failed(error: &dyn Error) -> ExitCode {
 
 fn audit(request: AuditRequest) -> ExitCode {
     match request {
-        AuditRequest::Verify { config } => with_settings(config, |told| {
-            match audit::verify(&told.settings.config.store) {
-                Ok(account) if account.is_good => print(&account.text),
-                Ok(account) => {
-                    print(&account.text);
-                    ExitCode::FAILURE
+        AuditRequest::Verify { config, anchor } => {
+            with_settings(config, |told| {
+                match audit::verify(&told.settings.config.store, anchor.as_ref()) {
+                    Ok(account) if account.is_good => print(&account.text),
+                    Ok(account) => {
+                        print(&account.text);
+                        ExitCode::FAILURE
+                    }
+                    Err(error) => failed(&error),
                 }
-                Err(error) => failed(&error),
-            }
-        }),
+            })
+        }
         AuditRequest::Export {
             config,
             reason,

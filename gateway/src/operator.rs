@@ -37,7 +37,10 @@ pub enum Request {
         dry_run: bool,
     },
     /// Which keys there are, and how a rotation stands.
-    Keys,
+    Keys {
+        /// Whether to count the values under each.
+        count: bool,
+    },
     /// To rotate them.
     RotateKeys,
     /// To take one back.
@@ -85,7 +88,7 @@ pub async fn ask(file: &Path, request: Request) -> Result<String, AskError> {
     if answer.status == 200 {
         return Ok(match request {
             Request::List => listed(&said),
-            Request::Keys => keys::listed(&said),
+            Request::Keys { .. } => keys::listed(&said),
             Request::RotateKeys => keys::begun(&said),
             Request::Set { .. } | Request::Withdraw { .. } => done(&said),
         });
@@ -96,7 +99,8 @@ pub async fn ask(file: &Path, request: Request) -> Result<String, AskError> {
 fn on_the_wire(request: &Request) -> (&'static str, Option<Value>) {
     match request {
         Request::List => ("/toggles", None),
-        Request::Keys => ("/keys", None),
+        Request::Keys { count: false } => ("/keys", None),
+        Request::Keys { count: true } => ("/keys?count=true", None),
         Request::RotateKeys => ("/keys/rotate", Some(json!({}))),
         Request::Set {
             target,

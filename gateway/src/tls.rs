@@ -19,6 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapters::model::Moment;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use policies::time::Timestamp;
 use rustls::ServerConfig;
@@ -119,6 +120,11 @@ pub(crate) fn valid_until(certificate: &CertificateDer<'_>) -> Option<Timestamp>
 fn at(time: x509_parser::time::ASN1Time) -> Timestamp {
     let seconds = u64::try_from(time.timestamp()).unwrap_or(0);
     Timestamp(seconds.saturating_mul(1_000))
+}
+
+/// An instant as operators read it.
+fn date(at: Timestamp) -> String {
+    Moment::from_timestamp(at).map_or_else(|| "long from now".to_owned(), Moment::to_rfc3339)
 }
 
 /// The server side of mutual TLS with `certified` as our own certificate.

@@ -12,6 +12,8 @@
 
 mod bounds;
 
+use std::fmt;
+
 pub use bounds::{Resource, out_of_bounds};
 
 /// The schema of the texts, which no region replaces.
@@ -221,15 +223,73 @@ impl Table {
         })
     }
 
+    /// The verdicts that are others in `after`, in the order of the words.
+    pub fn changes(&self, after: &Table) -> Vec<Turned> {
+        let mut turned = Vec::new();
+        for profile in Profile::ALL {
+            for action in Action::ALL {
+                for relation in Relation::ALL {
+                    let is_allowed = after.allows(profile, action, relation);
+                    if is_allowed != self.allows(profile, action, relation) {
+                        turned.push(Turned {
+                            profile,
+                            action,
+                            relation,
+                            is_allowed,
+                        });
+                    }
+                }
+            }
+        }
+        turned
+    }
+
     /// Whether some relation lets `profile` do this.
     pub fn allows_some(&self, profile: Profile, action: Action) -> bool {
         self.0[profile as usize][action as usize] != 0
     }
 }
 
+/// A verdict that is the other one by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turned {
+    profile: Profile,
+    action: Action,
+    relation: Relation,
+    is_allowed: bool,
+}
+
+impl fmt::Display for Turned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match self.is_allowed {
+            true => "denied → allowed",
+            false => "allowed → denied",
+        };
+        let (profile, action) = (self.profile.as_str(), self.action.as_str());
+        let relation = self.relation.as_str();
+        write!(f, "access {profile} {action} {relation}: {how}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_turned_verdict_is_told_and_no_other() {
+        let chosen = (Profile::Portal, Action::SearchPerson, Relation::Oneself);
+        let table = Table::of(|profile, action, relation| (profile, action, relation) == chosen);
+        let lines = |before: &Table, after: &Table| -> Vec<String> {
+            let turned = before.changes(after);
+            turned.iter().map(ToString::to_string).collect()
+        };
+        let denied = Table::denied();
+        let line = "access portal search-person oneself: denied → allowed";
+        assert_eq!(lines(&denied, &table), [line]);
+        let line = "access portal search-person oneself: allowed → denied";
+        assert_eq!(lines(&table, &denied), [line]);
+        assert_eq!(lines(&table, &table), [""; 0]);
+    }
 
     #[test]
     fn a_verdict_is_read_back_where_it_was_written() {

@@ -1,7 +1,8 @@
 //! Whether a caller tries tax codes out, and how long such a caller waits.
 //!
-//! Whoever looks persons up for a living knows most of them: few of those asked for do not exist, are
-//! nobody's they may see, or are refused. Whoever guesses codes asks for many such persons, each once.
+//! Whoever looks persons up for a living knows most of them: few of those asked for do not exist. Whoever
+//! guesses codes asks for many such persons, each once. One whom the source refuses to show is neither:
+//! a caller whom it refuses everybody has the wrong rights, and learns nothing.
 //!
 //! # Invariants
 //!
@@ -11,10 +12,10 @@
 //!
 //! # Limits
 //!
-//! Of one caller [`ASKED_MAX`] persons are told apart in one window; beyond it the share is taken of
-//! that many.
+//! Of one caller [`ASKED_MAX`] persons are told apart; with them a window ends, however short it was, so
+//! that nobody asks for thousands to guess unseen behind them.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::time::Timestamp;
@@ -27,7 +28,7 @@ const DOUBLINGS_MAX: u32 = 20;
 /// When a caller is suspected, and what follows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ProbingRules {
-    /// Unknown persons in one window that nobody is suspected for.
+    /// Unknown persons in one window that nobody is suspected for; fewer than [`ASKED_MAX`].
     pub unknown_max: usize,
     /// The share of unknown persons, of all asked for, that nobody is suspected for.
     pub unknown_share: f64,
@@ -63,9 +64,9 @@ pub struct Suspected {
 #[derive(Debug, Clone)]
 pub struct Probing {
     since: Timestamp,
-    /// The persons asked for in the window, and whether each was unknown.
-    persons: HashMap<u64, bool>,
-    unknown: usize,
+    /// The unknown persons asked for in the window. How many known ones there were, whoever remembers
+    /// this says: they are many, and counted where nobody waits.
+    unknown: HashSet<u64>,
     suspect: Option<Suspect>,
 }
 
@@ -82,8 +83,7 @@ impl Probing {
     pub fn new(now: Timestamp) -> Probing {
         Probing {
             since: now,
-            persons: HashMap::new(),
-            unknown: 0,
+            unknown: HashSet::new(),
             suspect: None,
         }
     }
@@ -103,28 +103,39 @@ impl Probing {
         Verdict::Pass
     }
 
-    /// Counts `person` (a digest), who was `unknown` or not; tells of a caller who has become a suspect.
-    pub fn asked(
+    /// Begins a new window, if the one of a caller who asked for `known` known persons in it is over;
+    /// whether it has, and they count no more.
+    pub fn renew(&mut self, rules: &ProbingRules, known: usize, now: Timestamp) -> bool {
+        self.forgive(rules, now);
+        if self.suspect.is_some() {
+            return false;
+        }
+        let is_full = known + self.unknown.len() >= ASKED_MAX;
+        let is_new = is_full || self.is_over(rules, now);
+        if is_new {
+            *self = Probing::new(now);
+        }
+        is_new
+    }
+
+    /// Counts `person` (a digest), who is unknown, of a caller who has asked for `known` known persons
+    /// in the window; tells of a caller who has become a suspect.
+    pub fn asked_unknown(
         &mut self,
         rules: &ProbingRules,
         person: u64,
-        unknown: bool,
+        known: usize,
         now: Timestamp,
     ) -> Option<Suspected> {
-        self.forgive(rules, now);
         if let Some(suspect) = &mut self.suspect {
-            if unknown {
-                suspect.last_unknown_at = now;
-                suspect.doublings = (suspect.doublings + 1).min(DOUBLINGS_MAX);
-                suspect.next_at = now + wait(rules, suspect.doublings);
-            }
+            suspect.last_unknown_at = now;
+            suspect.doublings = (suspect.doublings + 1).min(DOUBLINGS_MAX);
+            suspect.next_at = now + wait(rules, suspect.doublings);
             return None;
         }
-        if now.since(self.since) >= rules.window {
-            *self = Probing::new(now);
-        }
-        self.count(person, unknown);
-        let (unknown, asked) = (self.unknown, self.persons.len());
+        self.unknown.insert(person);
+        let unknown = self.unknown.len();
+        let asked = known + unknown;
         if unknown <= rules.unknown_max || share(unknown, asked) <= rules.unknown_share {
             return None;
         }
@@ -148,18 +159,6 @@ impl Probing {
         if self.suspect.is_some() && self.is_over(rules, now) {
             *self = Probing::new(now);
         }
-    }
-
-    fn count(&mut self, person: u64, unknown: bool) {
-        let is_full = self.persons.len() >= ASKED_MAX;
-        match self.persons.get_mut(&person) {
-            Some(was_unknown) if unknown && !*was_unknown => *was_unknown = true,
-            None if !is_full => _ = self.persons.insert(person, unknown),
-            // One more than can be told apart is another one.
-            None => {}
-            Some(_) => return,
-        }
-        self.unknown += usize::from(unknown);
     }
 }
 
@@ -195,107 +194,136 @@ mod tests {
         START + Duration::from_secs(n)
     }
 
-    /// A caller who has guessed until it was found out, at the instant of the last guess.
-    fn suspect() -> (Probing, Timestamp) {
-        let mut probing = Probing::new(START);
-        for n in 0..10 {
-            assert_eq!(probing.asked(&RULES, n, true, second(n)), None);
-            assert_eq!(probing.decide(&RULES, second(n)), Verdict::Pass);
+    /// A caller and the known persons it has asked for, as whoever remembers it counts them.
+    struct Asking {
+        probing: Probing,
+        known: HashSet<u64>,
+    }
+
+    impl Asking {
+        fn new() -> Asking {
+            Asking {
+                probing: Probing::new(START),
+                known: HashSet::new(),
+            }
         }
-        let found_out = probing.asked(&RULES, 10, true, second(10));
+
+        fn asked(&mut self, person: u64, unknown: bool, now: Timestamp) -> Option<Suspected> {
+            if self.probing.renew(&RULES, self.known.len(), now) {
+                self.known.clear();
+            }
+            if !unknown {
+                self.known.insert(person);
+                return None;
+            }
+            let known = self.known.len();
+            self.probing.asked_unknown(&RULES, person, known, now)
+        }
+    }
+
+    /// A caller who has guessed until it was found out, at the instant of the last guess.
+    fn suspect() -> (Asking, Timestamp) {
+        let mut asking = Asking::new();
+        for n in 0..10 {
+            assert_eq!(asking.asked(n, true, second(n)), None);
+            assert_eq!(asking.probing.decide(&RULES, second(n)), Verdict::Pass);
+        }
+        let found_out = asking.asked(10, true, second(10));
         let expected = Suspected {
             unknown: 11,
             asked: 11,
         };
         assert_eq!(found_out, Some(expected));
-        (probing, second(10))
+        (asking, second(10))
     }
 
     #[test]
     fn who_guesses_waits_longer_each_time_and_one_guess_at_a_time() {
-        let (mut probing, mut now) = suspect();
+        let (mut asking, mut now) = suspect();
         let mut waits = Vec::new();
         for n in 11..19 {
-            let Verdict::Wait(wait) = probing.decide(&RULES, now) else {
+            let Verdict::Wait(wait) = asking.probing.decide(&RULES, now) else {
                 panic!("a suspect waits");
             };
             waits.push(wait.as_secs());
             now = now + wait;
-            assert_eq!(probing.decide(&RULES, now), Verdict::Pass);
-            let meanwhile = probing.decide(&RULES, now);
+            assert_eq!(asking.probing.decide(&RULES, now), Verdict::Pass);
+            let meanwhile = asking.probing.decide(&RULES, now);
             assert!(matches!(meanwhile, Verdict::Wait(_)), "{meanwhile:?}");
-            assert_eq!(probing.asked(&RULES, n, true, now), None, "said once");
+            assert_eq!(asking.asked(n, true, now), None, "said once");
         }
         assert_eq!(waits, [2, 4, 8, 16, 32, 60, 60, 60]);
     }
 
     #[test]
     fn a_suspect_is_forgiven_after_a_quiet_time_and_not_before() {
-        let (mut probing, now) = suspect();
+        let (mut asking, now) = suspect();
         let almost = Timestamp((now + RULES.quiet).0 - 1);
-        probing.asked(&RULES, 999, false, almost);
-        assert!(!probing.is_over(&RULES, almost));
-        assert!(probing.is_over(&RULES, now + RULES.quiet));
+        asking.asked(999, false, almost);
+        assert!(!asking.probing.is_over(&RULES, almost));
+        assert!(asking.probing.is_over(&RULES, now + RULES.quiet));
         let later = now + RULES.quiet;
-        assert_eq!(probing.decide(&RULES, later), Verdict::Pass);
-        assert_eq!(probing.decide(&RULES, later), Verdict::Pass);
-        assert_eq!(
-            probing.asked(&RULES, 1, true, later),
-            None,
-            "all is forgotten"
-        );
+        assert_eq!(asking.probing.decide(&RULES, later), Verdict::Pass);
+        assert_eq!(asking.probing.decide(&RULES, later), Verdict::Pass);
+        assert_eq!(asking.asked(1, true, later), None, "all is forgotten");
     }
 
     #[test]
     fn an_ordinary_morning_is_never_suspected() {
         // Six hours, a person each half minute, one in twenty not to be found; half of them come back.
-        let mut probing = Probing::new(START);
+        let mut asking = Asking::new();
         for n in 0..720 {
             let (person, unknown, now) = (n % 500, n % 20 == 0, second(n * 30));
-            assert_eq!(probing.decide(&RULES, now), Verdict::Pass);
-            assert_eq!(probing.asked(&RULES, person, unknown, now), None, "{n}");
+            assert_eq!(asking.probing.decide(&RULES, now), Verdict::Pass);
+            assert_eq!(asking.asked(person, unknown, now), None, "{n}");
         }
-        // A rush of hundreds within one window, and more typing errors than nobody is suspected for.
-        let mut probing = Probing::new(START);
-        for n in 0..600 {
-            let suspected = probing.asked(&RULES, n, n % 20 == 0, second(n / 2));
+        // A rush of thousands within one window, and more typing errors than nobody is suspected for.
+        let mut asking = Asking::new();
+        for n in 0..20_000 {
+            let suspected = asking.asked(n, n % 20 == 0, second(n / 100));
             assert_eq!(suspected, None, "{n}");
         }
     }
 
     #[test]
     fn one_person_asked_for_again_and_again_is_one_person() {
-        let mut probing = Probing::new(START);
+        let mut asking = Asking::new();
         for n in 0..500 {
-            assert_eq!(probing.asked(&RULES, 7, true, second(n / 10)), None);
+            assert_eq!(asking.asked(7, true, second(n / 10)), None);
         }
-        assert_eq!(probing.persons.len(), 1);
+        assert_eq!(asking.probing.unknown.len(), 1);
     }
 
     #[test]
     fn known_persons_do_not_hide_guesses_for_long() {
-        let mut probing = Probing::new(START);
-        let suspected = (0..2_000).find(|n| {
-            let unknown = n % 3 == 0;
-            probing.asked(&RULES, *n, unknown, second(1)).is_some()
-        });
+        let mut asking = Asking::new();
+        let suspected = (0..2_000).find(|n| asking.asked(*n, n % 3 == 0, second(1)).is_some());
         assert_eq!(suspected, Some(30), "the eleventh guess");
     }
 
     #[test]
+    fn nobody_guesses_unseen_behind_thousands_of_persons() {
+        let mut asking = Asking::new();
+        let known = ASKED_MAX as u64;
+        for n in 0..known {
+            asking.asked(n, false, START);
+        }
+        let suspected = (0..100).find(|n| asking.asked(1_000_000 + n, true, START).is_some());
+        assert_eq!(suspected, Some(10), "in a window of its own");
+        assert!(asking.known.is_empty());
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
+        let rules = ProbingRules {
+            unknown_share: 1.0,
+            ..RULES
+        };
         let mut probing = Probing::new(START);
         for n in 0..3 * ASKED_MAX as u64 {
-            probing.asked(&RULES, n, false, START);
+            probing.renew(&rules, 0, START);
+            assert_eq!(probing.asked_unknown(&rules, n, 0, START), None);
+            assert!(probing.unknown.len() <= ASKED_MAX);
         }
-        assert_eq!(probing.persons.len(), ASKED_MAX);
-        let guesses = (0..=ASKED_MAX as u64).find(|n| {
-            let person = 1_000_000 + n;
-            probing.asked(&RULES, person, true, START).is_some()
-        });
-        assert!(
-            guesses.is_some(),
-            "guesses count though nobody more is told apart"
-        );
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
@@ -17,6 +18,8 @@ use super::{LIFETIME_DAYS, failed, suffixed};
 /// what it is not for.
 const DOCUMENT_SIGNING: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 36];
 
+const DAY_SECONDS: i64 = 86_400;
+
 /// When a certificate holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
@@ -26,6 +29,8 @@ pub enum Validity {
     Expired,
     /// From two days on.
     NotYet,
+    /// From so many seconds on.
+    From(u32),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,11 +166,11 @@ pub(super) fn params(name: &str, validity: Validity) -> io::Result<CertificatePa
         Validity::Current => (-1, LIFETIME_DAYS),
         Validity::Expired => (-30, -2),
         Validity::NotYet => (2, 30),
+        Validity::From(_) => (0, 30),
     };
     // The type of the two instants is not ours to name, hence a closure.
-    let today = jiff::Timestamp::now()
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .date();
+    let now = jiff::Timestamp::now();
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
     let midnight = |days: i64| {
         let date = today.saturating_add(jiff::Span::new().days(days));
         rcgen::date_time_ymd(
@@ -180,6 +185,11 @@ pub(super) fn params(name: &str, validity: Validity) -> io::Result<CertificatePa
         .push(DnType::OrganizationName, "Argine development");
     params.distinguished_name.push(DnType::CommonName, name);
     params.not_before = midnight(from_day);
+    if let Validity::From(seconds) = validity {
+        let since_midnight = u64::try_from(now.as_second().rem_euclid(DAY_SECONDS));
+        let since_midnight = since_midnight.expect("a remainder is not negative");
+        params.not_before += Duration::from_secs(since_midnight + u64::from(seconds));
+    }
     params.not_after = midnight(until_day);
     Ok(params)
 }

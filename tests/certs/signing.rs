@@ -59,7 +59,8 @@ pub(super) struct SigningAuthority {
 }
 
 impl SigningAuthority {
-    /// Makes both, and writes `signing-ca.pem` and `signing-crl.pem`.
+    /// Makes both, and writes `signing-ca.pem`, `signing-crl.pem`, and in `signing-crl-before.pem` the
+    /// lists of before anything was revoked.
     pub(super) fn create(directory: &Path) -> io::Result<SigningAuthority> {
         let root_key = authority::ec_key()?;
         let root_params = authority_params("Argine development signing root")?;
@@ -72,6 +73,8 @@ impl SigningAuthority {
         fs::write(directory.join("signing-ca.pem"), root.pem())?;
         let lists = list(&root_issuer, &[])? + &list(&issuer, &[REVOKED_SERIAL])?;
         fs::write(directory.join("signing-crl.pem"), lists)?;
+        let before = list(&root_issuer, &[])? + &list(&issuer, &[])?;
+        fs::write(directory.join("signing-crl-before.pem"), before)?;
         Ok(SigningAuthority {
             issuer,
             pem: between.pem(),

@@ -1,6 +1,8 @@
 //! Who may do what, asked of the real gateway: every profile, every action, every relation that can be
 //! had, answered as `docs/access.md` says; and rules that change while it serves.
 
+mod check;
+mod forged;
 mod page;
 mod relations;
 mod texts;

@@ -84,6 +84,10 @@ async fn counts(world: &World, mut is_over: impl FnMut(&[Count]) -> bool) -> Vec
 async fn a_thousand_calls_meet_a_sac_that_comes_back() {
     let ramp = format!("{}s", RAMP.as_secs());
     let setup = Setup::default()
+        // All of them come from one address.
+        .config("listen.connections_per_network_max", 4_096)
+        .config("listen.handshakes_per_network_max", 64)
+        .config("listen.handshake_within", "30s")
         .policy("prescriptions.gate.open_for", "4s")
         .policy("prescriptions.gate.open_for_max", "4s")
         .policy("prescriptions.gate.ramp", ramp)

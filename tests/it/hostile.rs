@@ -3,6 +3,7 @@
 //! What is measured is counted: connections, answers, bytes held. Somebody else is served meanwhile.
 
 mod connections;
+mod flood;
 mod heads;
 mod probing;
 mod raw;

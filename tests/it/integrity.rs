@@ -1,6 +1,8 @@
 //! INTEGRITY_REST_01 and AUDIT_REST_01 against the running gateway: what was changed on its way is not
 //! acted on, and who asked is said where it must be.
 
+use std::ops::Deref;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -21,7 +23,7 @@ const JSON: &str = "application/json";
 const NO_ENTRY: &str = "/v1/prescriptions/01890000-0000-7000-8000-000000000000";
 
 /// A world in which what is registered of practice a ends with `lines`.
-async fn world(lines: &str) -> World {
+async fn world(lines: &str) -> Ground {
     let mut world = World::prepare(Setup::default());
     world.register("practice-a", lines);
     world.restart().await.expect("the gateway starts");
@@ -32,7 +34,31 @@ async fn world(lines: &str) -> World {
         (second() > began).then_some(())
     })
     .await;
-    world
+    Ground {
+        world,
+        signed: Mutex::default(),
+    }
+}
+
+/// A world, and every token that was signed beside the usual ones.
+struct Ground {
+    world: World,
+    signed: Mutex<Vec<String>>,
+}
+
+impl Ground {
+    fn are_nowhere(&self) {
+        self.world
+            .holds_nowhere(&self.signed.lock().expect("whole"));
+    }
+}
+
+impl Deref for Ground {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
 }
 
 fn digest_of(body: &str) -> String {
@@ -51,10 +77,11 @@ fn signing(organization: &str, list: Value) -> Token {
     Token::of(organization, "practice", None).with("signed_headers", list)
 }
 
-fn signed(world: &World, token: &Token, by: &str) -> String {
-    token
-        .sign(world.certs_dir(), by)
-        .expect("a minted key signs")
+fn signed(world: &Ground, token: &Token, by: &str) -> String {
+    let signed = token.sign(world.certs_dir(), by);
+    let signed = signed.expect("a minted key signs");
+    world.signed.lock().expect("whole").push(signed.clone());
+    signed
 }
 
 /// Writes `body` with these headers.
@@ -87,7 +114,7 @@ type Case<'a> = (
 );
 
 /// Refuses each for its reason, and stores nothing.
-async fn all_refused(world: &World, cases: Vec<Case<'_>>) {
+async fn all_refused(world: &Ground, cases: Vec<Case<'_>>) {
     let caller = world.caller("practice-a");
     for (what, body, headers, code) in cases {
         let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
@@ -96,6 +123,7 @@ async fn all_refused(world: &World, cases: Vec<Case<'_>>) {
         assert!(reply.blames_the_caller(), "{what}");
     }
     assert_eq!(world.equation().stored, 0);
+    world.are_nowhere();
 }
 
 /// A body that is not the one that was signed is not acted on, whatever was changed along with it.
@@ -184,7 +212,7 @@ async fn a_signature_is_admitted_once() {
     let again = write(&caller, &body, &headers).await.expect(401);
     assert_eq!(again.code(), "integrity-signature");
     assert_eq!(again.text("/errors/0/rule"), "replayed");
-    assert!(!world.output().contains(&signature));
+    world.are_nowhere();
 }
 
 /// Whoever signs must be who calls, now, and for this gateway.
@@ -254,8 +282,8 @@ async fn a_signature_is_worth_what_its_key_and_its_claims_are() {
         let reply = write(&caller, &body, &headers).await.expect(401);
         assert_eq!(reply.code(), "integrity-signature", "{what}");
         assert_eq!(reply.text("/errors/0/rule"), rule, "{what}");
-        assert!(!world.output().contains(&signature), "{what}");
     }
+    world.are_nowhere();
 }
 
 /// Who need not sign is served without, and refused with a signature of something else.
@@ -275,6 +303,7 @@ async fn what_need_not_be_signed_is_checked_if_it_is() {
     let refused = write(&free, &other, &headers).await.expect(400);
     assert_eq!(refused.code(), "integrity-digest");
     assert_eq!(world.entries().len(), 1);
+    world.are_nowhere();
 }
 
 /// Where evidence of who asked is required, nothing is shown without it; elsewhere it is checked.
@@ -329,5 +358,6 @@ async fn who_asked_is_said_where_it_must_be() {
     let foreign = ask(&free, Some(&good)).await.expect(401);
     assert_eq!(foreign.code(), "tracking-invalid");
     let output = world.output();
-    assert!(!output.contains("dott.rossi") && !output.contains(&good));
+    assert!(!output.contains("dott.rossi"));
+    world.are_nowhere();
 }

@@ -7,10 +7,11 @@ mod forged;
 mod fse;
 #[cfg(test)]
 mod once;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod x5c;
 
-use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
@@ -19,8 +20,6 @@ use tests::world::caller::{Caller, Reply, answer};
 use tests::world::prescription::key;
 use tests::world::wait::until;
 
-/// As many characters of a token as nothing else has by chance.
-const PART: usize = 20;
 /// A second turns in less.
 const SECOND_WITHIN: Duration = Duration::from_secs(10);
 
@@ -56,35 +55,8 @@ impl Presented {
 
     /// Asserts that no part of any token is in what the gateway printed or put on disk.
     fn are_nowhere(&self, world: &World) {
-        let parts: HashSet<&[u8]> = self
-            .0
-            .iter()
-            .flat_map(|token| token.as_bytes().windows(PART))
-            .collect();
-        assert!(!parts.is_empty(), "nothing was presented");
-        let mut written = vec![(PathBuf::from("output"), world.output().into_bytes())];
-        for directory in [world.directory(), world.store_dir()] {
-            written.extend(files(directory));
-        }
-        assert!(written[0].1.len() > PART, "the gateway has said something");
-        for (path, bytes) in &written {
-            let found = bytes.windows(PART).any(|part| parts.contains(part));
-            assert!(!found, "a part of a token is in {}", path.display());
-        }
+        world.holds_nowhere(&self.0);
     }
-}
-
-fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if let Ok(bytes) = fs::read(&path) {
-            found.push((path, bytes));
-        }
-    }
-    found
 }
 
 /// The refusal that was expected, which is the caller's doing and did nothing.

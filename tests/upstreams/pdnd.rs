@@ -148,12 +148,7 @@ impl Simulator {
     ///
     /// When the changes are no object.
     pub fn voucher(&self, client: &str, purpose: &str, changes: &Value) -> String {
-        let now = jiff::Timestamp::now().as_second();
-        let mut claims = json!({
-            "iss": ISSUER, "aud": AUDIENCE, "sub": client, "client_id": client,
-            "purposeId": purpose, "jti": uuid::Uuid::now_v7().to_string(),
-            "iat": now, "nbf": now, "exp": now + LIFETIME_S,
-        });
+        let mut claims = claims(client, purpose);
         for (name, value) in changes.as_object().expect("changes are an object") {
             claims[name] = value.clone();
             if value.is_null() {
@@ -161,6 +156,21 @@ impl Simulator {
             }
         }
         self.sign(KID, &claims)
+    }
+
+    /// A good voucher whose header says that it is of type `typ`.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be signed.
+    pub fn voucher_of(&self, typ: &str, client: &str, purpose: &str) -> String {
+        let claims = claims(client, purpose);
+        let header = Header {
+            typ: Some(typ.to_owned()),
+            kid: Some(KID.to_owned()),
+            ..Header::new(Algorithm::RS256)
+        };
+        jsonwebtoken::encode(&header, &claims, &self.signing).expect("its key signs")
     }
 
     /// Signs `claims` as a voucher that names the key `kid`.
@@ -227,6 +237,16 @@ impl Handler for Service {
         }
         .boxed()
     }
+}
+
+/// The claims of a good voucher.
+fn claims(client: &str, purpose: &str) -> Value {
+    let now = jiff::Timestamp::now().as_second();
+    json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": client, "client_id": client,
+        "purposeId": purpose, "jti": uuid::Uuid::now_v7().to_string(),
+        "iat": now, "nbf": now, "exp": now + LIFETIME_S,
+    })
 }
 
 fn rsa_jwk(kid: &str, pem: &str) -> io::Result<Value> {

@@ -4,41 +4,48 @@ use std::sync::Arc;
 
 use super::World;
 use super::caller::Caller;
+use super::prescription::{DOCTOR, TEST_DOCTOR};
 use crate::certs;
 
 /// The organisations of every world.
-pub(super) const CALLERS: [certs::Caller<'static>; 9] = [
+pub(super) const CALLERS: [certs::Caller<'static>; 10] = [
     certs::Caller::practice("practice-a"),
     certs::Caller::practice("practice-b"),
     certs::Caller {
         organization: "pharmacy-a",
         profiles: &["pharmacy"],
         pattern: certs::MANY_TIMES,
+        stands_in_for: &[],
     },
     certs::Caller {
         organization: "booking-a",
         profiles: &["booking"],
         pattern: certs::MANY_TIMES,
+        stands_in_for: &[],
     },
     certs::Caller {
         organization: "operator-a",
         profiles: &["operator", "portal"],
         pattern: certs::MANY_TIMES,
+        stands_in_for: &[],
     },
     certs::Caller {
         organization: "practice-once",
         profiles: &["practice"],
         pattern: certs::ONCE,
+        stands_in_for: &[],
     },
     certs::Caller {
         organization: "practice-fse",
         profiles: &["practice"],
         pattern: certs::FSE,
+        stands_in_for: &[],
     },
     certs::Caller {
         organization: "hospital-fse",
         profiles: &["practice"],
         pattern: certs::FSE,
+        stands_in_for: &[],
     },
     certs::Caller {
         organization: "any-a",
@@ -53,6 +60,13 @@ pub(super) const CALLERS: [certs::Caller<'static>; 9] = [
             "viewer",
         ],
         pattern: certs::MANY_TIMES,
+        stands_in_for: &[TEST_DOCTOR, DOCTOR],
+    },
+    certs::Caller {
+        organization: "forger-a",
+        profiles: &["substitute"],
+        pattern: certs::MANY_TIMES,
+        stands_in_for: &[],
     },
 ];
 

@@ -29,7 +29,12 @@ impl World {
         });
     }
 
-    fn rewrite(&mut self, organization: &str, change: impl Fn(&str) -> String) {
+    /// Registers an organisation as `change` of what is registered of it.
+    ///
+    /// # Panics
+    ///
+    /// When it is not registered.
+    pub fn rewrite(&mut self, organization: &str, change: impl Fn(&str) -> String) {
         let name = format!("organization = \"{organization}\"\n");
         let text = fs::read_to_string(self.callers_file()).expect("it was minted");
         assert!(text.contains(&name), "{organization} is registered");

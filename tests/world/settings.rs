@@ -31,8 +31,8 @@ impl Settings {
             ("listen.key_file", file("gateway.key")),
             ("listen.callers_ca_file", file("callers-ca.pem")),
             // The load of a test is one organisation's.
-            ("limits.requests_burst", json!(1_000_000)),
-            ("limits.requests_per_second", json!(1_000_000)),
+            ("limits.requests_burst", json!(100_000_000)),
+            ("limits.requests_per_second", json!(100)),
             ("store.directory", json!(store)),
             ("store.key_file", file("store.key")),
             ("callers.file", file("callers.toml")),

@@ -141,7 +141,7 @@ fn split(text: &str) -> Result<(String, &str), AddressError> {
 
 /// Whether somewhere in `text` stands what has the shape of a tax code, of a temporary code (STP, ENI) or
 /// of an NRE.
-fn looks_personal(text: &str) -> bool {
+pub fn looks_personal(text: &str) -> bool {
     let text = text.to_ascii_uppercase();
     let is_nre = |part: &[u8]| {
         let part = std::str::from_utf8(part).unwrap_or_default();

@@ -14,6 +14,8 @@ use policies::rules::RegistryRules;
 use policies::time::Timestamp;
 use zeroize::Zeroizing;
 
+use crate::entry::Organization;
+
 /// A keyed digest.
 pub type Digest = [u8; 16];
 
@@ -49,8 +51,13 @@ pub struct Asker {
     /// The organisation and the person at its desk: whom the source has answered before, whom it told
     /// that there is nothing, and who is counted.
     pub caller: Tag,
-    /// The relations it has proved.
+    /// The organisation alone: a source that refuses everybody refuses several.
+    pub organization: Organization,
+    /// The relations it has proved of itself.
     pub tags: Vec<Tag>,
+    /// The relations of whom it stands in for: they show what is known, and nothing is forgotten for
+    /// them. What the source does not tell a substitute it may well tell the doctor.
+    pub lent: Vec<Tag>,
     /// Whether it may see again what its source has answered it before.
     pub is_remembered: bool,
     /// Whether it may see what is known without a relation, for a reason that was written down.

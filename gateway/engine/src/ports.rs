@@ -75,6 +75,21 @@ pub trait Rng: Send + Sync {
     fn unit(&self) -> f64;
 }
 
+/// What a source has said of whom it was asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Somebody whom it has shown.
+    Known,
+    /// Nobody. Not so whom it does not show to this caller.
+    Unknown,
+}
+
+/// Who watches what the sources of look-ups know of. Nothing here waits or fails.
+pub trait Landings: Send + Sync {
+    /// A load that was begun for `organization` has brought this, whether or not anybody waits for it.
+    fn landed(&self, organization: &Organization, key: LookupKey, found: Found);
+}
+
 /// Who watches the engine: metrics and traces. Nothing here waits or fails.
 pub trait Signals: Send + Sync {
     /// The span of one attempt, linked to the request of trace `trace` (W3C `traceparent`) that

@@ -1,4 +1,5 @@
-//! The certificates of the process: rotated while it runs, and watched for their ends.
+//! The certificates of the process, and who may call it: replaced while it runs, and watched for their
+//! ends.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use engine::stop::StopSwitch;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
+use crate::callers::reload::reload;
 use crate::config::{Config, Transport};
 use crate::telemetry::Watcher;
 use crate::tls::{expiry, rotation};
@@ -23,7 +25,7 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// Follows the certificates that `config` names.
+    /// Follows the certificates and the callers that `config` names.
     pub(super) fn start(
         runtime: &Runtime,
         config: &Config,
@@ -32,8 +34,10 @@ impl Certificates {
     ) -> Certificates {
         let (switch, stop) = StopSwitch::new();
         let (watcher, time) = (Arc::clone(watcher), Arc::clone(clock));
-        let watching = expiry::watch(named(config), watcher, time, stop.clone());
-        let mut tasks = vec![runtime.spawn(watching)];
+        let watching = expiry::watch(certificate_files(config), watcher, time, stop.clone());
+        let (files, live) = (config.callers.files.clone(), config.callers.callers.clone());
+        let reloading = reload(files, live, Arc::clone(clock), stop.clone());
+        let mut tasks = vec![runtime.spawn(watching), runtime.spawn(reloading)];
         if let Transport::Tls { credentials, files } = &config.listen.transport {
             let (live, files) = (credentials.clone(), files.clone());
             let rotating = rotation::rotate(files, live, Arc::clone(clock), stop);
@@ -55,7 +59,7 @@ impl Certificates {
 }
 
 /// Every file with certificates of ours, or of those we trust.
-fn named(config: &Config) -> Vec<expiry::Named> {
+pub(crate) fn certificate_files(config: &Config) -> Vec<expiry::Named> {
     let sac = &config.sac;
     let mut files: Vec<(&'static str, PathBuf)> = vec![
         ("sac.trust_file", sac.trust_file.clone()),

@@ -19,6 +19,7 @@ use super::lanes::watched;
 use super::{Fatal, ServeError};
 use crate::audit::{Deed, Draft};
 use crate::config::{self, StoreFiles};
+use crate::keys;
 
 /// What the key of digests of persons is derived for. Changing it makes everything that is kept
 /// about them unfindable.
@@ -45,6 +46,9 @@ impl Kept {
         runtime: &Runtime,
     ) -> Result<Kept, ServeError> {
         let key = Key::from_file(&files.key_file).map_err(ServeError::Key)?;
+        if keys::is_exposed(&files.key_file) {
+            tracing::warn!("{}", keys::EXPOSED);
+        }
         let (directory, poisoned) = (files.directory.clone(), alarm.clone());
         let mut settings =
             sqlite::Settings::new(directory.clone(), key, Arc::clone(clock), ANNULLA);
@@ -53,14 +57,18 @@ impl Kept {
             poisoned.send_replace(Some(Fatal::StorePoisoned));
         }));
         let entries = Arc::new(Sqlite::open(&settings).map_err(ServeError::Store)?);
-        let keys = entries.keys();
-        let relations = Relations::new(&keys.derive(RELATIONS));
+        let ring = entries.keys();
+        let relations = Relations::new(&ring.derive(RELATIONS));
         let mut settings = audit::Settings::new(directory.clone(), Arc::clone(clock));
         settings.keep_for = kept.keep_for;
         settings.reserve_bytes = kept.reserve_bytes;
+        let died = alarm.clone();
+        settings.on_death = Some(Arc::new(move || {
+            died.send_replace(Some(Fatal::AuditDied));
+        }));
         let audit = Audit::open(settings, Arc::clone(&entries)).map_err(ServeError::Audit)?;
         note_found(&audit, clock.now());
-        let settings = PersonsSettings::new(directory, Arc::clone(keys), Arc::clone(clock));
+        let settings = PersonsSettings::new(directory, Arc::clone(ring), Arc::clone(clock));
         let persons = Arc::new(Persons::open(&settings).map_err(ServeError::Runtime)?);
         let rotation = Rotation::new(
             Arc::clone(&entries),

@@ -13,7 +13,7 @@ use engine::lane::read_through::{self, ReadCore, Reader};
 use engine::lane::write_behind::{self, Door};
 use engine::lots::Lots;
 use engine::numbers::Numbers;
-use engine::ports::{Clock, Rng, Signals};
+use engine::ports::{Clock, Landings, Rng, Signals};
 use engine::stop::{Stop, StopSwitch};
 use policies::operation::Operation;
 use tokio::sync::watch;
@@ -52,6 +52,7 @@ pub(super) struct Given<'a> {
     pub(super) policy: Policy,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) signals: Arc<dyn Signals>,
+    pub(super) landings: Arc<dyn Landings>,
     pub(super) alarm: &'a watch::Sender<Option<Fatal>>,
 }
 
@@ -85,6 +86,7 @@ impl Lanes {
             lane: REGISTRY,
             calls: Arc::clone(registry_calls),
             shelf: Arc::clone(&given.kept.persons) as _,
+            landings: given.landings,
             clock: Arc::clone(given.clock),
             rules: in_force.registry.clone(),
             stop: stop.clone(),

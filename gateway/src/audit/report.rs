@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use policies::access::Profile;
 use policies::time::Timestamp;
-use store::audit::{ExportError, LeaveError, Seen, Verified, VerifyError};
+use store::audit::{ExportError, Known, LeaveError, Seen, Verified, VerifyError};
 use store::sealing::{Key, KeyError};
 
 use super::{Deed, Draft, Entry, Outcome};
@@ -77,14 +77,15 @@ pub struct Account {
     pub is_good: bool,
 }
 
-/// Follows the whole chain of the store.
+/// Follows the whole chain of the store, which should have the head `known`.
 ///
 /// # Errors
 ///
 /// When it cannot be read at all.
-pub fn verify(files: &StoreFiles) -> Result<Account, ReportError> {
+pub fn verify(files: &StoreFiles, known: Option<&Known>) -> Result<Account, ReportError> {
     let key = Key::from_file(&files.key_file).map_err(ReportError::Key)?;
-    let verified = store::audit::verify(&files.directory, &key).map_err(ReportError::Verify)?;
+    let verified = store::audit::verify(&files.directory, &key, known);
+    let verified = verified.map_err(ReportError::Verify)?;
     Ok(Account {
         text: told(&verified),
         is_good: verified.bad.is_none(),
@@ -110,15 +111,18 @@ fn told(verified: &Verified) -> String {
     if verified.unfinished_bytes > 0 {
         let bytes = verified.unfinished_bytes;
         line(format_args!(
-            "unfinished  {bytes} bytes at the end: half a record, being written or left by a crash\n"
+            "unfinished  {bytes} bytes behind the last anchor: being written, or left by a crash\n"
         ));
     }
-    match &verified.bad {
-        None => line(format_args!("good\n")),
-        Some(bad) => line(format_args!(
+    for bad in verified.bad.iter().chain(&verified.also_bad) {
+        line(format_args!(
             "BAD       segment {}, sequence {}, offset {}: {}\n",
             bad.segment, bad.sequence, bad.offset, bad.wrong
-        )),
+        ));
+    }
+    match verified.bad_places {
+        0 => line(format_args!("good\n")),
+        places => line(format_args!("bad       {places} places\n")),
     }
     text
 }

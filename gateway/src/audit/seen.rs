@@ -19,6 +19,9 @@ pub struct Entry {
     /// In whose name, where that is known.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user: String,
+    /// In the place of which doctor, where somebody stood in.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stands_in_for: String,
     /// What was done.
     pub action: String,
     /// What the caller was to the person.
@@ -70,6 +73,7 @@ impl Entry {
             (Field::Organization, &mut self.organization),
             (Field::Profile, &mut self.profile),
             (Field::User, &mut self.user),
+            (Field::StandsInFor, &mut self.stands_in_for),
             (Field::Relation, &mut self.relation),
             (Field::Reason, &mut self.reason),
             (Field::Target, &mut self.target),

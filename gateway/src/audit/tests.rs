@@ -18,6 +18,7 @@ fn what_is_written_is_read_back() {
     let entry = EntryId(Uuid::from_u128(5));
     draft
         .person("PNIMRA70A01H501P")
+        .stands_in_for(Some("RSSMRA80A01H501U"))
         .deed(Deed::Of(Action::SearchPerson))
         .deed(Deed::Of(Action::BreakGlass))
         .reason("emergency")
@@ -36,6 +37,7 @@ fn what_is_written_is_read_back() {
             organization: "practice-a".to_owned(),
             profile: "practice".to_owned(),
             user: "PROVAX00X00X000Y".to_owned(),
+            stands_in_for: "RSSMRA80A01H501U".to_owned(),
             action: "break-glass".to_owned(),
             relation: "broken-glass".to_owned(),
             reason: "emergency".to_owned(),

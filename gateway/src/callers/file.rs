@@ -4,26 +4,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use adapters::callbacks::looks_personal;
 use engine::entry::Organization;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use policies::access::Profile;
-use policies::time::Timestamp;
 use serde::Deserialize;
 
 use super::callbacks::Registered;
+use super::files::{KEY_BYTES_MAX, Mark, Marking};
 use super::known::Known;
-use super::{Callers, Pattern, SigningKey, TokenRules};
-use crate::files::read_bounded;
+use super::{Callers, Pattern, SigningKey, StandIns, TokenRules};
 use crate::problem::{HIDDEN, Problem, without_value};
 use crate::tls::CertificateDigest;
 use crate::tokens::jose::parse_algorithm;
 use crate::tokens::keys::{Authorities, point_bytes};
-use crate::tokens::replay::Replay;
 
 /// Longest name of an organisation or a key.
 const NAME_CHARS_MAX: usize = 128;
-/// Largest key file that is read.
-const KEY_BYTES_MAX: u64 = 64 << 10;
 /// Characters of a certificate's digest by which its holder is told which one is meant.
 const DIGEST_SHOWN: usize = 16;
 
@@ -51,6 +48,8 @@ pub(super) struct RawCaller {
     signing_certificate_sha256: Vec<String>,
     #[serde(default)]
     callbacks: Vec<String>,
+    #[serde(default)]
+    stands_in_for_sha256: Vec<String>,
     pub(super) integrity: Option<String>,
     pub(super) tracking: Option<String>,
     pub(super) pdnd_client_id: Option<String>,
@@ -63,8 +62,8 @@ fn many_times() -> String {
 }
 
 impl Callers {
-    /// Reads the callers file `text`; key files are relative to the directory of `path`. What is
-    /// presented once is remembered from `began` on, by the wall clock.
+    /// Reads the callers file `text`; key files are relative to the directory of `path`, and noted by
+    /// `marking`.
     ///
     /// Lists all problems, each under the caller it belongs to.
     pub(crate) fn parse(
@@ -72,7 +71,7 @@ impl Callers {
         text: &str,
         rules: TokenRules,
         authorities: Option<Authorities>,
-        began: Timestamp,
+        marking: &mut Marking,
     ) -> Result<Callers, Vec<Problem>> {
         let raw: RawCallers = toml::from_str(text).map_err(|error| {
             vec![Problem {
@@ -86,7 +85,9 @@ impl Callers {
         })?;
         let mut reading = Reading {
             directory: path.parent().unwrap_or(Path::new(".")),
+            marking,
             callers: Callers {
+                mark: Mark::default(),
                 rules,
                 keys: BTreeMap::new(),
                 leaves: HashMap::new(),
@@ -94,7 +95,6 @@ impl Callers {
                 pdnd_clients: HashMap::new(),
                 authorities,
                 known: Known::default(),
-                replay: Replay::since(began),
                 callbacks: Registered::default(),
             },
             problems: Vec::new(),
@@ -121,6 +121,7 @@ impl Callers {
 /// The callers read so far, and what was wrong.
 pub(super) struct Reading<'a> {
     directory: &'a Path,
+    marking: &'a mut Marking,
     pub(super) callers: Callers,
     problems: Vec<Problem>,
 }
@@ -156,7 +157,12 @@ impl Reading<'_> {
             self.refuse(at("pattern"), HIDDEN, &format!("must be one of {words}"));
             return;
         };
+        let stand_ins = StandIns::parse(&raw.stands_in_for_sha256).unwrap_or_else(|rule| {
+            self.refuse(at("stands_in_for_sha256"), HIDDEN, &rule);
+            StandIns::default()
+        });
         let mut signing = SigningKey {
+            stand_ins,
             name: String::new(),
             organization,
             profiles,
@@ -200,7 +206,8 @@ impl Reading<'_> {
         if self.callers.keys.contains_key(id) {
             self.refuse(at("key_id"), id, "must be another caller's nowhere");
         }
-        match read_key(&self.directory.join(file), signing.algorithm) {
+        let pem = self.marking.read(&self.directory.join(file), KEY_BYTES_MAX);
+        match pem.and_then(|pem| read_key(&pem, signing.algorithm)) {
             Ok(key) => {
                 id.clone_into(&mut signing.name);
                 signing.key = Some(key);
@@ -225,6 +232,7 @@ impl Reading<'_> {
                 organization: signing.organization.clone(),
                 profiles: signing.profiles.clone(),
                 certificates: signing.certificates.clone(),
+                stand_ins: signing.stand_ins.clone(),
                 key: None,
                 ..*signing
             };
@@ -285,7 +293,8 @@ impl Reading<'_> {
     }
 }
 
-pub(super) const NAME_RULE: &str = "must be 1 to 128 letters, digits or marks among . _ : - @ /";
+pub(super) const NAME_RULE: &str = "must be 1 to 128 letters, digits or marks among . _ : - @ /, \
+                                    and look like no tax code and no NRE";
 
 const SIGNING_RULE: &str = "must stand with key_file, or both give way to signing_certificate_sha256, \
                             as they must where the pattern is FSE";
@@ -309,13 +318,14 @@ pub(super) fn is_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"._:-@/".contains(&b))
+        // A name stands in every line of the log.
+        && !looks_personal(text)
 }
 
-fn read_key(path: &Path, algorithm: Algorithm) -> Result<DecodingKey, String> {
-    let pem = read_bounded(path, KEY_BYTES_MAX)?;
+fn read_key(pem: &[u8], algorithm: Algorithm) -> Result<DecodingKey, String> {
     let key = match algorithm {
-        Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(&pem),
-        _ => DecodingKey::from_rsa_pem(&pem),
+        Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(pem),
+        _ => DecodingKey::from_rsa_pem(pem),
     };
     key.ok()
         .filter(|key| {

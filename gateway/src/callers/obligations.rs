@@ -65,6 +65,7 @@ impl Reading<'_> {
             name: id.clone(),
             organization: signing.organization.clone(),
             profiles: signing.profiles.clone(),
+            stand_ins: signing.stand_ins.clone(),
             certificates: signing.certificates.clone(),
             key: None,
             ..*signing

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::files::Marking;
 use super::*;
 use crate::problem::Problem;
 
@@ -10,12 +11,13 @@ fn rules() -> TokenRules {
         audience: "https://argine.local/v1".to_owned(),
         clock_skew: Duration::from_secs(30),
         lifetime_max: Duration::from_secs(3600),
+        one_time_lifetime_max: Duration::from_secs(300),
         citizen_authn_age_max: Duration::from_secs(1800),
     }
 }
 
 fn parse(path: &Path, text: &str) -> Result<Callers, Vec<Problem>> {
-    Callers::parse(path, text, rules(), None, Timestamp(0))
+    Callers::parse(path, text, rules(), None, &mut Marking::default())
 }
 
 /// Reads `text` beside a P-256 key `good.pem`, a P-384 key `large.pem` and a text `bad.pem`.
@@ -48,6 +50,7 @@ fn caller(changes: &[(&str, &str)]) -> String {
         ("key_id", "\"practice-a-1\""),
         ("algorithm", "\"ES256\""),
         ("key_file", "\"good.pem\""),
+        ("stands_in_for_sha256", "[]"),
     ];
     for (name, value) in changes {
         let field = fields.iter_mut().find(|(known, _)| known == name).unwrap();
@@ -88,6 +91,10 @@ fn every_mistake_is_named_by_caller_and_field() {
         (
             vec![("certificate_sha256", "[\"ab\"]")],
             "certificate_sha256",
+        ),
+        (
+            vec![("stands_in_for_sha256", "[\"RSSMRA80A01H501U\"]")],
+            "stands_in_for_sha256",
         ),
         (vec![("algorithm", "\"HS256\"")], "algorithm"),
         (vec![("algorithm", "\"none\"")], "algorithm"),
@@ -185,7 +192,7 @@ fn a_signing_certificate_needs_an_authority_and_belongs_to_one_caller() {
     let read = |text: &str, is_trusting: bool| {
         let authorities = is_trusting.then(|| Authorities::of(&[]).unwrap());
         let path = Path::new("callers.toml");
-        let read = Callers::parse(path, text, rules(), authorities, Timestamp(0));
+        let read = Callers::parse(path, text, rules(), authorities, &mut Marking::default());
         read.map_err(|problems| problems.into_iter().map(|p| p.key).collect::<Vec<_>>())
     };
     let callers = read(&pairs("practice-a", &both), true).unwrap();

@@ -19,13 +19,6 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     certificates_in(&read_bounded(path, PEM_BYTES_MAX)?)
 }
 
-/// The lists of revoked certificates of a file, at least one.
-pub(super) fn revocation_lists(
-    path: &Path,
-) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
-    revocation_lists_in(&read_bounded(path, LISTS_BYTES_MAX)?)
-}
-
 /// The one private key of a file.
 pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     private_key_in(&Zeroizing::new(read_bounded(path, PEM_BYTES_MAX)?))
@@ -46,7 +39,7 @@ pub(crate) fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>
     Ok(certificates)
 }
 
-/// [`revocation_lists`] of a text.
+/// The lists of revoked certificates of a text, at least one.
 pub(crate) fn revocation_lists_in(
     pem: &[u8],
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {

@@ -6,11 +6,13 @@ use policies::probing::ProbingRules;
 
 use super::section::Section;
 
+/// Fewer persons than are told apart in a window: else nobody would ever be suspected.
+const UNKNOWN_MAX: usize = 2_000;
 const HOUR: Duration = Duration::from_secs(3600);
 
 pub(super) fn read(section: &mut Section<'_>) -> ProbingRules {
     let rules = ProbingRules {
-        unknown_max: section.count("unknown_persons_max", 1..=10_000),
+        unknown_max: section.count("unknown_persons_max", 1..=UNKNOWN_MAX),
         unknown_share: section.share("unknown_persons_share"),
         window: section.duration("window", 24 * HOUR),
         wait: section.duration("wait", HOUR),

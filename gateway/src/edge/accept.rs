@@ -6,14 +6,20 @@
 //! # Limits
 //!
 //! `connections_max` and `handshakes_max` of a worker, those of one network in [`peers`], and the
-//! deadline of a write in [`stream`]. Whoever is over the limit of their network is closed at once;
-//! a handshake waits for its turn, within `handshake_within`, behind others of its network only.
+//! deadline of a write in [`stream`]. Whoever is over the limit of their network is closed at once.
+//!
+//! A handshake has `handshake_within`, and in it waits for its turn behind others of its network. One of
+//! the turns that all share is taken only once the caller has said something ([`ClientHello`]), and is
+//! kept for [`TURN_WITHIN`] at most: who is silent takes nothing from other networks.
+//!
+//! [`ClientHello`]: rustls::server::ClientHello
 
 mod peers;
 mod stream;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,10 +32,12 @@ use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
 use actix_web::{App, Error};
 use engine::live::Live;
+use rustls::server::Acceptor;
 use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use self::peers::Peers;
 use self::stream::{Held, Stream};
@@ -42,6 +50,12 @@ use crate::tls::{CertificateDigest, Presented};
 /// How long a caller whose body was not read to its end may take to hear the answer, before the
 /// connection is closed.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a handshake keeps others waiting. A whole one takes two turns of the network and some
+/// milliseconds of work; one that takes longer goes on all the same.
+const TURN_WITHIN: Duration = Duration::from_millis(250);
+/// What the system keeps for a caller until it reads (Linux takes twice as much, for its own use too).
+/// More: faster over long lines; less: the sooner a caller that does not read is told apart.
+const UNSENT_BYTES: u32 = 32 << 10;
 /// Connections that the system holds until a worker has room.
 const BACKLOG: u32 = 1024;
 
@@ -98,6 +112,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     socket.set_reuseaddr(true)?;
+    // Every connection inherits it.
+    socket.set_send_buffer_size(UNSENT_BYTES)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
 }
@@ -161,7 +177,7 @@ impl Entrance {
         let Some(place) = self.peers.enter(address.ip()) else {
             return Err(refused("network-full", io::ErrorKind::ConnectionRefused));
         };
-        let turns = place.handshakes();
+        let turns = place.turns();
         let ended = Arc::clone(&self.watcher);
         let held = Held::new(socket, place, self.write_within, ended);
         let credentials = match &self.transport {
@@ -172,12 +188,8 @@ impl Entrance {
             }
         };
         let handshake = async {
-            // Neither is ever closed. The network's own comes first, or it would fill the others' queue.
-            let _own_turn = turns.acquire().await;
-            let _turn = self.handshakes.acquire().await;
-            let credentials = credentials.load();
-            let acceptor = TlsAcceptor::from(Arc::clone(&credentials.config));
-            Ok((acceptor.accept(held).await?, credentials.number))
+            let _own_turn = turns.take().await;
+            self.shake(held, credentials).await
         };
         match timeout(self.handshake_within, handshake).await {
             Ok(Ok((tls, generation))) => {
@@ -190,5 +202,26 @@ impl Entrance {
             }
             Err(_) => Err(refused("handshake-slow", io::ErrorKind::TimedOut)),
         }
+    }
+
+    /// A whole handshake, and the generation of credentials that it was under.
+    async fn shake(
+        &self,
+        held: Held,
+        credentials: &Live<Credentials>,
+    ) -> io::Result<(TlsStream<Held>, u64)> {
+        let greeted = LazyConfigAcceptor::new(Acceptor::default(), held).await?;
+        // It is never closed.
+        let turn = self.handshakes.acquire().await.ok();
+        let credentials = credentials.load();
+        let mut shaking = pin!(greeted.into_stream(Arc::clone(&credentials.config)));
+        let tls = match timeout(TURN_WITHIN, shaking.as_mut()).await {
+            Ok(tls) => tls?,
+            Err(_) => {
+                drop(turn);
+                shaking.await?
+            }
+        };
+        Ok((tls, credentials.number))
     }
 }

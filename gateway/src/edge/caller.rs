@@ -41,7 +41,7 @@ use crate::tokens::expected::Expected;
 use crate::tokens::fse::{self, BodyDigest};
 use crate::tokens::jose::Jws;
 use crate::tokens::refusal::{Refusal, Wrong};
-use crate::tokens::replay::{NotAdmitted, OneTime};
+use crate::tokens::replay::{NotAdmitted, OneTime, Replay};
 use crate::tokens::rest;
 use crate::tokens::tracking::Evidence;
 pub(in crate::edge) use allowed::{allowed, not_allowed};
@@ -129,6 +129,15 @@ impl Caller {
         self.token.substitutes_for.as_ref()
     }
 
+    /// Whether who calls may act in the place of `doctor`: a substitute of whom its token names and no
+    /// other, a practice of those for whom its organisation is registered to stand in.
+    pub(crate) fn may_stand_in_for(&self, doctor: &PrescriberCode) -> bool {
+        match self.profile {
+            Profile::Substitute => self.substitutes_for() == Some(doctor),
+            _ => self.token.key.stand_ins.has(doctor),
+        }
+    }
+
     /// Who is at the desk, for the audit: whom the tracking evidence names, or else the token.
     pub(crate) fn user(&self) -> Option<&str> {
         let evidence = self
@@ -148,19 +157,26 @@ const TOO_OLD: AuthnFault = AuthnFault {
     sentence: "must be a more recent authentication",
 };
 
+/// Against what a caller is recognised.
+#[derive(Clone, Copy)]
+pub(super) struct Recognising<'a> {
+    /// Who may call.
+    pub(super) callers: &'a Callers,
+    /// What may be presented once, and was.
+    pub(super) replay: &'a Replay,
+    /// The wall clock.
+    pub(super) wall: Timestamp,
+}
+
 /// Checks both proofs of `request`, and leaves the organisation's name for the log and the digest of the
 /// body, where one was signed, for [`check_body`].
-fn authenticate(
-    callers: &Callers,
-    request: &HttpRequest,
-    wall: Timestamp,
-) -> Result<Caller, Problem> {
+fn authenticate(recognising: Recognising<'_>, request: &HttpRequest) -> Result<Caller, Problem> {
     let (caller, proof, body) = match vouching::taken(request) {
         Some(vouched) => {
             let (caller, proof) = vouched?;
             (caller, proof, None)
         }
-        None => registered(callers, request, wall)?,
+        None => registered(recognising, request)?,
     };
     if request.method().is_safe() {
         proof.check_bodiless(request.headers())?;
@@ -176,28 +192,31 @@ fn authenticate(
 
 /// A caller whose key is registered, and what comes beside its token.
 fn registered(
-    callers: &Callers,
+    recognising: Recognising<'_>,
     request: &HttpRequest,
-    wall: Timestamp,
 ) -> Result<(Caller, Proof, Option<SignedBody>), Problem> {
+    let Recognising { callers, wall, .. } = recognising;
     let presented = Presented {
         bearer: bearer(request)?,
         signature: signature(request)?,
         peer: peer(request),
     };
-    let (mut caller, body) = recognise(callers, &presented, wall)?;
+    let (mut caller, body) = recognising.recognise(&presented)?;
     let key = Arc::clone(&caller.token.key);
     let known = Known {
         key: &key,
         has_signed: &|token| {
             let signer = callers.signer(token, wall);
-            signer.is_ok_and(|signer| signer.key.organization == key.organization)
+            signer.is_ok_and(|signer| {
+                let is_its_own = check_connection(&signer.key, presented.peer).is_ok();
+                is_its_own && signer.key.organization == key.organization
+            })
         },
         expected: Expected {
             issuer: &key.organization.0,
             rules: &callers.rules,
         },
-        admit: &|kind, jti, times| admit(callers, &key, kind, jti, times, wall),
+        admit: &|kind, jti, times| recognising.admit(&key, kind, jti, times),
         is_evidence_once: key.pattern != Pattern::IdAuthRest01,
         wall,
     };
@@ -265,113 +284,95 @@ struct Presented<'a> {
 /// The digest of the body that was signed; none where only an empty one may be sent.
 struct SignedBody(Option<BodyDigest>);
 
-/// Believes what is `presented` at `wall`, or says why not.
-fn recognise(
-    callers: &Callers,
-    presented: &Presented<'_>,
-    wall: Timestamp,
-) -> Result<(Caller, Option<SignedBody>), Refusal> {
-    let rules = &callers.rules;
-    if let Some(token) = callers.known(presented.bearer) {
-        let refuse = |wrong| token.key.refusal(wrong);
-        check_connection(&token.key, presented.peer).map_err(refuse)?;
+impl Recognising<'_> {
+    /// Believes what is `presented`, or says why not.
+    fn recognise(self, presented: &Presented<'_>) -> Result<(Caller, Option<SignedBody>), Refusal> {
+        let Recognising { callers, wall, .. } = self;
+        let rules = &callers.rules;
+        if let Some(token) = callers.known(presented.bearer) {
+            let refuse = |wrong| token.key.refusal(wrong);
+            check_connection(&token.key, presented.peer).map_err(refuse)?;
+            token.check_moment(rules, wall).map_err(refuse)?;
+            return Ok((Caller::of(token, rules, wall), None));
+        }
+        let (signer, claims) = self.open(presented.bearer)?;
+        let key = Arc::clone(&signer.key);
+        let refuse = |wrong| key.refusal(wrong);
+        check_connection(&key, presented.peer).map_err(refuse)?;
+        if key.pattern == Pattern::Fse {
+            return self.pair((signer, &claims), presented.signature);
+        }
+        let token = rest::read(&claims, signer, rules).map_err(refuse)?;
         token.check_moment(rules, wall).map_err(refuse)?;
-        return Ok((Caller::of(token, rules, wall), None));
+        let token = Arc::new(token);
+        if key.pattern == Pattern::IdAuthRest01 {
+            callers.remember(presented.bearer, Arc::clone(&token));
+        } else {
+            self.admit(&key, "Authorization", &token.jti, token.times)
+                .map_err(refuse)?;
+        }
+        Ok((Caller::of(token, rules, wall), None))
     }
-    let (signer, claims) = open(callers, presented.bearer, wall)?;
-    let key = Arc::clone(&signer.key);
-    let refuse = |wrong| key.refusal(wrong);
-    check_connection(&key, presented.peer).map_err(refuse)?;
-    if key.pattern == Pattern::Fse {
-        return pair(callers, (signer, &claims), presented.signature, wall);
-    }
-    let token = rest::read(&claims, signer, rules).map_err(refuse)?;
-    token.check_moment(rules, wall).map_err(refuse)?;
-    let token = Arc::new(token);
-    if key.pattern == Pattern::IdAuthRest01 {
-        callers.remember(presented.bearer, Arc::clone(&token));
-    } else {
-        admit(
-            callers,
-            &key,
-            "Authorization",
-            &token.jti,
-            token.times,
-            wall,
-        )
-        .map_err(refuse)?;
-    }
-    Ok((Caller::of(token, rules, wall), None))
-}
 
-/// Checks who signed `text`, and only then reads what it claims.
-fn open(callers: &Callers, text: &str, wall: Timestamp) -> Result<(Signer, Claims), Refusal> {
-    let token = Jws::parse(text).ok_or(Refusal::Malformed)?;
-    let signer = callers.signer(&token, wall)?;
-    let claims = Claims::of(&token).map_err(|wrong| signer.key.refusal(wrong))?;
-    Ok((signer, claims))
-}
-
-/// The same for a pair, of which the first token is open.
-fn pair(
-    callers: &Callers,
-    (signer, auth): (Signer, &Claims),
-    second: Option<&str>,
-    wall: Timestamp,
-) -> Result<(Caller, Option<SignedBody>), Refusal> {
-    let rules = &callers.rules;
-    let key = Arc::clone(&signer.key);
-    let refuse = |wrong| key.refusal(wrong);
-    let second = second.ok_or_else(|| refuse(Wrong::SecondMissing))?;
-    let (other, claims) = open(callers, second, wall)?;
-    if !Arc::ptr_eq(&key, &other.key) {
-        return Err(refuse(Wrong::Unpaired("x5c")));
+    /// Checks who signed `text`, and only then reads what it claims.
+    fn open(self, text: &str) -> Result<(Signer, Claims), Refusal> {
+        let token = Jws::parse(text).ok_or(Refusal::Malformed)?;
+        let signer = self.callers.signer(&token, self.wall)?;
+        let claims = Claims::of(&token).map_err(|wrong| signer.key.refusal(wrong))?;
+        Ok((signer, claims))
     }
-    let (token, signature) = fse::read(auth, &claims, signer, rules).map_err(refuse)?;
-    token.check_moment(rules, wall).map_err(refuse)?;
-    signature.times.check(rules, wall).map_err(refuse)?;
-    admit(
-        callers,
-        &key,
-        "Authorization",
-        &token.jti,
-        token.times,
-        wall,
-    )
-    .map_err(refuse)?;
-    let times = signature.times;
-    admit(callers, &key, fse::HEADER, &signature.jti, times, wall).map_err(refuse)?;
-    let caller = Caller::of(Arc::new(token), rules, wall);
-    Ok((caller, Some(SignedBody(signature.body))))
+
+    /// The same for a pair, of which the first token is open.
+    fn pair(
+        self,
+        (signer, auth): (Signer, &Claims),
+        second: Option<&str>,
+    ) -> Result<(Caller, Option<SignedBody>), Refusal> {
+        let (rules, wall) = (&self.callers.rules, self.wall);
+        let key = Arc::clone(&signer.key);
+        let refuse = |wrong| key.refusal(wrong);
+        let second = second.ok_or_else(|| refuse(Wrong::SecondMissing))?;
+        let (other, claims) = self.open(second)?;
+        if !Arc::ptr_eq(&key, &other.key) {
+            return Err(refuse(Wrong::Unpaired("x5c")));
+        }
+        let (token, signature) = fse::read(auth, &claims, signer, rules).map_err(refuse)?;
+        token.check_moment(rules, wall).map_err(refuse)?;
+        signature.times.check(rules, wall).map_err(refuse)?;
+        self.admit(&key, "Authorization", &token.jti, token.times)
+            .map_err(refuse)?;
+        self.admit(&key, fse::HEADER, &signature.jti, signature.times)
+            .map_err(refuse)?;
+        let caller = Caller::of(Arc::new(token), rules, wall);
+        Ok((caller, Some(SignedBody(signature.body))))
+    }
+
+    /// Admits a token of `key` and of this kind, which may be presented once.
+    pub(super) fn admit(
+        self,
+        key: &SigningKey,
+        kind: &'static str,
+        jti: &str,
+        times: Times,
+    ) -> Result<(), Wrong> {
+        let token = OneTime {
+            issuer: &key.organization.0,
+            kind,
+            jti,
+            life: times.life(&self.callers.rules),
+        };
+        let admitted = self.replay.admit(&token, self.wall);
+        admitted.map_err(|refused| match refused {
+            NotAdmitted::SignedBefore => Wrong::SignedBefore,
+            NotAdmitted::Replayed => Wrong::Replayed,
+            NotAdmitted::Full(after) => Wrong::Full(after),
+        })
+    }
 }
 
 fn check_connection(key: &SigningKey, peer: Option<CertificateDigest>) -> Result<(), Wrong> {
     let is_its_own = peer.is_some_and(|peer| key.certificates.contains(&peer));
     is_its_own.then_some(()).ok_or(Wrong::Connection)
-}
-
-pub(super) fn admit(
-    callers: &Callers,
-    key: &SigningKey,
-    kind: &'static str,
-    jti: &str,
-    times: Times,
-    wall: Timestamp,
-) -> Result<(), Wrong> {
-    let token = OneTime {
-        issuer: &key.organization.0,
-        kind,
-        jti,
-        life: times.life(&callers.rules),
-    };
-    callers
-        .replay()
-        .admit(&token, wall)
-        .map_err(|refused| match refused {
-            NotAdmitted::SignedBefore => Wrong::SignedBefore,
-            NotAdmitted::Replayed => Wrong::Replayed,
-            NotAdmitted::Full(after) => Wrong::Full(after),
-        })
 }
 
 #[cfg(test)]

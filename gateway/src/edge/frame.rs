@@ -10,8 +10,9 @@
 //!
 //! # Not here
 //!
-//! What is not HTTP, and a head that does not arrive in time, are answered by the server itself with
-//! a bare 400 or 408 before there is a request.
+//! What is not HTTP, a head that is too long, and one that does not arrive in time, are answered by the
+//! server itself before there is a request: with a bare 400, 431 or 408, without quota or problem. It
+//! offers no way to dress these, and nobody has asked for anything yet.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -33,6 +34,7 @@ use super::codes::{self, Code};
 use super::limiter::{Quota, Subject};
 use super::noted;
 use super::respond::{Language, Problem, render};
+use super::slices::sliced;
 use super::trace::{self, Trace};
 use super::unread::Unread;
 use super::vouching::vouch;
@@ -70,12 +72,9 @@ pub(crate) async fn frame(
     let logged = info_span!("request", trace_id = frame.trace.id());
     let gateway = &frame.edge.gateway;
     let handled = async {
-        vouch(
-            gateway.vouchers.as_ref(),
-            &gateway.callers,
-            request.request(),
-        )
-        .await;
+        if asks_who_calls(request.request()) {
+            vouch(gateway, request.request()).await;
+        }
         next.call(request).await
     };
     let handled = handled.instrument(logged);
@@ -130,7 +129,7 @@ impl Frame {
             trace,
             span,
             language: Language::of(request.headers()),
-            quota: edge.limiter.count(subject(edge, request.request())),
+            quota: quota(edge, request.request()),
             unread,
         }
     }
@@ -192,6 +191,7 @@ impl Frame {
         headers.insert(RESET, HeaderValue::from(whole_seconds(self.quota.reset)));
         default(headers, header::CACHE_CONTROL, "no-store");
         default(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        let response = sliced(response);
         match &self.unread {
             Some(unread) => unread.kept_by(response),
             None => response,
@@ -229,15 +229,26 @@ impl Frame {
     }
 }
 
-/// Whose quota a request counts against: known from its certificate, before any token is read.
-fn subject<'a>(edge: &'a Edge, request: &HttpRequest) -> Subject<'a> {
-    let Some(certificate) = peer(request) else {
-        return Subject::Rest;
+/// Counts a request against the quota of whose certificate it comes under, before any token is read.
+fn quota(edge: &Edge, request: &HttpRequest) -> Quota {
+    let callers = edge.gateway.callers.load();
+    let subject = match peer(request) {
+        None => Subject::Rest,
+        Some(certificate) => match callers.organization(certificate) {
+            Some(organization) => Subject::Organization(&organization.0),
+            None => Subject::Certificate(certificate.0),
+        },
     };
-    match edge.gateway.callers.organization(certificate) {
-        Some(organization) => Subject::Organization(&organization.0),
-        None => Subject::Certificate(certificate.0),
-    }
+    edge.limiter.count(subject)
+}
+
+/// What is shown to whoever holds a certificate.
+const OPEN_ROUTES: [&str; 2] = ["/v1/status", "/v1/openapi.json"];
+
+/// Whether the path of `request` is one whose handler asks who calls: nothing is spent on others.
+fn asks_who_calls(request: &HttpRequest) -> bool {
+    let route = request.match_pattern();
+    route.is_some_and(|route| !OPEN_ROUTES.contains(&route.as_str()))
 }
 
 /// The name of a method, where it is one of those we serve.

@@ -13,7 +13,7 @@
 //! The record of a write goes with it into the store ([`of_write`]): it is on disk with it or not at all.
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
-use adapters::model::{Authority, PatientCode};
+use adapters::model::{Authority, PatientCode, PrescriberCode};
 use engine::entry::EntryId;
 use policies::access::{Action, Relation};
 use policies::failure::Opaque;
@@ -84,7 +84,8 @@ struct Noted {
 
 /// Begins the record of `request`: `caller` makes it.
 pub(super) fn caller(request: &HttpRequest, caller: &Caller) {
-    let draft = Draft::of(&caller.organization.0, caller.profile, caller.user());
+    let mut draft = Draft::of(&caller.organization.0, caller.profile, caller.user());
+    draft.stands_in_for(caller.substitutes_for().map(PrescriberCode::as_str));
     let noted = Noted {
         draft,
         deed: None,
@@ -228,6 +229,7 @@ pub(super) fn of_write(
     };
     let user = Some(prescriber.subject.as_str());
     let mut draft = Draft::of(&caller.organization.0, caller.profile, user);
+    draft.stands_in_for(caller.substitutes_for().map(PrescriberCode::as_str));
     draft.deed(Deed::Of(action)).outcome(Outcome::Done);
     if let Some(code) = person {
         draft.person(code.as_str());

@@ -23,9 +23,9 @@ use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use adapters::model::{CardQuery, PersonQuery};
 use adapters::sac::{RICERCA, TESSERA};
-use engine::lookup::{Known, Looked, Lookup, LookupKey, LookupRefusal, Way};
+use engine::lookup::{Known, Looked, Lookup, LookupKey, Way};
 use policies::access::Action;
-use policies::failure::{Code as Failed, Opaque};
+use policies::failure::Opaque;
 use policies::gate::Mode;
 use policies::operation::OpName;
 use policies::rules::RegistryRules;
@@ -37,7 +37,6 @@ pub(crate) use self::request::Reason;
 use self::request::{CardToVerify, PersonSearch};
 use self::resource::{AssistedPerson, HealthCard};
 use super::prescriptions::headers::{trace, wait_max};
-use super::probing::Found;
 use super::respond::{Problem, ProblemBody};
 use super::{Edge, codes, json, noted};
 
@@ -202,10 +201,12 @@ impl Question<'_> {
             noted::shown(request, matches!(known.way, Way::Stale(_)));
             found(known, now(), fresh_for)
         };
+        let suspicion = &edge.gateway.suspicion;
         if let Some(known) = reader.hit(self.op, self.key, &asker, self.rules) {
+            suspicion.shown(&desk.organization, self.key);
             return Ok(found(known));
         }
-        edge.suspicion.admit(&desk.organization, now())?;
+        suspicion.admit(&desk.organization)?;
         let lookup = Lookup {
             op: self.op,
             key: self.key,
@@ -217,12 +218,11 @@ impl Question<'_> {
             trace: trace(request),
         };
         let looked = timeout(edge.answer_within, reader.lookup(lookup)).await;
-        if let Some(found) = looked.as_ref().ok().and_then(says_of_the_person) {
-            edge.suspicion
-                .note(&desk.organization, self.key, found, now());
-        }
         match looked {
-            Ok(Ok(Looked::Known(known))) => Ok(found(known)),
+            Ok(Ok(Looked::Known(known))) => {
+                suspicion.shown(&desk.organization, self.key);
+                Ok(found(known))
+            }
             Ok(Ok(Looked::Absent(age))) => Err(not_found(self.subject, age)),
             Ok(Err(refusal)) => {
                 let asked = Asked {
@@ -234,22 +234,6 @@ impl Question<'_> {
             }
             Err(_) => Err(Problem::from(&codes::TOO_SLOW)),
         }
-    }
-}
-
-/// What an answer says of the person; nothing, if it is about the source or about the caller.
-fn says_of_the_person(looked: &Result<Looked, LookupRefusal>) -> Option<Found> {
-    match looked {
-        Ok(Looked::Known(_)) => Some(Found::Known),
-        Ok(Looked::Absent(_)) => Some(Found::Unknown),
-        Err(LookupRefusal::Denied(failure)) => {
-            let is_of_caller = matches!(
-                failure.code,
-                Failed::AuthorityRefused | Failed::AuthorityExpired
-            );
-            (!is_of_caller).then_some(Found::Unknown)
-        }
-        Err(_) => None,
     }
 }
 

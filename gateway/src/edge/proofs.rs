@@ -120,7 +120,7 @@ pub(crate) fn evidence(
     };
     let token = known.opened(text, tracking::HEADER, code)?;
     let refuse = |wrong| known.refuse(code, wrong);
-    let read = Evidence::read(&token, known.expected, known.wall);
+    let read = Evidence::read(&token, known.expected, known.is_evidence_once, known.wall);
     let (evidence, (jti, times)) = read.map_err(refuse)?;
     if known.is_evidence_once {
         (known.admit)(tracking::HEADER, &jti, times).map_err(refuse)?;

@@ -17,21 +17,21 @@
 use std::sync::Arc;
 
 use actix_web::{HttpMessage, HttpRequest};
-use policies::time::Timestamp;
 
-use super::caller::{self, Caller, admit};
+use super::Gateway;
+use super::caller::{self, Caller, Recognising};
 use super::codes;
 use super::frame::peer;
 use super::proofs::{self, Known, Proof, wrong};
 use super::respond::Problem;
-use crate::callers::{Callers, PdndClient};
+use crate::callers::PdndClient;
 use crate::tokens::expected::Expected;
 use crate::tokens::integrity;
 use crate::tokens::jose::Jws;
 use crate::tokens::pdnd::{Key, KeyError, Keys};
-use crate::tokens::refusal::Refusal;
+use crate::tokens::refusal::{Refusal, Wrong};
 use crate::tokens::tracking;
-use crate::tokens::voucher::{self, ALGORITHM, TYPE, Voucher, VoucherRules};
+use crate::tokens::voucher::{self, ALGORITHM, TYPES, Voucher, VoucherRules};
 
 /// How vouchers are checked.
 #[derive(Debug, Clone)]
@@ -46,21 +46,25 @@ pub struct Vouchers {
 struct Vouching(Result<(Caller, Proof), Problem>);
 
 /// Finds out who makes `request`, if it comes under a voucher; [`taken`] says it.
-pub(crate) async fn vouch(vouchers: Option<&Vouchers>, callers: &Callers, request: &HttpRequest) {
+pub(crate) async fn vouch(gateway: &Gateway, request: &HttpRequest) {
     let Ok(text) = caller::bearer(request) else {
         return;
     };
-    let Some(token) = Jws::parse_typed(text, TYPE) else {
+    let Some(token) = Jws::parse_typed(text, &TYPES) else {
         return;
     };
-    let caller = match vouchers {
+    let callers = gateway.callers.load();
+    let caller = match &gateway.vouchers {
         None => Err(Problem::from(&codes::VOUCHER_NOT_ACCEPTED)),
         Some(vouchers) => {
             let asking = Asking {
                 vouchers,
-                callers,
                 request,
-                wall: caller::wall(),
+                recognising: Recognising {
+                    callers: &callers,
+                    replay: &gateway.replay,
+                    wall: caller::wall(),
+                },
             };
             asking.caller(&token).await
         }
@@ -76,14 +80,13 @@ pub(super) fn taken(request: &HttpRequest) -> Option<Result<(Caller, Proof), Pro
 
 struct Asking<'a> {
     vouchers: &'a Vouchers,
-    callers: &'a Callers,
     request: &'a HttpRequest,
-    wall: Timestamp,
+    recognising: Recognising<'a>,
 }
 
 impl Asking<'_> {
     async fn caller(&self, token: &Jws<'_>) -> Result<(Caller, Proof), Problem> {
-        let (rules, callers, wall) = (&self.vouchers.rules, self.callers, self.wall);
+        let (rules, wall) = (&self.vouchers.rules, self.recognising.wall);
         let voucher = self.voucher(token).await?;
         let client = self.client(&voucher)?;
         let keys = self.keys(&voucher).await?;
@@ -94,16 +97,19 @@ impl Asking<'_> {
                 issuer: &voucher.client,
                 rules: &rules.beside,
             },
-            admit: &|kind, jti, times| admit(callers, &client.key, kind, jti, times, wall),
+            admit: &|kind, jti, times| self.recognising.admit(&client.key, kind, jti, times),
             is_evidence_once: false,
             wall,
         };
         let headers = self.request.headers();
         let evidence = proofs::evidence(headers, &known)?;
         let proof = Proof::read(headers, &known)?;
-        let refuse = |wrong| Problem {
-            code: &codes::VOUCHER_STATEMENT,
-            ..Problem::from(client.key.refusal(wrong))
+        let refuse = |wrong| match wrong {
+            Wrong::Substitution => Problem::from(client.key.refusal(wrong)),
+            _ => Problem {
+                code: &codes::VOUCHER_STATEMENT,
+                ..Problem::from(client.key.refusal(wrong))
+            },
         };
         let statement = Jws::parse(keys.statement).ok_or(&codes::TOKEN_MALFORMED)?;
         let statement = voucher::statement(&statement, &client.key, rules).map_err(refuse)?;
@@ -115,7 +121,7 @@ impl Asking<'_> {
     /// The voucher, once PDND has signed it.
     async fn voucher(&self, token: &Jws<'_>) -> Result<Voucher, Problem> {
         let certificate = peer(self.request).ok_or(&codes::TOKEN_CERTIFICATE)?;
-        if self.callers.organization(certificate).is_none() {
+        if self.recognising.callers.organization(certificate).is_none() {
             return Err(Problem::from(&codes::TOKEN_CERTIFICATE));
         }
         let kid = token.header.kid.as_deref().ok_or(&codes::TOKEN_MALFORMED)?;
@@ -127,14 +133,14 @@ impl Asking<'_> {
         if !token.is_signed(&key.key, ALGORITHM) {
             return Err(Problem::from(&codes::TOKEN_SIGNATURE));
         }
-        let voucher = Voucher::read(token, &self.vouchers.rules, self.wall);
+        let voucher = Voucher::read(token, &self.vouchers.rules, self.recognising.wall);
         let key = kid.to_owned();
         Ok(voucher.map_err(|wrong| Refusal::Signed { key, wrong })?)
     }
 
     /// The registered client that `voucher` names, on its own connection and for a purpose of its own.
     fn client(&self, voucher: &Voucher) -> Result<&PdndClient, Problem> {
-        let client = self.callers.pdnd_client(&voucher.client);
+        let client = self.recognising.callers.pdnd_client(&voucher.client);
         let client = client.ok_or(&codes::VOUCHER_CLIENT)?;
         if !peer(self.request).is_some_and(|peer| client.key.certificates.contains(&peer)) {
             return Err(Problem::from(&codes::TOKEN_CERTIFICATE));

@@ -8,7 +8,7 @@
 //!
 //! 1. What is handed on was read twice, [`SETTLE`] apart, and was the same: it is not being written.
 //! 2. A file system that hangs holds up neither those who decide nor the end.
-//! 3. The same is handed on once, whatever the file system says about it.
+//! 3. The same is handed on once, whatever the file system says about it, unless it is asked for again.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -46,8 +46,8 @@ pub(crate) struct Reading<T, M> {
 pub(crate) struct Followed<T, M> {
     reading: Reading<T, M>,
     clock: Arc<dyn Clock>,
-    /// What is known already.
-    seen: M,
+    /// What is known already, and not wanted again.
+    seen: Option<M>,
     changed: Arc<Notify>,
     watcher: Option<RecommendedWatcher>,
     /// A reading that has not ended.
@@ -64,7 +64,7 @@ impl<T: Send + 'static, M: Copy + PartialEq> Followed<T, M> {
         Followed {
             reading,
             clock,
-            seen,
+            seen: Some(seen),
             changed,
             watcher,
             under_way: None,
@@ -87,6 +87,11 @@ impl<T: Send + 'static, M: Copy + PartialEq> Followed<T, M> {
         }
     }
 
+    /// Hands the same on once more at the next poll: what was wrong with it may pass by itself.
+    pub(crate) fn ask_again(&mut self) {
+        self.seen = None;
+    }
+
     fn watch(&mut self) {
         let Some(watcher) = self.watcher.as_mut() else {
             return;
@@ -104,11 +109,11 @@ impl<T: Send + 'static, M: Copy + PartialEq> Followed<T, M> {
         for _ in 0..SETTLE_TRIES {
             let found = self.read().await;
             let mark = (self.reading.mark)(&found);
-            if mark == self.seen {
+            if self.seen == Some(mark) {
                 return None;
             }
             if before.replace(mark) == Some(mark) {
-                self.seen = mark;
+                self.seen = Some(mark);
                 return Some(found);
             }
             self.clock.sleep(SETTLE).await;

@@ -14,8 +14,10 @@ pub(super) fn listed(said: &Value) -> String {
         let (seals, made_at) = (text(key, "seals"), text(key, "made_at"));
         write!(lines, "{id}  {state:<6}  {seals:<5}  made {made_at}")
             .expect("writing to a String cannot fail");
-        if seals == "rows" && state != "gone" {
-            write!(lines, "  {} values", key["values"]).expect("writing to a String cannot fail");
+        if let Some(values) = key["values"].as_u64()
+            && (seals, state != "gone") == ("rows", true)
+        {
+            write!(lines, "  {values} values").expect("writing to a String cannot fail");
         }
         lines.push('\n');
     }
@@ -68,11 +70,14 @@ mod tests {
              "made_at": "2026-11-21T10:00:00Z"},
             {"id": "00ff00ff", "seals": "audit", "state": "active", "values": 0,
              "made_at": "2026-11-22T10:00:00Z"},
+            {"id": "0badcafe", "seals": "rows", "state": "active",
+             "made_at": "2026-11-22T10:00:00Z"},
         ]});
         assert_eq!(
             listed(&said),
             "6ac46813  old     rows   made 2026-11-21T10:00:00Z  5 values\n\
              00ff00ff  active  audit  made 2026-11-22T10:00:00Z\n\
+             0badcafe  active  rows   made 2026-11-22T10:00:00Z\n\
              a rotation is under way: since 2026-11-22T10:00:00Z 7 values sealed again, \
              1 do not open and keep their key\n"
         );

@@ -19,7 +19,7 @@ use rustls::{RootCertStore, ServerConfig};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::{at, provider, server_config};
+use super::{at, date, provider, server_config};
 use crate::config::pem::{self, LISTS_BYTES_MAX, PEM_BYTES_MAX};
 use crate::files::read_bounded;
 
@@ -79,21 +79,30 @@ impl Texts {
 
     /// The same of two readings of the same.
     pub(crate) fn mark(&self) -> Mark {
-        let mut context = Context::new(&SHA256);
         let three = [&self.certificate, &self.key, &self.authorities];
-        for text in three.into_iter().chain(&self.revoked) {
-            let (word, bytes) = match text {
-                Ok(bytes) => (1, bytes.as_slice()),
-                Err(rule) => (0, rule.as_bytes()),
-            };
-            context.update(&[word]);
-            context.update(&bytes.len().to_be_bytes());
-            context.update(bytes);
-        }
-        let mut mark = Mark::default();
-        mark.copy_from_slice(context.finish().as_ref());
-        mark
+        mark_of(three.into_iter().chain(&self.revoked))
     }
+
+    /// The same of two readings with the same authorities and lists.
+    fn trust_mark(&self) -> Mark {
+        mark_of([&self.authorities].into_iter().chain(&self.revoked))
+    }
+}
+
+fn mark_of<'a>(texts: impl Iterator<Item = &'a Text>) -> Mark {
+    let mut context = Context::new(&SHA256);
+    for text in texts {
+        let (word, bytes) = match text {
+            Ok(bytes) => (1, bytes.as_slice()),
+            Err(rule) => (0, rule.as_bytes()),
+        };
+        context.update(&[word]);
+        context.update(&bytes.len().to_be_bytes());
+        context.update(bytes);
+    }
+    let mut mark = Mark::default();
+    mark.copy_from_slice(context.finish().as_ref());
+    mark
 }
 
 /// A file that breaks a rule.
@@ -119,8 +128,10 @@ pub struct Credentials {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) verifier: Arc<dyn ClientCertVerifier>,
     pub(crate) mark: Mark,
+    certified: CertifiedKey,
     /// From when to when our certificate is valid.
     validity: (Timestamp, Timestamp),
+    trust_mark: Mark,
 }
 
 impl Credentials {
@@ -136,22 +147,45 @@ impl Credentials {
         match (ours, verifier) {
             (Some((certified, validity)), Some(verifier)) => Ok(Credentials {
                 number,
-                config: server_config(Arc::clone(&verifier), certified),
+                config: server_config(Arc::clone(&verifier), certified.clone()),
                 verifier,
                 mark: texts.mark(),
+                certified,
                 validity,
+                trust_mark: texts.trust_mark(),
             }),
             _ => Err(flaws),
         }
     }
 
-    /// The same, if our certificate is valid at `now`: one that is not takes no other's place.
-    pub(crate) fn valid_at(self, now: Timestamp) -> Result<Credentials, Vec<Flaw>> {
-        let flaw = |rule| Err(vec![Flaw::new("certificate_file", rule)]);
-        match self.validity {
-            (from, _) if now < from => flaw("must hold a certificate that is valid already"),
-            (_, until) if now >= until => flaw("must hold a certificate that is valid still"),
-            _ => Ok(self),
+    /// The rule that our certificate breaks at `now`: one that is not valid takes no other's place.
+    pub(crate) fn flaw_at(&self, now: Timestamp) -> Option<Flaw> {
+        let (from, until) = self.validity;
+        let rule = if now < from {
+            let from = date(from);
+            format!("must hold a certificate that is valid already, this one is from {from}")
+        } else if now >= until {
+            let until = date(until);
+            format!("must hold a certificate that is valid still, this one was until {until}")
+        } else {
+            return None;
+        };
+        Some(Flaw::new("certificate_file", rule))
+    }
+
+    /// Whether `other` trusts the same authorities and lists.
+    pub(crate) fn trusts_as(&self, other: &Credentials) -> bool {
+        self.trust_mark == other.trust_mark
+    }
+
+    /// The same trust, behind the certificate of `shown`.
+    pub(crate) fn behind(self, shown: &Credentials) -> Credentials {
+        let certified = shown.certified.clone();
+        Credentials {
+            config: server_config(Arc::clone(&self.verifier), certified.clone()),
+            certified,
+            validity: shown.validity,
+            ..self
         }
     }
 }
@@ -256,4 +290,4 @@ fn is_signed_by(list: &CertificateRevocationList<'_>, authority: &CertificateDer
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,4 +1,8 @@
-//! Says how long our certificates and those we trust by still hold, before they do not.
+//! Says how long our certificates and those we trust by still hold, before they do not, and which do not.
+//!
+//! What has ended stops nobody from starting: a restart is no worse than going on, and what was accepted
+//! must be delivered. Callers refuse an ended certificate of ours themselves, and an ended list revokes
+//! whom it names all the same: without it they would be let in, and with none nobody would.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +16,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use super::rotation::ALARM;
-use super::{at, valid_until};
+use super::{at, date};
 use crate::config::pem::LISTS_BYTES_MAX;
 use crate::files::read_bounded;
 use crate::telemetry::Watcher;
@@ -20,7 +24,7 @@ use crate::telemetry::Watcher;
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 /// Days before the end at which it is said.
-const WARN_DAYS: [i64; 3] = [60, 30, 7];
+const WARN_DAYS: [i64; 4] = [60, 30, 7, 0];
 const DAY_MS: i64 = 86_400_000;
 
 /// A file with certificates or lists of revoked ones, and the key that names it.
@@ -56,8 +60,8 @@ async fn look(
     now: Timestamp,
 ) {
     let path = path.to_owned();
-    let ends = tokio::task::spawn_blocking(move || first_end(&path)).await;
-    let Ok(Some(end)) = ends else {
+    let ends = tokio::task::spawn_blocking(move || validity(&path)).await;
+    let Ok(Some((_, end))) = ends else {
         // Whoever needs the file says what is wrong with it.
         return;
     };
@@ -65,9 +69,34 @@ async fn look(
     watcher.certificate_days(key, days);
     let band = WARN_DAYS.into_iter().rev().find(|limit| days < *limit);
     if band != *said && band.is_some() {
-        tracing::warn!(target: ALARM, file = key, days, "a certificate or list ends soon");
+        if days < 0 {
+            tracing::error!(target: ALARM, file = key, days, "a certificate or list has ended");
+        } else {
+            tracing::warn!(target: ALARM, file = key, days, "a certificate or list ends soon");
+        }
     }
     *said = band;
+}
+
+/// A line for every one of `files` in which something has ended, or not begun, by `now`.
+pub(crate) fn untimely(files: &[Named], now: Timestamp) -> Vec<String> {
+    let line = |key: &str, path: &Path, rule: &str, at| {
+        let (path, at) = (path.display(), date(at));
+        format!("{key}: {path}: must hold what is valid {rule} {at}")
+    };
+    let mut lines = Vec::new();
+    for (key, path) in files {
+        let Some((begin, end)) = validity(path) else {
+            continue;
+        };
+        if now >= end {
+            lines.push(line(key, path, "still: some of it was until", end));
+        }
+        if now < begin {
+            lines.push(line(key, path, "already: some of it is from", begin));
+        }
+    }
+    lines
 }
 
 /// Whole days, negative once it is over.
@@ -76,24 +105,31 @@ fn days_until(end: Timestamp, now: Timestamp) -> i64 {
     (ms(end) - ms(now)).div_euclid(DAY_MS)
 }
 
-/// The first end of everything in a file; none if nothing in it ends.
-fn first_end(path: &Path) -> Option<Timestamp> {
+/// The last begin and the first end of everything in a file; none if nothing in it ends.
+fn validity(path: &Path) -> Option<(Timestamp, Timestamp)> {
     let text = read_bounded(path, LISTS_BYTES_MAX).ok()?;
     let certificates = CertificateDer::pem_slice_iter(&text)
         .filter_map(Result::ok)
-        .filter_map(|certificate| valid_until(&certificate));
+        .filter_map(|certificate| {
+            let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).ok()?;
+            let validity = parsed.validity();
+            Some((at(validity.not_before), at(validity.not_after)))
+        });
     let lists = CertificateRevocationListDer::pem_slice_iter(&text)
         .filter_map(Result::ok)
         .filter_map(|list| {
             let (_, list) = CertificateRevocationList::from_der(&list).ok()?;
-            list.next_update().map(at)
+            Some((at(list.last_update()), at(list.next_update()?)))
         });
-    certificates.chain(lists).min()
+    let both =
+        |(begin, end): (Timestamp, Timestamp), (from, until)| (begin.max(from), end.min(until));
+    certificates.chain(lists).reduce(both)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::credentials::tests::{Authority, Ground};
 
     #[test]
     fn days_are_whole_and_go_below_zero() {
@@ -101,5 +137,25 @@ mod tests {
         let after = |ms: u64| days_until(Timestamp(now.0 + ms), now);
         assert_eq!((after(0), after(86_399_999), after(86_400_000)), (0, 0, 1));
         assert_eq!(days_until(Timestamp(now.0 - 1), now), -1);
+    }
+
+    #[test]
+    fn what_has_ended_or_not_begun_is_named_with_its_file_and_date() {
+        let authority = Authority::new("a");
+        let mut ground = Ground::new(&authority, &[&authority]);
+        ground.revoke(&authority.revoke(&[]));
+        let list = ground.files.revoked.clone().unwrap();
+        let files = [
+            ("listen.certificate_file", ground.files.certificate.clone()),
+            ("listen.callers_crl_file", list.clone()),
+        ];
+        let at = |years: u64| untimely(&files, Timestamp(years * 31_557_600_000));
+        assert_eq!(at(56), [""; 0], "all of it is valid in 2026");
+        let late = at(60);
+        assert_eq!(late.len(), 1, "{late:?}");
+        let rule = "must hold what is valid still: some of it was until 2027-01-01";
+        let expected = format!("listen.callers_crl_file: {}: {rule}", list.display());
+        assert!(late[0].starts_with(&expected), "{late:?}");
+        assert_eq!(at(1).len(), 2, "nothing has begun in 1971");
     }
 }

@@ -75,8 +75,8 @@ impl Claims {
         is_meant_for_us.then_some(()).ok_or(Wrong::Audience)
     }
 
-    /// When it holds.
-    pub(crate) fn times(&self, rules: &TokenRules) -> Result<Times, Wrong> {
+    /// When it holds, which may be for `lifetime_max`.
+    pub(crate) fn times(&self, lifetime_max: Duration) -> Result<Times, Wrong> {
         let seconds = |name: &'static str| match self.0.get(name) {
             None => Ok(None),
             Some(value) => value
@@ -93,8 +93,8 @@ impl Claims {
         if times.expires <= times.issued {
             return Err(Wrong::Claim("exp"));
         }
-        if times.expires.since(times.issued) > rules.lifetime_max {
-            return Err(Wrong::Lifetime(rules.lifetime_max));
+        if times.expires.since(times.issued) > lifetime_max {
+            return Err(Wrong::Lifetime(lifetime_max));
         }
         Ok(times)
     }
@@ -119,16 +119,22 @@ impl Claims {
         Some(Citizen::deserialize(claim).map_err(|error| fault(&error, of_the_claim)))
     }
 
-    /// For whom a substitute stands in, which a substitute must say.
+    /// For whom a substitute stands in, which a substitute must say, and whoever registered `key` for its
+    /// organisation must have said too: a relation nobody else vouches for would be anybody's.
     pub(crate) fn substitutes_for(
         &self,
         profile: Profile,
+        key: &SigningKey,
     ) -> Result<Option<PrescriberCode>, Wrong> {
         if profile != Profile::Substitute {
             return Ok(None);
         }
         let code = PrescriberCode::new(self.text("substitutes_for")?);
-        code.map(Some).map_err(|_| Wrong::Claim("substitutes_for"))
+        let code = code.map_err(|_| Wrong::Claim("substitutes_for"))?;
+        match key.stand_ins.has(&code) {
+            true => Ok(Some(code)),
+            false => Err(Wrong::Substitution),
+        }
     }
 }
 

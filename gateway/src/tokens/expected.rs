@@ -16,14 +16,19 @@ pub(crate) struct Expected<'a> {
 }
 
 impl Expected<'_> {
-    /// Checks `claims` at `wall`; when they hold.
-    pub(crate) fn check(&self, claims: &Claims, wall: Timestamp) -> Result<Times, Wrong> {
+    /// Checks `claims`, which are admitted once if they are `is_once`, at `wall`; when they hold.
+    pub(crate) fn check(
+        &self,
+        claims: &Claims,
+        is_once: bool,
+        wall: Timestamp,
+    ) -> Result<Times, Wrong> {
         let issuer = claims.text_if_any("iss")?;
         if issuer.is_some_and(|issuer| issuer != self.issuer) {
             return Err(Wrong::Issuer("iss"));
         }
         claims.check_audience(self.rules)?;
-        let times = claims.times(self.rules)?;
+        let times = claims.times(self.rules.longest(is_once))?;
         times.check(self.rules, wall)?;
         Ok(times)
     }

@@ -101,7 +101,7 @@ pub(crate) fn read(
         return Err(Wrong::Profile);
     }
     let token = Token {
-        times: auth.times(rules)?,
+        times: auth.times(rules.one_time_lifetime_max)?,
         jti: auth.jti()?.to_owned(),
         profile,
         prescriber: signature
@@ -115,7 +115,7 @@ pub(crate) fn read(
     };
     let rest = Signature {
         jti: signature.jti()?.to_owned(),
-        times: signature.times(rules)?,
+        times: signature.times(rules.one_time_lifetime_max)?,
         body: body(signature)?,
     };
     Ok((token, rest))

@@ -102,10 +102,11 @@ impl Signed {
         wall: Timestamp,
     ) -> Result<Signed, Wrong> {
         let claims = Claims::of(token)?;
-        let times = expected.check(&claims, wall)?;
-        let once = match claims.value("jti") {
-            Some(_) => Some((claims.jti()?.to_owned(), times)),
-            None => None,
+        let is_once = claims.value("jti").is_some();
+        let times = expected.check(&claims, is_once, wall)?;
+        let once = match is_once {
+            true => Some((claims.jti()?.to_owned(), times)),
+            false => None,
         };
         let refuse = || Wrong::Claim("signed_headers");
         let signed: SignedHeaders = token.claims().ok_or_else(refuse)?;

@@ -52,10 +52,10 @@ impl<'a> Jws<'a> {
         jws.header.typ.as_deref().is_none_or(is_jwt).then_some(jws)
     }
 
-    /// The same of a token that says that it is of type `typ`.
-    pub(crate) fn parse_typed(text: &'a str, typ: &str) -> Option<Jws<'a>> {
+    /// The same of a token that says that it is of one of these `types`.
+    pub(crate) fn parse_typed(text: &'a str, types: &[&str]) -> Option<Jws<'a>> {
         let jws = Jws::parse_any(text)?;
-        let is_so = |found: &str| found.eq_ignore_ascii_case(typ);
+        let is_so = |found: &str| types.iter().any(|typ| found.eq_ignore_ascii_case(typ));
         jws.header.typ.as_deref().is_some_and(is_so).then_some(jws)
     }
 

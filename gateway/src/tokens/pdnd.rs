@@ -12,7 +12,8 @@
 //! # Failure
 //!
 //! PDND away: keys that were heard of serve until they are `stale_for` old; others are
-//! [`KeyError::Unanswered`]. Each outage is said once in the log, and its end.
+//! [`KeyError::Unanswered`]. One request waits for it in `ask_again`, and those that came meanwhile.
+//! Each outage is said once in the log, and its end.
 
 mod memory;
 
@@ -125,8 +126,13 @@ impl Keys {
         let now = self.clock.now();
         let mut found = find(&mut lock(&self.memory), now, true);
         if matches!(found, Found::Ask) {
-            self.ask(kid, now).await;
-            found = find(&mut lock(&self.memory), self.clock.now(), false);
+            let is_answered = self.ask(kid, now).await;
+            let mut memory = lock(&self.memory);
+            let later = self.clock.now();
+            if !is_answered {
+                memory.gave_up(kid, now, later);
+            }
+            found = find(&mut memory, later, false);
         }
         match found {
             Found::Key(key) => Ok(key),
@@ -135,18 +141,16 @@ impl Keys {
         }
     }
 
-    /// Has PDND asked, and waits for what becomes of it, within bounds.
-    async fn ask(&self, kid: Option<&str>, since: Timestamp) {
+    /// Has PDND asked, and waits for what becomes of it, within bounds; says whether it was.
+    async fn ask(&self, kid: Option<&str>, since: Timestamp) -> bool {
         let (done, answered) = oneshot::channel();
         let ask = Ask {
             kid: kid.map(str::to_owned),
             since,
             done,
         };
-        if self.asks.try_send(ask).is_ok() {
-            // Whatever became of it stands in the memory.
-            drop(timeout(WAIT_MAX, answered).await);
-        }
+        // Whatever became of it stands in the memory.
+        self.asks.try_send(ask).is_ok() && matches!(timeout(WAIT_MAX, answered).await, Ok(Ok(())))
     }
 }
 
@@ -155,8 +159,11 @@ impl Keeper {
     pub(crate) async fn run(mut self) {
         while let Some(ask) = self.asks.recv().await {
             let kid = ask.kid.as_deref();
-            let is_answered = lock(&self.memory).was_tried_since(kid, ask.since);
-            if !is_answered && !ask.done.is_closed() {
+            let is_settled = {
+                let memory = lock(&self.memory);
+                memory.was_tried_since(kid, ask.since) || memory.is_away(self.clock.now())
+            };
+            if !is_settled && !ask.done.is_closed() {
                 match kid {
                     None => self.ask_issuer().await,
                     Some(kid) => self.ask_client(kid).await,
@@ -176,6 +183,8 @@ impl Keeper {
             });
             keys.collect::<HashMap<_, _>>()
         });
+        // A set of nothing that serves is a mistake, and takes no key away.
+        let keys = keys.filter(|keys| !keys.is_empty());
         lock(&self.memory).told_issuer(keys, self.clock.now());
     }
 
@@ -190,6 +199,8 @@ impl Keeper {
 
     /// What PDND answered, if it did; says in the log when that changes.
     fn heard<T>(&mut self, answer: Result<T, AskError>) -> Option<T> {
+        let is_absent = answer.as_ref().is_err_and(|error| error.is_absence());
+        lock(&self.memory).heard(is_absent, self.clock.now());
         match answer {
             Ok(answer) => {
                 if std::mem::take(&mut self.is_away) {

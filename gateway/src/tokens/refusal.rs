@@ -40,6 +40,8 @@ pub(crate) enum Wrong {
     Audience,
     /// It claims a profile that is not registered.
     Profile,
+    /// It names a doctor for whom its organisation is not registered to stand in.
+    Substitution,
     /// It claims a role that is not served here.
     Role,
     /// Its time was over this long ago.

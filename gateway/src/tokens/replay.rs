@@ -8,32 +8,52 @@
 //! 3. Nothing is known of what an earlier process has admitted, so that a token signed before this one
 //!    began is refused. Signing again is all its caller has to do.
 //! 4. One issuer fills its own part and no other's.
+//! 5. Whatever the wall clock does while this process runs, what it has admitted it does not admit again:
+//!    a name is forgotten once both the wall and the machine's own running time are past its end, and
+//!    what ends where names have been forgotten already is refused.
 //!
 //! # Limits
 //!
 //! [`ISSUER_MAX`] tokens of an issuer, [`TOKENS_MAX`] and [`ISSUERS_MAX`] in all, about 60 bytes each. At
 //! a limit new tokens are refused.
 //!
+//! # Failure
+//!
+//! A wall clock that was ahead at the start and is put right costs what is signed nothing at first; when
+//! the time comes that it already showed, tokens are refused for as long as it had been wrong. While it
+//! is ahead of the running time (also after a pause of the machine that this did not notice), names are
+//! remembered longer by as much.
+//!
 //! # Not here
 //!
 //! A signer whose clock is ahead of ours dates its tokens into the future. One of those, presented in the
 //! last seconds of a process, could be presented once more to the next one, within the clock skew; its
-//! connection would have to be its own caller's even then.
+//! connection would have to be its own caller's even then. When this process began is counted back from
+//! what the wall shows now: if that is put back wrongly, what the process before has admitted in as many
+//! seconds before its end could be presented once more.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use engine::ports::Clock;
 use policies::time::Timestamp;
 
-/// One-time tokens of one issuer that live at a time: a hundred a second, each five minutes.
-pub(crate) const ISSUER_MAX: usize = 32_768;
+/// One-time tokens of one issuer that live at a time: those of a hundred requests a second, each living
+/// for ten minutes.
+pub(crate) const ISSUER_MAX: usize = 1 << 18;
+/// One-time tokens that one request can carry: a pair, a signature of the body, and evidence.
+pub(crate) const TOKENS_OF_REQUEST: u32 = 4;
 /// The same of all issuers together, in about 60 MiB.
 pub(crate) const TOKENS_MAX: usize = 1 << 20;
 /// Issuers of whom something is remembered.
 pub(crate) const ISSUERS_MAX: usize = 16_384;
+
+/// A clock that shows less than this before what it has shown was not put back: a request takes its time
+/// once, and may wait for PDND before its tokens are admitted.
+const STEP_MIN: Duration = Duration::from_secs(60);
 
 /// Half a SHA-256: to find two `jti` of one digest is harder than to make a new one.
 type Name = [u8; 16];
@@ -63,7 +83,7 @@ pub(crate) struct Life {
 /// A one-time token is not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotAdmitted {
-    /// It was signed before this process began.
+    /// It was signed before this process began, or ends when names have been forgotten already.
     SignedBefore,
     /// It was admitted already.
     Replayed,
@@ -73,16 +93,28 @@ pub(crate) enum NotAdmitted {
 
 /// What this process has admitted.
 pub(crate) struct Replay {
+    /// Counts how long the process has been running.
+    clock: Arc<dyn Clock>,
     began: Timestamp,
     issuer_max: usize,
     tokens_max: usize,
     memory: Mutex<Memory>,
 }
 
-#[derive(Default)]
 struct Memory {
     issuers: HashMap<String, Part>,
     tokens: usize,
+    /// Where names may have been forgotten, since the clock was last put back.
+    passed: Passed,
+    /// The same of before.
+    passed_before: Option<Passed>,
+}
+
+/// From the first moment that was shown to the last.
+#[derive(Debug, Clone, Copy)]
+struct Passed {
+    from: Timestamp,
+    to: Timestamp,
 }
 
 /// What is remembered of one issuer.
@@ -93,32 +125,48 @@ struct Part {
 }
 
 impl Replay {
-    /// The memory of a process that began at `began`, by the wall clock.
-    pub(crate) fn since(began: Timestamp) -> Replay {
-        Replay::bounded(began, ISSUER_MAX, TOKENS_MAX)
+    /// The memory of a process that begins now, by `clock`.
+    pub(crate) fn since(clock: Arc<dyn Clock>) -> Replay {
+        Replay::bounded(clock, ISSUER_MAX, TOKENS_MAX)
     }
 
-    fn bounded(began: Timestamp, issuer_max: usize, tokens_max: usize) -> Replay {
+    fn bounded(clock: Arc<dyn Clock>, issuer_max: usize, tokens_max: usize) -> Replay {
+        let began = clock.now();
         Replay {
+            clock,
             began,
             issuer_max,
             tokens_max,
-            memory: Mutex::default(),
+            memory: Mutex::new(Memory {
+                issuers: HashMap::new(),
+                tokens: 0,
+                passed: Passed {
+                    from: began,
+                    to: began,
+                },
+                passed_before: None,
+            }),
         }
     }
 
-    /// Admits `token` at `now`, by the wall clock, once.
+    /// Admits `token` at `wall`, by the wall clock, once.
     ///
     /// Asked last, when everything else about the token holds: a refused token uses nothing up.
-    pub(crate) fn admit(&self, token: &OneTime<'_>, now: Timestamp) -> Result<(), NotAdmitted> {
-        if token.life.issued < self.began {
+    pub(crate) fn admit(&self, token: &OneTime<'_>, wall: Timestamp) -> Result<(), NotAdmitted> {
+        let running = self.clock.now();
+        if token.life.issued + running.since(self.began) < wall {
             return Err(NotAdmitted::SignedBefore);
         }
+        let now = wall.min(running);
         let (issuer, name) = (token.issuer, name(token));
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.pass(now);
         memory.forget_of(issuer, now);
         if memory.has(issuer, name) {
             return Err(NotAdmitted::Replayed);
+        }
+        if memory.has_passed(token.life.until) {
+            return Err(NotAdmitted::SignedBefore);
         }
         if memory.tokens >= self.tokens_max || memory.issuers.len() >= ISSUERS_MAX {
             memory.forget(now);
@@ -132,6 +180,27 @@ impl Replay {
 }
 
 impl Memory {
+    /// Notes that it is `now`, which may be earlier than it was.
+    fn pass(&mut self, now: Timestamp) {
+        if now + STEP_MIN < self.passed.to {
+            let (before, passed) = (self.passed_before, self.passed);
+            self.passed_before = Some(before.map_or(passed, |before| Passed {
+                from: before.from.min(passed.from),
+                to: before.to.max(passed.to),
+            }));
+            self.passed = Passed { from: now, to: now };
+        }
+        self.passed.to = self.passed.to.max(now);
+    }
+
+    /// Whether what ends at `until` may have been forgotten.
+    fn has_passed(&self, until: Timestamp) -> bool {
+        let mut passed = [Some(self.passed), self.passed_before]
+            .into_iter()
+            .flatten();
+        passed.any(|passed| (passed.from..=passed.to).contains(&until))
+    }
+
     fn has(&self, issuer: &str, name: Name) -> bool {
         let part = self.issuers.get(issuer);
         part.is_some_and(|part| part.seen.contains(&name))
@@ -217,129 +286,4 @@ fn name(token: &OneTime<'_>) -> Name {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Barrier;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-
-    const BEGAN: Timestamp = Timestamp(1_000_000);
-    const NOW: Timestamp = Timestamp(1_010_000);
-
-    fn token<'a>(issuer: &'a str, jti: &'a str, until_s: u64) -> OneTime<'a> {
-        OneTime {
-            issuer,
-            kind: "Authorization",
-            jti,
-            life: Life {
-                issued: Timestamp(1_005_000),
-                until: Timestamp(until_s * 1_000),
-            },
-        }
-    }
-
-    #[test]
-    fn a_jti_is_admitted_once_until_its_token_is_worth_nothing() {
-        let replay = Replay::since(BEGAN);
-        let admit = |jti, until, now| replay.admit(&token("a", jti, until), now);
-        assert_eq!(admit("1", 1_020, NOW), Ok(()));
-        assert_eq!(admit("1", 1_020, NOW), Err(NotAdmitted::Replayed));
-        assert_eq!(
-            admit("1", 9_999, NOW),
-            Err(NotAdmitted::Replayed),
-            "signed anew under an old name"
-        );
-        assert_eq!(admit("2", 1_020, NOW), Ok(()));
-        let last = Timestamp(1_019_999);
-        assert_eq!(admit("1", 1_020, last), Err(NotAdmitted::Replayed));
-        assert_eq!(admit("1", 1_040, Timestamp(1_020_000)), Ok(()));
-    }
-
-    #[test]
-    fn two_issuers_and_two_kinds_may_use_one_name() {
-        let replay = Replay::since(BEGAN);
-        let of_another_kind = OneTime {
-            kind: "FSE-JWT-Signature",
-            ..token("a", "1", 1_020)
-        };
-        assert_eq!(replay.admit(&of_another_kind, NOW), Ok(()));
-        assert_eq!(replay.admit(&token("a", "1", 1_020), NOW), Ok(()));
-        assert_eq!(replay.admit(&token("b", "1", 1_020), NOW), Ok(()));
-    }
-
-    #[test]
-    fn what_was_signed_before_the_process_began_is_signed_again() {
-        let replay = Replay::since(BEGAN);
-        let admit = |issued| {
-            let mut token = token("a", "1", 1_020);
-            token.life.issued = Timestamp(issued);
-            replay.admit(&token, NOW)
-        };
-        assert_eq!(admit(999_999), Err(NotAdmitted::SignedBefore));
-        assert_eq!(admit(1_000_000), Ok(()));
-    }
-
-    #[test]
-    fn a_full_memory_refuses_and_forgets_nothing_that_lives() {
-        let replay = Replay::bounded(BEGAN, 2, 3);
-        let admit = |issuer, jti, until, now| replay.admit(&token(issuer, jti, until), now);
-        assert_eq!(admit("a", "1", 1_020, NOW), Ok(()));
-        assert_eq!(admit("a", "2", 1_030, NOW), Ok(()));
-        let ten = Duration::from_secs(10);
-        assert_eq!(admit("a", "3", 1_030, NOW), Err(NotAdmitted::Full(ten)));
-        assert_eq!(admit("b", "1", 1_015, NOW), Ok(()), "b has its own part");
-        let five = Duration::from_secs(5);
-        assert_eq!(admit("c", "1", 1_030, NOW), Err(NotAdmitted::Full(five)));
-        for (issuer, jti) in [("a", "1"), ("a", "2"), ("b", "1")] {
-            let again = admit(issuer, jti, 1_030, NOW);
-            assert_eq!(again, Err(NotAdmitted::Replayed), "{issuer} {jti}");
-        }
-        let later = Timestamp(1_015_000);
-        assert_eq!(admit("c", "1", 1_030, later), Ok(()), "b's has ended");
-        assert_eq!(
-            admit("a", "3", 1_030, later),
-            Err(NotAdmitted::Full(five)),
-            "a's have not"
-        );
-    }
-
-    #[test]
-    fn who_has_nothing_left_is_forgotten_too() {
-        let replay = Replay::bounded(BEGAN, 2, 1_000_000);
-        for issuer in 0..ISSUERS_MAX {
-            let admitted = replay.admit(&token(&issuer.to_string(), "1", 1_020), NOW);
-            assert_eq!(admitted, Ok(()));
-        }
-        let full = replay.admit(&token("one more", "1", 1_020), NOW);
-        assert_eq!(full, Err(NotAdmitted::Full(Duration::from_secs(10))));
-        let known = replay.admit(&token("0", "2", 1_020), NOW);
-        assert_eq!(known, Ok(()), "who is known has room");
-        let later = Timestamp(1_020_000);
-        assert_eq!(replay.admit(&token("one more", "1", 1_030), later), Ok(()));
-        let memory = replay.memory.lock().unwrap();
-        assert_eq!((memory.issuers.len(), memory.tokens), (1, 1));
-    }
-
-    #[test]
-    fn of_many_at_the_same_time_one_is_admitted() {
-        const THREADS: usize = 8;
-        let replay = Replay::since(BEGAN);
-        for round in 0..200 {
-            let (start, admitted) = (Barrier::new(THREADS), AtomicUsize::new(0));
-            std::thread::scope(|scope| {
-                for _ in 0..THREADS {
-                    scope.spawn(|| {
-                        start.wait();
-                        if replay
-                            .admit(&token("a", &round.to_string(), 1_020), NOW)
-                            .is_ok()
-                        {
-                            admitted.fetch_add(1, Ordering::Relaxed);
-                        }
-                    });
-                }
-            });
-            assert_eq!(admitted.into_inner(), 1, "round {round}");
-        }
-    }
-}
+mod tests;

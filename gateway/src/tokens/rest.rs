@@ -7,7 +7,7 @@ use policies::access::Profile;
 
 use super::claims::{Claims, Subject, Token};
 use super::refusal::Wrong;
-use crate::callers::{Signer, SigningKey, TokenRules};
+use crate::callers::{Pattern, Signer, SigningKey, TokenRules};
 
 /// Reads the claims of a token that `signer` has signed.
 pub(crate) fn read(claims: &Claims, signer: Signer, rules: &TokenRules) -> Result<Token, Wrong> {
@@ -17,7 +17,8 @@ pub(crate) fn read(claims: &Claims, signer: Signer, rules: &TokenRules) -> Resul
         }
     }
     claims.check_audience(rules)?;
-    let times = claims.times(rules)?;
+    let is_once = signer.key.pattern != Pattern::IdAuthRest01;
+    let times = claims.times(rules.longest(is_once))?;
     let profile = profile(claims, &signer.key)?;
     Ok(Token {
         times,
@@ -29,7 +30,7 @@ pub(crate) fn read(claims: &Claims, signer: Signer, rules: &TokenRules) -> Resul
         citizen: (profile == Profile::Portal)
             .then(|| claims.citizen())
             .flatten(),
-        substitutes_for: claims.substitutes_for(profile)?,
+        substitutes_for: claims.substitutes_for(profile, &signer.key)?,
         key_until: signer.until,
         key: Arc::clone(&signer.key),
     })

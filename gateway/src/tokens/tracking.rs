@@ -36,15 +36,17 @@ impl fmt::Debug for Evidence {
 }
 
 impl Evidence {
-    /// The claims of `token`, whose signature has been checked, with its name and when it holds.
+    /// The claims of `token`, whose signature has been checked and which is admitted once if it is
+    /// `is_once`, with its name and when it holds.
     pub(crate) fn read(
         token: &Jws<'_>,
         expected: Expected<'_>,
+        is_once: bool,
         wall: Timestamp,
     ) -> Result<(Evidence, (String, Times)), Wrong> {
         let claims = Claims::of(token)?;
         claims.text("iss")?;
-        let times = expected.check(&claims, wall)?;
+        let times = expected.check(&claims, is_once, wall)?;
         let evidence = Evidence {
             user: claims.text("userID")?.to_owned(),
             location: claims.text("userLocation")?.to_owned(),

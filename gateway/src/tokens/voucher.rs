@@ -26,8 +26,8 @@ use super::refusal::Wrong;
 use super::rest::profile;
 use crate::callers::{SigningKey, TokenRules};
 
-/// What the header of a voucher says it is.
-pub(crate) const TYPE: &str = "at+jwt";
+/// What the header of a voucher says it is, short and whole (RFC 9068, section 2.1).
+pub(crate) const TYPES: [&str; 2] = ["at+jwt", "application/at+jwt"];
 /// What PDND signs with.
 pub(crate) const ALGORITHM: Algorithm = Algorithm::RS256;
 
@@ -95,7 +95,7 @@ impl Voucher {
         };
         claims.text("iss")?;
         claims.jti()?;
-        expected.check(&claims, wall)?;
+        expected.check(&claims, false, wall)?;
         let client = claims.text("client_id")?;
         if claims.text("sub")? != client {
             return Err(Wrong::Claim("sub"));
@@ -138,13 +138,13 @@ pub(crate) fn statement(
     let claims = Claims::of(token)?;
     let profile = profile(&claims, key)?;
     Ok(Token {
-        times: claims.times(&rules.beside)?,
+        times: claims.times(rules.beside.lifetime_max)?,
         jti: claims.text_if_any("jti")?.unwrap_or_default().to_owned(),
         profile,
         subject: claims.text_if_any("sub")?.map(Subject::new),
         prescriber: claims.prescriber(),
         citizen: claims.citizen(),
-        substitutes_for: claims.substitutes_for(profile)?,
+        substitutes_for: claims.substitutes_for(profile, key)?,
         key_until: None,
         key: Arc::clone(key),
     })

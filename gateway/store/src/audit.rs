@@ -23,9 +23,15 @@
 //! # Failure
 //!
 //! Of what [`Audit::note`] took, a kill loses the last [`GATHER_FOR`], and a power cut the last
-//! [`SYNC_EVERY`]; [`Audit::close`] loses nothing. Half a record behind the last anchor is what a crash leaves:
-//! it is cut away, and said ([`Found`]). Any other damage stays as it is, for [`verify`] to name; records go
-//! on in a new segment that says so.
+//! [`SYNC_EVERY`]; [`Audit::close`] loses nothing. What is damaged behind the last anchor, in the last segment,
+//! may be what a power cut left: it is kept aside (`*.torn`), cut away, and said ([`Found`]). Any other damage
+//! stays as it is, for [`verify`] to name; records go on in a new segment that says so, and those of writes
+//! which the store has are taken on once more.
+//!
+//! Whoever can put back the segments, the database and the ring, all at once, to what they were before, is
+//! seen only by a head of the chain that was copied elsewhere: each anchor is logged ([`Known`]).
+//!
+//! If the thread that writes dies, nothing is taken any more, and [`Settings::on_death`] is told.
 //!
 //! # Not here
 //!
@@ -57,7 +63,7 @@ use crate::sqlite::{OpenError, Sqlite};
 pub use export::{ExportError, Exported, Seen, export};
 pub use inbox::{LeaveError, leave};
 use inlet::{Inlet, Note};
-pub use verify::{Verified, VerifyError, verify};
+pub use verify::{BAD_MAX, Known, NotKnown, Verified, VerifyError, verify};
 pub use walk::{Bad, Wrong};
 use writer::Writer;
 
@@ -130,6 +136,8 @@ pub struct Settings {
     pub keep_for: Duration,
     /// How long a segment may be, in bytes.
     pub segment_bytes_max: u64,
+    /// Told when the thread that writes has died of a defect: only a restart can mend that.
+    pub on_death: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl Settings {
@@ -144,6 +152,7 @@ impl Settings {
             keep_for: KEEP_FOR_MIN,
             // What a start reads back at once.
             segment_bytes_max: 64 * 1024 * 1024,
+            on_death: None,
         }
     }
 
@@ -172,9 +181,9 @@ pub enum StartError {
     /// A row of the store cannot be read.
     #[error("the audit cannot read what the store keeps of it")]
     Row(#[source] rusqlite::Error),
-    /// The anchor is sealed under another key, or damaged.
-    #[error("how far the audit went is sealed under another key, or damaged")]
-    Anchor,
+    /// The first anchor cannot be written: without one nobody could tell that there was an audit.
+    #[error("the store does not keep that there is an audit")]
+    Unanchored,
 }
 
 /// The record was not taken: there is no space for it, or the audit has ended.
@@ -185,7 +194,7 @@ pub struct Unavailable;
 /// What a start found that a record should be written of.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
-    /// Bytes of half a record, as a crash leaves it, that were cut away.
+    /// Bytes behind the anchor that were no records, as a crash leaves them, and were cut away.
     pub torn_bytes: u64,
     /// The first bad record that was met. All of them are found by [`verify`] only.
     pub bad: Option<Bad>,
@@ -200,6 +209,23 @@ pub struct Counts {
     pub waiting: u64,
     /// Records that were refused.
     pub refused: u64,
+}
+
+/// Lets nobody wait for a thread that has ended, in whatever way.
+struct End {
+    inlet: Arc<Inlet>,
+    on_death: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.inlet.end();
+        if thread::panicking()
+            && let Some(tell) = &self.on_death
+        {
+            tell();
+        }
+    }
 }
 
 /// An audit that takes records.
@@ -218,12 +244,21 @@ impl Audit {
     /// Where files cannot be read or written. A chain that is damaged is no error ([`Audit::found`]).
     pub fn open(settings: Settings, store: Arc<Sqlite>) -> Result<Audit, StartError> {
         let inlet = Arc::new(Inlet::default());
+        let on_death = settings.on_death.clone();
         let (writer, found) = Writer::open(settings, Arc::clone(&store), Arc::clone(&inlet))?;
         let waker = Arc::clone(&inlet);
         store.on_account(Box::new(move || waker.account()));
+        let ended = Arc::clone(&inlet);
         let spawned = thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.run());
+            .spawn(move || {
+                let end = End {
+                    inlet: ended,
+                    on_death,
+                };
+                writer.run();
+                drop(end);
+            });
         let thread = spawned.map_err(|source| StartError::File {
             path: PathBuf::from("the thread of the audit"),
             source,

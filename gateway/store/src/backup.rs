@@ -8,12 +8,16 @@
 //! 3. Everything in it is sealed as it is in the store; the key is not in it.
 //! 4. What is restored is what was backed up, byte for byte, or nothing; and it is known as restored
 //!    until a gateway has taken that into account ([`crate::sqlite`], invariant 3).
-//! 5. A restore writes over nothing. Cut off anywhere, it has not happened, no gateway starts on what
+//! 5. The ring in it opens every row and every segment of the audit in it, and the audit is not behind the
+//!    rows.
+//! 6. A restore writes over nothing. Cut off anywhere, it has not happened, no gateway starts on what
 //!    there is, and repeating it finishes it.
 //!
 //! # Limits
 //!
-//! While the database is copied its log is not reused, and grows by what is written meanwhile.
+//! While the database is copied its log is not reused, and grows by what is written meanwhile; the gateway
+//! folds it in one go when the copy has ended. A copy is given up when the log passes
+//! [`Making::log_bytes_max`], or its disk has less than [`FREE_BYTES_MIN`] left.
 //!
 //! # Not here
 //!
@@ -25,11 +29,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use policies::time::Timestamp;
 
+use crate::keys::KeyId;
 use crate::sealing::Key;
+use crate::sqlite::OpenError;
 use crate::sqlite::copy::{self, CopyError};
 pub use error::{BackupError, FileError, RestoreError};
 use files::Sum;
@@ -49,6 +55,8 @@ mod target;
 const DATABASE: &str = "entries.db";
 /// The ring of keys, wrapped.
 const KEYS: &str = crate::keys::file::FILE;
+/// Its log.
+const LOG: &str = "entries.db-wal";
 /// Files that are replaced whole when they change. What is sealed in the database needs them.
 const REPLACED: &[&str] = &[KEYS];
 /// Directories of files that only grow at their end.
@@ -57,6 +65,15 @@ const GROWING: &[&str] = &["audit"];
 const ATTEMPTS_MAX: u32 = 3;
 /// How often it is said how far the copy of the database has come.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked how long the log has become.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// What the log of a store in use may grow to: a disk takes a second or two to fold it, and for that long
+/// the gateway writes nothing.
+pub const LOG_BYTES_MAX: u64 = 256 << 20;
+/// What a log that nobody stands in the way of may weigh: not a copy's doing.
+const LOG_BYTES_USUAL: u64 = 32 << 20;
+/// What a log that grows leaves of the disk of the store.
+const FREE_BYTES_MIN: u64 = 128 << 20;
 
 /// What is to be copied, and where to.
 #[derive(Clone, Copy)]
@@ -71,6 +88,8 @@ pub struct Making<'a> {
     pub now: Timestamp,
     /// The release that does it.
     pub release: &'a str,
+    /// What the log of the store may grow to meanwhile ([`LOG_BYTES_MAX`]).
+    pub log_bytes_max: u64,
 }
 
 /// What was made.
@@ -97,12 +116,7 @@ pub fn make(making: &Making<'_>, tell: &dyn Fn(Progress<'_>)) -> Result<Made, Ba
         });
     }
     let target = Target::claim(making.to, making.store)?;
-    let (contents, mut lines) = copy_steady(making, &database, target.path(), tell)?;
-    // After the database: the record of who did something may be ahead of what was done, and is
-    // never behind.
-    for directory in GROWING {
-        lines.extend(copy_growing(making.store, target.path(), directory, tell)?);
-    }
+    let (contents, lines) = copy_steady(making, &database, target.path(), tell)?;
     let store = StoreLine {
         schema: contents.schema,
         instance: contents.instance,
@@ -117,34 +131,48 @@ pub fn make(making: &Making<'_>, tell: &dyn Fn(Progress<'_>)) -> Result<Made, Ba
     Ok(made)
 }
 
-/// Copies the database and what is needed to read it, of one moment: what is replaced was the same
-/// before and after.
+/// Copies the database, the audit and the ring, in this order: the record of who did something may be ahead
+/// of what was done and is never behind, and the ring has the key of every segment that was copied.
 fn copy_steady(
     making: &Making<'_>,
     database: &Path,
     to: &Path,
     tell: &dyn Fn(Progress<'_>),
 ) -> Result<(copy::Contents, Vec<FileLine>), BackupError> {
+    let (ring, copied) = (making.store.join(KEYS), to.join(DATABASE));
+    let failed = |error| BackupError::copying(database.to_owned(), error);
     let mut changed = PathBuf::new();
     for _ in 0..ATTEMPTS_MAX {
-        let before = replaced(making.store)?;
-        let copied = to.join(DATABASE);
-        let failed = |error| BackupError::copying(database.to_owned(), error);
-        files::remove(&copied)?;
+        for part in [DATABASE].iter().chain(GROWING) {
+            files::remove(&to.join(part))?;
+        }
+        let before = keys_of_rows(&ring, read_ring(&ring)?.as_deref(), making.key)?;
         files::create(&copied, b"")?;
-        copy_database((database, &copied), making.key, tell).map_err(failed)?;
-        let after = replaced(making.store)?;
-        if let Some(name) = differing(&before, &after) {
-            changed = making.store.join(name);
+        copy_database((database, &copied), making, tell).map_err(failed)?;
+        let mut audit = Vec::new();
+        for directory in GROWING {
+            audit.extend(copy_growing(making.store, to, directory, tell)?);
+        }
+        let after = read_ring(&ring)?;
+        // The copied rows may name a key that is gone by now, or one that was not there yet.
+        if keys_of_rows(&ring, after.as_deref(), making.key)? != before {
+            changed.clone_from(&ring);
+            continue;
+        }
+        // A segment is deleted before its key is.
+        let gone = audit.iter().map(|line| making.store.join(&line.path));
+        if let Some(gone) = gone.into_iter().find(|path| !path.exists()) {
+            changed = gone;
             continue;
         }
         sync_file(&copied)?;
         let mut lines = vec![FileLine::new(DATABASE.to_owned(), files::sum(&copied)?)];
-        for (name, bytes) in after {
-            tell(Progress::Copying { file: name });
-            let sum = files::create(&to.join(name), &bytes)?;
-            lines.push(FileLine::new(name.to_owned(), sum));
+        if let Some(bytes) = after {
+            tell(Progress::Copying { file: KEYS });
+            let sum = files::create(&to.join(KEYS), &bytes)?;
+            lines.push(FileLine::new(KEYS.to_owned(), sum));
         }
+        lines.extend(audit);
         tell(Progress::Checking { file: DATABASE });
         let contents = copy::examine(&copied, to, making.key).map_err(failed)?;
         return Ok((contents, lines));
@@ -152,58 +180,71 @@ fn copy_steady(
     Err(BackupError::Unsteady { path: changed })
 }
 
-type Replaced = Vec<(&'static str, Vec<u8>)>;
-
-/// The files that are replaced whole, as they are now.
-fn replaced(store: &Path) -> Result<Replaced, FileError> {
-    let mut found = Vec::new();
-    for name in REPLACED {
-        let path = store.join(name);
-        match fs::read(&path) {
-            Ok(bytes) => found.push((*name, bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(FileError::new(path, error)),
-        }
+/// The ring as it is now; none in a store that no release with rings has opened.
+fn read_ring(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FileError::new(path, error)),
     }
-    Ok(found)
 }
 
-fn differing(before: &Replaced, after: &Replaced) -> Option<&'static str> {
-    let of = |all: &Replaced, name: &str| {
-        let found = all.iter().find(|(known, _)| *known == name);
-        found.map(|(_, bytes)| bytes.clone())
-    };
-    let mut names = REPLACED.iter();
-    names
-        .find(|name| of(before, name) != of(after, name))
-        .copied()
+/// Those of the audit come and go with its segments, and no row names them.
+fn keys_of_rows(
+    path: &Path,
+    ring: Option<&[u8]>,
+    key: &Key,
+) -> Result<Option<Vec<KeyId>>, BackupError> {
+    let read = |bytes| crate::keys::file::keys_of_rows(path, bytes, key);
+    Ok(ring.map(read).transpose().map_err(OpenError::Ring)?)
 }
 
-/// Copies the database in a thread of its own, and says meanwhile how far it has come.
+/// Copies the database in a thread of its own; says meanwhile how far it has come, and gives it up when the
+/// log grows too long.
 fn copy_database(
     (from, to): (&Path, &Path),
-    key: &Key,
+    making: &Making<'_>,
     tell: &dyn Fn(Progress<'_>),
 ) -> Result<(), CopyError> {
     let length = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
-    let of_bytes = length(from);
-    let (running, ended) = sync_channel::<()>(0);
+    let (of_bytes, log, key) = (length(from), making.store.join(LOG), making.key);
+    // The copy begins once its end has been taken, and when it is over the sender is dropped.
+    let (running, ended) = sync_channel(0);
     thread::scope(|scope| {
         let copying = scope.spawn(move || {
-            let _running = running;
-            copy::take(from, to, key)
+            copy::take(from, to, key, |stop| {
+                // Whoever receives it waits for the end of this thread.
+                running.send(stop).expect("it is received");
+                running
+            })
         });
+        let mut stop = None;
+        let (mut is_too_long, mut told) = (false, None::<Instant>);
         loop {
-            tell(Progress::Database {
-                copied_bytes: length(to),
-                of_bytes,
-            });
-            // Nothing is ever sent: it ends when the other side does.
-            if ended.recv_timeout(TELL_EVERY) != Err(RecvTimeoutError::Timeout) {
-                break;
+            if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+                told = Some(Instant::now());
+                tell(Progress::Database {
+                    copied_bytes: length(to),
+                    of_bytes,
+                });
+            }
+            match ended.recv_timeout(LOOK_EVERY) {
+                Ok(handle) => stop = Some(handle),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            let bytes = length(&log);
+            is_too_long |= bytes > making.log_bytes_max
+                || bytes > LOG_BYTES_USUAL && files::free_bytes(making.store) < FREE_BYTES_MIN;
+            if is_too_long && let Some(stop) = &stop {
+                stop.interrupt();
             }
         }
-        copying.join().expect("a copy fails, and does not panic")
+        let copied = copying.join().expect("a copy fails, and does not panic");
+        copied.map_err(|error| match is_too_long {
+            true => CopyError::LogGrew { log },
+            false => error,
+        })
     })
 }
 

@@ -5,7 +5,7 @@
 //! 1. A data key is on disk before anything is sealed under it, and is destroyed only once nothing in
 //!    the databases names it and nobody holds anything that does.
 //! 2. A ring that is damaged, of another store, or under another master key is refused, and nothing is
-//!    changed.
+//!    changed; nor is it before its database has been accepted, but for one that begins.
 //! 3. Digests stay as they are through every rotation.
 //! 4. The master key is not kept in memory once the ring is open.
 //!
@@ -50,6 +50,9 @@ pub enum RingError {
     /// Another master key wraps it.
     #[error("the key file is not the one this store was sealed with")]
     WrongKey,
+    /// The master key that is to take over is the one in force.
+    #[error("the new key file holds the key that is in force already")]
+    SameKey,
     /// It was cut or changed.
     #[error("{path} is damaged: restore it (see the store's README, \"When it refuses\")")]
     Damaged {
@@ -104,17 +107,6 @@ pub struct KeyInfo {
     pub made_at: Timestamp,
 }
 
-/// Keeps every key of a ring from being destroyed, until it is dropped.
-pub struct Held {
-    _sealer: Arc<Sealer>,
-}
-
-impl std::fmt::Debug for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").finish_non_exhaustive()
-    }
-}
-
 /// What is on disk.
 struct OnDisk {
     ring: Ring,
@@ -137,30 +129,31 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Opens the ring in `directory`, which this process has to itself; `None` if there is none.
-    ///
-    /// Where `key` is the master key that takes over, the one before is not accepted any more.
+    /// Opens the ring in `directory`, which this process has to itself; `None` if there is none. Writes
+    /// nothing.
     pub(crate) fn open(directory: &Path, key: &Key) -> Result<Option<Keys>, RingError> {
-        let Some((wraps, ring, opener)) = file::read(directory, key)? else {
-            return Ok(None);
-        };
-        let wraps = match opener {
-            Opener::Only => wraps,
-            Opener::Leaving => {
-                tracing::warn!("another master key is accepted beside this one");
-                wraps
-            }
+        let found = file::read(directory, key)?;
+        Ok(found.map(|(wraps, ring)| Keys::of(directory, wraps, ring)))
+    }
+
+    /// Ends a change of the master key, once the store is open under `key`: where that is the one that
+    /// takes over, the one before is not accepted any more.
+    pub(crate) fn settle(&self, key: &Key) -> Result<(), RingError> {
+        let mut disk = self.disk();
+        match disk.wraps.opener(key) {
+            Opener::Only => {}
+            Opener::Leaving => tracing::warn!("another master key is accepted beside this one"),
             Opener::Coming => {
                 // Whoever has the old master key and an old ring learns nothing of the new one.
                 let wraps = Wraps::fresh(key)?;
-                file::write(directory, &wraps, &ring)?;
+                file::write(&self.directory, &wraps, &disk.ring)?;
+                disk.wraps = wraps;
                 tracing::warn!(
                     "the master key has changed: the one before is not accepted any more"
                 );
-                wraps
             }
-        };
-        Ok(Some(Keys::of(directory, wraps, ring)))
+        }
+        Ok(())
     }
 
     /// Opens the ring in `directory`, or makes one where there is none: of a store that begins.
@@ -231,7 +224,7 @@ impl Keys {
         recorded: Option<&[u8]>,
     ) -> Result<(), RingError> {
         let path = directory.join(file::FILE);
-        let (Some((_, ring, _)), Some(recorded)) = (file::read(directory, key)?, recorded) else {
+        let (Some((_, ring)), Some(recorded)) = (file::read(directory, key)?, recorded) else {
             return match recorded {
                 // A database that no process with rings has opened yet.
                 Some(old) if old == Ring::of_old(key, Timestamp::default()).id => Ok(()),
@@ -248,14 +241,11 @@ impl Keys {
         }
     }
 
-    /// The ring in `directory`, beside whoever has it open; nothing is written.
+    /// The ring in `directory`, beside whoever has it open.
     pub(crate) fn look(directory: &Path, key: &Key) -> Result<Keys, RingError> {
-        match file::read(directory, key)? {
-            Some((wraps, ring, _)) => Ok(Keys::of(directory, wraps, ring)),
-            None => Err(RingError::Gone {
-                path: directory.join(file::FILE),
-            }),
-        }
+        Keys::open(directory, key)?.ok_or_else(|| RingError::Gone {
+            path: directory.join(file::FILE),
+        })
     }
 
     /// What a database records of this ring.
@@ -267,13 +257,6 @@ impl Keys {
     /// anything is read until it is open: no key that concerns it is destroyed meanwhile.
     pub(crate) fn sealer(&self) -> Arc<Sealer> {
         self.era.load_full()
-    }
-
-    /// No key is destroyed while this is held: for whoever copies the databases and then the ring.
-    pub fn hold(&self) -> Held {
-        Held {
-            _sealer: self.sealer(),
-        }
     }
 
     /// From here on everyone is given another sealer: once nobody holds the one that is returned, all
@@ -358,7 +341,10 @@ fn record(check: Digest) -> Vec<u8> {
 /// Why the ring cannot be used; it is as it was, or accepts both.
 pub(crate) fn rewrap(directory: &Path, current: &Key, new: &Key) -> Result<(), RingError> {
     let path = directory.join(file::FILE);
-    let (mut wraps, ring, _) = file::read(directory, current)?.ok_or(RingError::Gone { path })?;
+    if current.name() == new.name() {
+        return Err(RingError::SameKey);
+    }
+    let (mut wraps, ring) = file::read(directory, current)?.ok_or(RingError::Gone { path })?;
     wraps.accept(current, new)?;
     file::write(directory, &wraps, &ring)
 }

@@ -1,9 +1,12 @@
 //! The audit: what was written is there, what was changed is found, and what the store has is taken on.
 
+mod backup;
 mod crash;
 mod mutations;
 mod promises;
 mod segments;
+mod short;
+mod wiped;
 
 use std::collections::HashSet;
 use std::fs;
@@ -84,7 +87,7 @@ fn accounted(text: &str) -> NewEntry {
 }
 
 fn verified(directory: &Path) -> Verified {
-    verify(directory, &key()).unwrap()
+    verify(directory, &key(), None).unwrap()
 }
 
 /// The texts of every record, in order.

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::world::{self, START, TestClock, accept, bytes, entry};
 
+mod beside;
 mod places;
 mod refused;
 mod restored;
@@ -69,6 +70,7 @@ impl Site {
             key: &world::key(1),
             now: START,
             release: "test",
+            log_bytes_max: backup::LOG_BYTES_MAX,
         };
         backup::make(&making, &|_| {})
     }

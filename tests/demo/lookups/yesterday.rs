@@ -100,7 +100,9 @@ fn answered(
         seen_by: vec![(
             relations.caller(
                 desk.organization,
-                subject.as_ref().map(PrescriberCode::as_str),
+                subject
+                    .as_ref()
+                    .map_or(desk.view().as_str(), PrescriberCode::as_str),
             ),
             Default::default(),
         )],

@@ -41,6 +41,10 @@ async fn a_changed_text_takes_effect_without_a_restart() {
     assert_ne!(without, PERSONS);
     write(&world, "persons.cedar", &without).expect("the rules can be written");
     until_pharmacies(&pharmacy, false).await;
+    let verdict = "access pharmacy search-person none: allowed → denied";
+    world.logged(&["the policy changes", verdict]).await;
+    let policies = world.operator().get("/ops/v1/policies").await;
+    assert!(policies.at("/access").to_string().contains(verdict));
     let refused = pharmacy.search_person(&known_to_others()).await.expect(403);
     assert_eq!(refused.code(), "profile-not-allowed");
     assert!(!refused.text("/errors/0/detail").contains("pharmacy"));
@@ -59,6 +63,8 @@ async fn a_changed_text_takes_effect_without_a_restart() {
     pharmacy.search_person(&known_to_others()).await.expect(403);
     write(&world, "persons.cedar", "// end of policy\n").expect("the rules can be written");
     until_pharmacies(&pharmacy, true).await;
+    let policies = world.operator().get("/ops/v1/policies").await;
+    assert_eq!(policies.at("/access"), serde_json::json!([]));
 }
 
 /// Every kind of bad text is named with file, rule and reason, and the rules before it stay.

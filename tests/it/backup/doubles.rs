@@ -172,8 +172,15 @@ fn nothing_in_clear(world: &World) {
     let numbers = world.book().prescriptions.into_iter().map(|held| held.nre);
     let mut words: Vec<String> = numbers.collect();
     words.extend([PATIENT, DOCTOR, FAMILY_NAME, "LEVETIRACETAM"].map(str::to_owned));
-    for file in fs::read_dir(copy(world)).expect("there is a backup") {
-        let path = file.expect("a file has a name").path();
+    let names = |directory| {
+        let listed = fs::read_dir(directory).expect("there is a backup");
+        listed.map(|file| file.expect("a file has a name").path())
+    };
+    let audit = names(copy(world).join("audit"));
+    for path in names(copy(world))
+        .chain(audit)
+        .filter(|path| path.is_file())
+    {
         let bytes = fs::read(&path).expect("a file of a backup can be read");
         let text = String::from_utf8_lossy(&bytes);
         let found = words.iter().find(|word| text.contains(word.as_str()));

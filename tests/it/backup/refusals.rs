@@ -26,7 +26,7 @@ async fn a_place_that_cannot_hold_a_backup_is_refused() {
     let world = World::start().await;
     done(&world.backup(&copy(&world)).await);
     let again = world.backup(&copy(&world)).await;
-    refused(&again, MISUSE, &["entries.db", "in the way"]);
+    refused(&again, MISUSE, &["in the way"]);
     let inside = world.backup(&world.store_dir().join("copy")).await;
     refused(&inside, MISUSE, &["inside the store"]);
     let nowhere = world.backup(&world.directory().join("no/such/copy")).await;
@@ -88,7 +88,7 @@ async fn fault_60_a_damaged_backup_names_its_file() {
 /// A full disk says so, and a backup or a restore that finds no room leaves nothing behind.
 #[tokio::test]
 async fn a_full_disk_leaves_nothing_behind() {
-    let disk = match SmallDisk::mount(1) {
+    let disk = match SmallDisk::mount(64) {
         Ok(disk) => disk,
         Err(reason) => return println!("skipped: {reason}"),
     };

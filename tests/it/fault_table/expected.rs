@@ -78,6 +78,11 @@ fn cancel_before_registered(cell: &Cell) -> Outcomes {
         Effect::Late if waits && cell.uncertain == Uncertain::Verify => {
             &["withdrawn/cancel-requested 0+1", "cancelled 0+1"]
         }
+        // On a desk that is slow it is found, as a conflict, before the cancel comes.
+        Effect::Applied | Effect::Late | Effect::Answered if !waits && !cell.consent => &[
+            "withdrawn/cancel-requested 0+1",
+            "cancelled 0+1 [late-commit]",
+        ],
         Effect::Applied | Effect::Late | Effect::Answered => TAKEN_BACK_AND_ANNULLED,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tests::world::World;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -54,6 +54,15 @@ pub(crate) fn client(certs: &Path, organization: &str) -> Arc<ClientConfig> {
         .with_root_certificates(roots)
         .with_client_auth_cert(vec![chain], key);
     Arc::new(config.expect("a minted identity makes a client"))
+}
+
+/// What a caller says first.
+pub(crate) fn greeting(config: Arc<ClientConfig>) -> Vec<u8> {
+    let name = ServerName::try_from("localhost").expect("a name");
+    let mut connection = ClientConnection::new(config, name).expect("a connection");
+    let mut said = Vec::new();
+    connection.write_tls(&mut said).expect("memory takes it");
+    said
 }
 
 /// A connection of TLS.
@@ -116,6 +125,13 @@ impl Raw {
             .await
             .map_err(|_| io::ErrorKind::TimedOut)??;
         Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// Reads what there is, at most so many bytes; 0 once the gateway has closed.
+    pub(crate) async fn read(&mut self, bytes_max: usize) -> io::Result<usize> {
+        let mut read = vec![0; bytes_max];
+        let reading = timeout(ENDS_WITHIN, self.0.read(&mut read)).await;
+        reading.map_err(|_| io::ErrorKind::TimedOut)?
     }
 
     /// Reads until the gateway closes; none if it does not.

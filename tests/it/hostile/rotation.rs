@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tests::certs;
+use tests::certs::{self, Validity};
 use tests::world::wait::until;
 use tests::world::{Setup, World};
 
@@ -29,12 +29,15 @@ impl Ground {
         for name in ["a", "b"] {
             fs::create_dir(directory.join(name)).expect("a directory");
             let stem = directory.join(name).join("edge");
-            certs::edge(world.certs_dir(), &stem).expect("a certificate");
+            certs::edge(world.certs_dir(), &stem, Validity::Current).expect("a certificate");
         }
         symlink(directory.join("a"), directory.join("tls")).expect("a link");
         let at = |name: &str| directory.join("tls").join(name).display().to_string();
         world.reconfigure("listen.certificate_file", at("edge.pem"));
         world.reconfigure("listen.key_file", at("edge.key"));
+        let list = directory.join("revoked.pem");
+        revoke(&world, &list, &[]);
+        world.reconfigure("listen.callers_crl_file", list.display().to_string());
         world.restart().await.expect("the gateway starts");
         Ground { world, directory }
     }
@@ -67,6 +70,27 @@ impl Ground {
         )
         .await;
     }
+}
+
+/// Puts a list of these organisations at `list`, in one step.
+fn revoke(world: &World, list: &Path, organizations: &[&str]) {
+    let text = certs::revoked(world.certs_dir(), organizations).expect("a list");
+    let half = list.with_extension("half");
+    fs::write(&half, text).expect("a file");
+    fs::rename(half, list).expect("a file takes another's place");
+}
+
+/// Asks over a connection that stays, until it is refused; what is said then.
+async fn until_refused(caller: &mut Raw) -> String {
+    until(
+        "the old connection is refused",
+        ROTATED_WITHIN,
+        async || {
+            let answer = caller.ask(STATUS).await.expect("it is answered");
+            (!answer.starts_with("HTTP/1.1 200")).then_some(answer)
+        },
+    )
+    .await
 }
 
 fn leaf(path: &Path) -> Vec<u8> {
@@ -104,13 +128,7 @@ async fn fault_29_a_certificate_is_swapped_by_a_link_and_a_bad_one_never() {
 async fn fault_29_who_is_revoked_is_refused_on_new_connections_and_on_old_ones() {
     let mut world = World::prepare(Setup::default());
     let list = world.directory().join("revoked.pem");
-    let revoke = |world: &World, organizations: &[&str]| {
-        let text = certs::revoked(world.certs_dir(), organizations).expect("a list");
-        let half = world.directory().join("half.pem");
-        fs::write(&half, text).expect("a file");
-        fs::rename(half, &list).expect("a file takes another's place");
-    };
-    revoke(&world, &[]);
+    revoke(&world, &list, &[]);
     world.reconfigure("listen.callers_crl_file", list.display().to_string());
     world.restart().await.expect("the gateway starts");
     let connect = async |name: &str| Raw::connect(&world, name, network(1)).await;
@@ -120,16 +138,8 @@ async fn fault_29_who_is_revoked_is_refused_on_new_connections_and_on_old_ones()
         let answer = caller.ask(STATUS).await.expect("it is answered");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
-    revoke(&world, &["practice-b"]);
-    let last = until(
-        "the old connection is refused",
-        ROTATED_WITHIN,
-        async || {
-            let answer = revoked.ask(STATUS).await.expect("it is answered");
-            (!answer.starts_with("HTTP/1.1 200")).then_some(answer)
-        },
-    )
-    .await;
+    revoke(&world, &list, &["practice-b"]);
+    let last = until_refused(&mut revoked).await;
     assert!(last.starts_with("HTTP/1.1 401"), "{last}");
     assert!(last.contains(r#""code":"certificate-refused""#), "{last}");
     let rest = revoked.read_to_end().await;
@@ -147,4 +157,37 @@ async fn fault_29_who_is_revoked_is_refused_on_new_connections_and_on_old_ones()
     world.logged(&["argine::certificates", rule]).await;
     let answer = again().await;
     assert!(answer.as_ref().map_or(true, String::is_empty), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_29_a_certificate_that_begins_soon_is_shown_once_it_has() {
+    let ground = Ground::new().await;
+    let stem = ground.file("b").join("edge");
+    certs::edge(ground.world.certs_dir(), &stem, Validity::From(3)).expect("a certificate");
+    ground.swap("b");
+    ground.until_shown("b").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_29_a_list_takes_effect_whatever_our_own_certificate_is_like() {
+    let ground = Ground::new().await;
+    let connected = Raw::connect(&ground.world, "practice-b", network(1)).await;
+    let mut stolen = connected.expect("a caller connects");
+    for (validity, rule) in [
+        (Validity::NotYet, "that is valid already"),
+        (Validity::Expired, "that is valid still"),
+    ] {
+        let stem = ground.file("b").join("edge");
+        certs::edge(ground.world.certs_dir(), &stem, validity).expect("a certificate");
+        ground.swap("b");
+        ground.world.logged(&["argine::certificates", rule]).await;
+        ground.until_shown("a").await;
+        ground.swap("a");
+    }
+    ground.swap("b");
+    let list = ground.file("revoked.pem");
+    revoke(&ground.world, &list, &["practice-b"]);
+    let last = until_refused(&mut stolen).await;
+    assert!(last.contains(r#""code":"certificate-refused""#), "{last}");
+    ground.until_shown("a").await;
 }

@@ -61,6 +61,66 @@ async fn fault_53_slow_callers_are_let_go_of_and_others_are_served() {
     assert!(readers >= SLOW as f64, "{readers}");
 }
 
+/// A question whose answer is long.
+const LONG: &str = "GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_53_a_slow_reader_that_goes_on_gets_all_of_it() {
+    const ANSWERS: usize = 12;
+    let setup = Setup::default().config("listen.write_within", "1s");
+    let world = World::with(setup).await;
+    let whole = world.caller("practice-a").get("/v1/openapi.json").await;
+    let expected = ANSWERS * whole.bytes.len();
+    let connected = Raw::connect(&world, "practice-b", network(7)).await;
+    let mut slow = connected.expect("a slow caller connects");
+    slow.send(&LONG.repeat(ANSWERS)).await.expect("it is taken");
+    // Some seconds for all of it, and longer than write_within for each answer.
+    let mut pace = tokio::time::interval(Duration::from_millis(50));
+    let mut read = 0;
+    while read < expected {
+        pace.tick().await;
+        let bytes = slow.read(12 << 10).await.expect("it goes on");
+        assert_ne!(bytes, 0, "closed after {read} of {expected} bytes");
+        read += bytes;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fault_53_what_nobody_reads_takes_no_more_memory_than_is_said() {
+    const UNREAD: usize = 500;
+    /// What `ARCHITECTURE.md` says, and what an idle connection takes.
+    const EACH_MAX_KIB: u64 = 160 + 48;
+    let setup = Setup::default()
+        .config("signals.metrics_address", "127.0.0.1:0")
+        .config("limits.requests_burst", 100_000)
+        .config("listen.write_within", "60s");
+    let world = World::with(setup).await;
+    let config = client(world.certs_dir(), "practice-a");
+    let first = Raw::with(config.clone(), network(7), world.address()).await;
+    first
+        .expect("a caller connects")
+        .ask(STATUS)
+        .await
+        .expect("it is answered");
+    let before = world.memory_kib();
+    let questions = LONG.repeat(16);
+    let mut unread = Vec::new();
+    for _ in 0..UNREAD {
+        let connected = Raw::with(config.clone(), network(7), world.address()).await;
+        let mut caller = connected.expect("a caller connects");
+        caller.send(&questions).await.expect("it is taken");
+        unread.push(caller);
+    }
+    let asked = r#"argine_http_request_duration_seconds_count{method="GET",route="/v1/openapi.json",status="200"}"#;
+    until("all of them are answered", WITHIN, async || {
+        (metric(&world, asked).await >= UNREAD as f64).then_some(())
+    })
+    .await;
+    let each = world.memory_kib().saturating_sub(before) / UNREAD as u64;
+    println!("{UNREAD} connections whose answers nobody reads, {each} KiB each");
+    assert!(each <= EACH_MAX_KIB, "{each} KiB");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_52_one_mad_caller_takes_from_its_own_allowance_only() {
     const REQUESTS: usize = 1_000;

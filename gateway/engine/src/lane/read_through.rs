@@ -58,7 +58,7 @@ use crate::calls::Calls;
 use crate::door::GateView;
 use crate::live::Live;
 use crate::lookup::{Asker, Digest, Known, Looked, Lookup, LookupKey, LookupRefusal};
-use crate::ports::{Clock, Shelf, WriteError};
+use crate::ports::{Clock, Landings, Shelf, WriteError};
 use crate::stop::Stop;
 use asking::Asking;
 use inside::Inside;
@@ -72,6 +72,8 @@ pub struct ReadCore {
     pub calls: Arc<Calls>,
     /// What outlives the process.
     pub shelf: Arc<dyn Shelf>,
+    /// Who is told what its source knows of.
+    pub landings: Arc<dyn Landings>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Its policy. The sizes of memory and queue are read once, when the lane is opened.

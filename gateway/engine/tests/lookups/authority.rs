@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::lookup::{LookupRefusal, Way};
+use engine::lookup::{Asker, LookupRefusal, Way};
 use policies::failure::Code;
 
 use super::rig::source::Turn;
@@ -56,6 +56,22 @@ async fn a_source_that_refuses_everybody_has_failed() {
     rig.source.always(Turn::Fine);
     assert_eq!(way(rig.ask(5, doctor(8, 5)).await), Way::Renewed);
     assert!(is_denied(&rig.ask(6, doctor(1, 6)).await), "one of few");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_organisation_that_is_refused_does_not_make_the_source_fail() {
+    let rig = Rig::start();
+    rig.ask(5, doctor(1, 5)).await.unwrap();
+    rig.pass(STALE).await;
+    rig.source.always(REFUSES);
+    for caller in 2..12 {
+        let one_of_many = Asker {
+            organization: stranger(2).organization,
+            ..doctor(caller, 5)
+        };
+        assert!(is_denied(&rig.ask(5, one_of_many).await), "{caller}");
+    }
+    assert!(is_denied(&rig.ask(5, doctor(1, 5)).await));
 }
 
 #[tokio::test(start_paused = true)]

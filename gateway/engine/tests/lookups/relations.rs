@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use engine::lookup::{Asker, Looked, LookupRefusal, Way};
+use engine::ports::Found;
 use policies::failure::Code;
 
 use super::rig::shelf::Mood;
 use super::rig::source::Turn;
 use super::rig::{
-    Rig, STALE, breaking_glass, doctor, is_absent, is_denied, key, known, stranger, way,
+    Rig, STALE, breaking_glass, doctor, is_absent, is_denied, key, known, stranger, substitute, way,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -111,6 +112,50 @@ async fn nobody_without_a_relation_can_make_it_forgotten() {
             assert!(is_known_after(turn, unrelated).await, "{turn:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_no_to_who_stands_in_is_a_no_to_that_one_alone() {
+    for turn in [Turn::Rejects(NOTHING), Turn::Absent(NOTHING)] {
+        assert!(is_known_after(turn, substitute(2, 5)).await, "{turn:?}");
+    }
+    let rig = Rig::start();
+    rig.ask(5, doctor(1, 5)).await.unwrap();
+    assert!(has_hit(&rig, 5, &substitute(2, 5)), "as the doctor is");
+    assert!(!has_hit(&rig, 5, &substitute(2, 6)));
+    rig.pass(STALE).await;
+    rig.source.next(&[Turn::Rejects(NOTHING)]);
+    assert!(is_denied(&rig.ask(5, substitute(2, 5)).await));
+    rig.source.fails(Code::UpstreamReset);
+    assert!(rig.ask(5, substitute(2, 5)).await.is_err(), "remembered");
+    let stale = Way::Stale(Code::UpstreamReset);
+    assert_eq!(way(rig.ask(5, substitute(3, 5)).await), stale);
+    assert_eq!(way(rig.ask(5, doctor(1, 5)).await), stale);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_source_says_is_told_though_nobody_waits_for_it() {
+    let rig = Rig::start();
+    let missing = 100_001;
+    let turns = [
+        Turn::Slow(Duration::from_secs(1)),
+        Turn::Absent(Duration::from_secs(1)),
+        Turn::Rejects(Duration::from_secs(1)),
+    ];
+    for (person, turn) in [5, missing, 6].into_iter().zip(turns) {
+        rig.source.next(&[turn]);
+        let asking = rig.asking(person, stranger(1));
+        rig.settle().await;
+        asking.abort();
+        rig.pass(Duration::from_secs(2)).await;
+    }
+    // Who is shown to others is not unknown.
+    let organization = stranger(1).organization;
+    let expected = [
+        (organization.clone(), key(5), Found::Known),
+        (organization, key(missing), Found::Unknown),
+    ];
+    assert_eq!(rig.heard.all(), expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::calls::Calls;
+use engine::entry::Organization;
 use engine::lane::read_through::{self, ReadCore, Reader};
 use engine::live::Live;
 use engine::lookup::{Asker, Known, Looked, Lookup, LookupKey, LookupRefusal, Tag, Way};
-use engine::ports::{Clock, Rng, Signals};
+use engine::ports::{Clock, Found, Landings, Rng, Signals};
 use engine::stop::StopSwitch;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -72,6 +73,24 @@ impl Words {
 
     pub(crate) fn all(&self) -> usize {
         self.0.lock().expect("no test panics under this lock").len()
+    }
+}
+
+/// What has landed: for whom, of whom, and whether the source knows them.
+#[derive(Default)]
+pub(crate) struct Heard(Mutex<Vec<(Organization, LookupKey, Found)>>);
+
+impl Heard {
+    pub(crate) fn all(&self) -> Vec<(Organization, LookupKey, Found)> {
+        let heard = self.0.lock().expect("no test panics under this lock");
+        heard.clone()
+    }
+}
+
+impl Landings for Heard {
+    fn landed(&self, organization: &Organization, key: LookupKey, found: Found) {
+        let mut heard = self.0.lock().expect("no test panics under this lock");
+        heard.push((organization.clone(), key, found));
     }
 }
 
@@ -145,7 +164,9 @@ pub(crate) const STALE: Duration = Duration::from_secs(1_000);
 pub(crate) fn stranger(n: u64) -> Asker {
     Asker {
         caller: tag(1, n),
+        organization: Organization(n.to_string()),
         tags: Vec::new(),
+        lent: Vec::new(),
         is_remembered: true,
         breaks_glass: false,
     }
@@ -155,6 +176,14 @@ pub(crate) fn stranger(n: u64) -> Asker {
 pub(crate) fn doctor(n: u64, doctor: u64) -> Asker {
     Asker {
         tags: vec![tag(2, 999), tag(2, doctor)],
+        ..stranger(n)
+    }
+}
+
+/// A caller who stands in for the doctor `doctor`.
+pub(crate) fn substitute(n: u64, doctor: u64) -> Asker {
+    Asker {
+        lent: vec![tag(2, doctor)],
         ..stranger(n)
     }
 }
@@ -186,6 +215,7 @@ pub(crate) struct Rig {
     pub(crate) calls: Arc<Calls>,
     pub(crate) rules: Live<RegistryRules>,
     pub(crate) words: Arc<Words>,
+    pub(crate) heard: Arc<Heard>,
     pub(crate) switch: StopSwitch,
     clock: Arc<dyn Clock>,
     tasks: JoinSet<()>,
@@ -218,6 +248,7 @@ impl Rig {
         let source = Arc::new(Source::new(Arc::clone(&clock)));
         let (switch, stop) = StopSwitch::new();
         let words = Arc::new(Words::default());
+        let heard = Arc::new(Heard::default());
         let calls = Arc::new(Calls::new(
             Arc::clone(&source) as _,
             OPERATIONS,
@@ -232,6 +263,7 @@ impl Rig {
             lane: LANE,
             calls: Arc::clone(&calls),
             shelf: Arc::clone(&shelf) as _,
+            landings: Arc::clone(&heard) as _,
             clock: Arc::clone(&clock),
             rules: rules.clone(),
             stop,
@@ -245,6 +277,7 @@ impl Rig {
             calls,
             rules,
             words,
+            heard,
             switch,
             clock,
             tasks,

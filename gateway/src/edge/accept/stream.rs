@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Who does not take what is written within `write_within` is closed: what waits to be written is
-//!    at most what the server buffers, so that a reader of a byte a second gets no further.
+//! 1. Who takes nothing of what waits to be written for `write_within` is closed, and so is, after a
+//!    while, who takes less than [`RATE_MIN`]. Who is faster gets all of it, however much it is.
 //! 2. A place is given back when its connection ends, whatever ends it.
 
 use std::future::Future;
@@ -15,19 +15,23 @@ use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
 use super::peers::Place;
 use crate::telemetry::Watcher;
 use crate::tls::CertificateDigest;
 
+/// Bytes a second that a caller must take while something waits for it, as of a body that it sends.
+const RATE_MIN: u64 = 4096;
+
 /// A socket, its place, and the deadline of what is being written.
 pub(super) struct Held {
     socket: TcpStream,
     _place: Place,
     write_within: Duration,
-    /// Runs from the first byte that could not be written until everything has been.
+    /// Runs from the first byte that could not be written until everything has been; what is written
+    /// meanwhile puts it off, never further than `write_within` from then.
     deadline: Option<Pin<Box<Sleep>>>,
     watcher: Arc<Watcher>,
 }
@@ -54,18 +58,29 @@ impl Held {
         context: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        let furthest = Instant::now() + self.write_within;
         if written.is_pending() && self.deadline.is_none() {
-            self.deadline = Some(Box::pin(sleep(self.write_within)));
+            self.deadline = Some(Box::pin(sleep_until(furthest)));
         }
         let Some(deadline) = &mut self.deadline else {
             return written;
         };
+        if let Poll::Ready(Ok(bytes)) = &written {
+            let put_off = deadline.deadline() + earned(*bytes);
+            deadline.as_mut().reset(put_off.min(furthest));
+        }
         if deadline.as_mut().poll(context).is_ready() {
             self.watcher.connection_ended("reader-slow");
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         written
     }
+}
+
+/// How long so many bytes may have taken.
+fn earned(bytes: usize) -> Duration {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    Duration::from_millis(bytes.saturating_mul(1_000) / RATE_MIN)
 }
 
 impl AsyncRead for Held {

@@ -9,7 +9,7 @@
 use actix_web::HttpRequest;
 use policies::access::{Action, Profile, Relation, Table};
 
-use super::{Caller, authenticate, wall};
+use super::{Caller, Recognising, authenticate, wall};
 use crate::edge::Edge;
 use crate::edge::codes;
 use crate::edge::noted;
@@ -27,7 +27,13 @@ impl Edge {
         access: &Table,
         action: Action,
     ) -> Result<Caller, Problem> {
-        let caller = authenticate(&self.gateway.callers, request, wall())?;
+        let callers = self.gateway.callers.load();
+        let recognising = Recognising {
+            callers: &callers,
+            replay: &self.gateway.replay,
+            wall: wall(),
+        };
+        let caller = authenticate(recognising, request)?;
         noted::caller(request, &caller);
         if access.allows_some(caller.profile, action) {
             Ok(caller)

@@ -51,6 +51,14 @@ fn explain(wrong: &Wrong, key: &str) -> (&'static Code, Option<FieldError>) {
             about("aud", "audience", "does not name this gateway".into()),
         ),
         Wrong::Profile => (&codes::TOKEN_PROFILE, None),
+        Wrong::Substitution => (
+            &codes::SUBSTITUTION_NOT_REGISTERED,
+            about(
+                "substitutes_for",
+                "substitution",
+                "names a doctor for whom the organisation may not stand in".into(),
+            ),
+        ),
         Wrong::Role => (
             &codes::TOKEN_ROLE,
             about("subject_role", "role", "no role that is served".into()),

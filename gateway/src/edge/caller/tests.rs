@@ -1,9 +1,11 @@
 //! What a token is worth: forged, borrowed, stale, or meant for somebody else.
 
-mod persons;
+pub(crate) mod persons;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use engine::clock::AnchoredClock;
+use engine::ports::Clock;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
@@ -26,7 +28,13 @@ fn verify(
         signature: None,
         peer,
     };
-    let (caller, _) = recognise(callers, &presented, wall)?;
+    let clock: Arc<dyn Clock> = Arc::new(AnchoredClock::start());
+    let recognising = Recognising {
+        callers,
+        replay: &Replay::since(clock),
+        wall,
+    };
+    let (caller, _) = recognising.recognise(&presented)?;
     Ok(caller)
 }
 

@@ -130,6 +130,11 @@ codes! {
         "La ricetta non è del medico autenticato",
         "The prescriber, or the substitute where there is one, must be the authenticated subject.",
         "Il medico titolare, o il sostituto se c'è, deve essere il soggetto autenticato.";
+    SUBSTITUTION_NOT_REGISTERED = 403 "substitution-not-registered" Caller NotDone Never,
+        "The organisation may not stand in for this doctor",
+        "L'organizzazione non risulta poter sostituire questo medico",
+        "errors says what named the doctor. The region decides for whom an organisation may stand in.",
+        "errors dice che cosa indicava il medico. La regione stabilisce chi un'organizzazione può sostituire.";
     LOOKUP_DENIED = 403 "lookup-denied" Caller NotDone Never,
         "The SAC does not show this person to this caller",
         "Il SAC non consente a questo chiamante di vedere l'assistito",

@@ -1,3 +1,5 @@
+//! One counter an organisation, few for strangers, and none that fails shut.
+
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 

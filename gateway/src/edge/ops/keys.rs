@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::edge::notation::instant;
 use crate::edge::prescriptions::request::{Nothing, nothing};
+use crate::edge::query::Parameters;
 use crate::edge::respond::{Problem, ProblemBody};
 use crate::edge::{Edge, codes, noted};
 use crate::told::chain;
@@ -40,9 +41,10 @@ struct KeyBody {
     /// When it was made.
     #[schema(format = DateTime, max_length = 40)]
     made_at: String,
-    /// How many stored values are sealed under it. Not counted for the audit.
-    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, format = Int64)]
-    values: u64,
+    /// How many stored values are sealed under it, if that was asked for. Not counted for the audit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, format = Int64, nullable = false)]
+    values: Option<u64>,
 }
 
 /// The rotation that is under way, or was last since the start.
@@ -74,7 +76,7 @@ pub(crate) struct BegunBody {
 }
 
 impl KeyBody {
-    fn of(key: &KeyInfo, values: u64) -> KeyBody {
+    fn of(key: &KeyInfo, values: Option<u64>) -> KeyBody {
         KeyBody {
             id: key.id.iter().map(|byte| format!("{byte:02x}")).collect(),
             seals: match key.usage {
@@ -105,7 +107,7 @@ impl KeysBody {
         let keys = report.keys.iter();
         KeysBody {
             items: keys
-                .map(|(key, values)| KeyBody::of(key, *values))
+                .map(|key| KeyBody::of(key, report.values_of(key.id)))
                 .collect(),
             rotation: RotationBody::of(&report.progress),
         }
@@ -114,14 +116,22 @@ impl KeysBody {
 
 /// The keys under which this node stores.
 ///
-/// Each with how many values it seals, and how far a rotation has come. Every row is read for it: with
-/// a million prescriptions it may take longer than an answer may.
+/// Each with how it stands, and how far a rotation has come: how many values it has sealed again.
 #[utoipa::path(
     get,
     path = "/keys",
     operation_id = "keys",
     tag = "operations",
-    responses((status = 200, body = KeysBody, description = "The keys.")),
+    params(
+        ("count" = Option<bool>, Query,
+            description = "Whether to count the values under each key; false if absent. Every row is \
+                looked at for it: with a million prescriptions it may take longer than an answer may."),
+    ),
+    responses(
+        (status = 200, body = KeysBody, description = "The keys."),
+        (status = 400, body = ProblemBody<'static>, content_type = "application/problem+json",
+            description = "A parameter cannot be used."),
+    ),
 )]
 pub(crate) async fn show(
     edge: Data<Edge>,
@@ -129,7 +139,14 @@ pub(crate) async fn show(
 ) -> Result<Json<KeysBody>, Problem> {
     let policy = edge.gateway.policy.load();
     edge.caller_for(&request, &policy.access, Action::ReadKeys)?;
-    let report = edge.read(edge.gateway.keys.report()).await?;
+    let mut parameters = Parameters::of(&request, &["count"]);
+    let count = parameters.flag("count");
+    parameters.finish()?;
+    let keys = &edge.gateway.keys;
+    let report = match count {
+        true => edge.read(keys.counted()).await?,
+        false => keys.report(),
+    };
     Ok(Json(KeysBody::of(&report)))
 }
 

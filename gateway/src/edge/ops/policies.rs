@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
-use policies::access::Action;
+use policies::access::{Action, Turned};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,6 +25,9 @@ pub(crate) struct PoliciesBody {
     /// Every value of it.
     #[schema(min_items = 0, max_items = 1000)]
     values: Vec<ValueBody>,
+    /// Verdicts of the access rules that are not those of the compiled-in ones.
+    #[schema(min_items = 0, max_items = 1008)]
+    access: Vec<VerdictText>,
     /// Values that wait for a restart.
     #[schema(min_items = 0, max_items = 1000)]
     pending: Vec<ChangeBody>,
@@ -34,6 +37,16 @@ pub(crate) struct PoliciesBody {
     #[schema(min_items = 0, max_items = 1000)]
     problems: Vec<ProblemText>,
 }
+
+/// One verdict: who may by now do what, being what to it, or may not any more.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(transparent)]
+#[schema(
+    value_type = String,
+    max_length = 128,
+    example = "access portal search-person oneself: allowed → denied"
+)]
+pub(crate) struct VerdictText(String);
 
 /// One broken rule of a policy file: its file, its key and the rule.
 #[derive(Debug, Serialize, ToSchema)]
@@ -101,12 +114,19 @@ impl ChangeBody {
     }
 }
 
+impl VerdictText {
+    fn of(turned: &Turned) -> VerdictText {
+        VerdictText(turned.to_string())
+    }
+}
+
 impl PoliciesBody {
     fn of(view: &View) -> PoliciesBody {
         PoliciesBody {
             generation: view.number,
             since: instant(view.since),
             values: view.values.iter().map(ValueBody::of).collect(),
+            access: view.access.iter().map(VerdictText::of).collect(),
             pending: view.pending.iter().cloned().map(ChangeBody::of).collect(),
             is_last_good: !view.problems.is_empty(),
             problems: view.problems.iter().cloned().map(ProblemText).collect(),

@@ -98,10 +98,11 @@ impl Desk {
     /// The same as the engine knows it.
     pub(super) fn asker(&self, relations: &Relations, breaks_glass: bool) -> Asker {
         let doctor = self.authority.as_ref().map(|authority| &authority.subject);
-        let mut tags = Vec::new();
+        let (mut tags, mut lent) = (Vec::new(), Vec::new());
         if self.is_shown(Relation::ListedDoctor) {
-            let doctors = doctor.into_iter().chain(&self.substitutes_for);
-            tags.extend(doctors.map(|doctor| relations.doctor(doctor)));
+            let tag = |doctor| relations.doctor(doctor);
+            tags.extend(doctor.map(tag));
+            lent.extend(self.substitutes_for.as_ref().map(tag));
         }
         if self.is_shown(Relation::Oneself) {
             tags.extend(
@@ -112,9 +113,13 @@ impl Desk {
         }
         let doctor = doctor.map(PrescriberCode::as_str);
         let subject = doctor.or(self.citizen.as_ref().map(TaxCode::as_str));
+        // Where nobody has authenticated, desks of different kinds are told apart.
+        let who = subject.unwrap_or(self.profile.as_str());
         Asker {
-            caller: relations.caller(&self.organization.0, subject),
+            caller: relations.caller(&self.organization.0, who),
+            organization: self.organization.clone(),
             tags,
+            lent,
             is_remembered: self.is_shown(Relation::Answered),
             breaks_glass: breaks_glass && self.is_shown(Relation::BrokenGlass),
         }

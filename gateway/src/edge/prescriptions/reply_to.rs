@@ -55,7 +55,7 @@ fn reply_to(
     }
     let text = value.to_str().unwrap_or_default();
     let address = Address::parse(text).map_err(|rule| refuse("address", rule.to_string()))?;
-    let callers = &edge.gateway.callers;
+    let callers = edge.gateway.callers.load();
     if !callers.may_receive(&caller.organization, address.host()) {
         let detail = "must name a host that the organisation has registered for callbacks";
         return Err(refuse("not-registered", detail.to_owned()));

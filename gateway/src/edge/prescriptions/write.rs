@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adapters::model::{Authority, Nre, PatientCode};
+use adapters::model::{Authority, Nre, PatientCode, Prescription};
 use aws_lc_rs::digest::{Context, SHA256};
 use engine::door::{Matter, Write};
 use policies::delivery::Fallback;
@@ -69,6 +69,7 @@ pub(super) fn prepare(
     if prescription.acting_prescriber() != &authority.subject {
         return Err(Problem::from(&codes::PRESCRIBER_NOT_AUTHENTICATED));
     }
+    check_substitution(&prescription, caller)?;
     check_locality(authority, region)?;
     let payload = encode(&prescription);
     let own_number = own_number.map(|nre| Opaque(nre.as_str().as_bytes().to_vec()));
@@ -95,6 +96,20 @@ pub(super) fn prepare(
         rules: Arc::clone(rules),
     };
     Ok((write, reading.warnings))
+}
+
+/// Who writes in another doctor's name stands in for that one, as the region has registered.
+fn check_substitution(prescription: &Prescription, caller: &Caller) -> Result<(), Problem> {
+    let doctor = &prescription.prescriber.code;
+    if prescription.substitute.is_none() || caller.may_stand_in_for(doctor) {
+        return Ok(());
+    }
+    let detail = "must be a doctor for whom the caller stands in, where there is a substitute";
+    let error = FieldError::at("/prescriber/code", "substitution", detail);
+    Err(Problem::with_errors(
+        &codes::SUBSTITUTION_NOT_REGISTERED,
+        vec![error],
+    ))
 }
 
 /// A prescriber acts where they authenticated.

@@ -41,18 +41,22 @@ use store::persons::{Persons, PersonsSettings};
 use store::sealing::Key;
 use store::sqlite::{Settings, Sqlite};
 
-use super::super::{Edge, Gateway, frame, routes};
+use super::super::{Edge, Gateway, Suspicion, frame, routes};
 use super::audited::audited;
 use super::store::Shelf;
 use crate::access::compiled_in;
+use crate::callers::files::Marking;
 use crate::callers::{Callers, TokenRules};
 use crate::config::{BodyLimits, Limits};
 use crate::policy::Policy;
 use crate::telemetry::Watcher;
 use crate::tls::CertificateDigest;
+use crate::tokens::replay::Replay;
 
 pub(crate) const AUDIENCE: &str = "https://argine.local/v1";
 pub(crate) const DOCTOR: &str = "PROVAX00X00X000Y";
+/// Another, for whom somebody of its practice may stand in.
+pub(crate) const LISTED_DOCTOR: &str = "RSSMRA80A01H501U";
 /// The certificates of the two practices.
 pub(crate) const A: CertificateDigest = CertificateDigest([0xa; 32]);
 pub(crate) const B: CertificateDigest = CertificateDigest([0xb; 32]);
@@ -84,10 +88,11 @@ fn practices_at(certificate: CertificateDigest, profile: &str) -> Practices {
         audience: AUDIENCE.to_owned(),
         clock_skew: Duration::from_secs(30),
         lifetime_max: Duration::from_secs(3600),
+        one_time_lifetime_max: Duration::from_secs(300),
         citizen_authn_age_max: Duration::from_secs(1800),
     };
     let path = directory.path().join("callers.toml");
-    let callers = Callers::parse(&path, &text, rules, None, Timestamp(0)).unwrap();
+    let callers = Callers::parse(&path, &text, rules, None, &mut Marking::default()).unwrap();
     Practices {
         callers,
         key_a,
@@ -107,7 +112,8 @@ fn entry(name: &str, profile: &str, certificate: CertificateDigest) -> String {
     format!(
         "[[caller]]\norganization = \"practice-{name}\"\nprofiles = [\"{profile}\"]\n\
          certificate_sha256 = [\"{certificate}\"]\nkey_id = \"practice-{name}-1\"\n\
-         algorithm = \"ES256\"\nkey_file = \"{name}.pem\"\n"
+         algorithm = \"ES256\"\nkey_file = \"{name}.pem\"\nstands_in_for_sha256 = [{}]\n",
+        [DOCTOR, LISTED_DOCTOR].map(sha256).join(", ")
     )
 }
 
@@ -295,10 +301,12 @@ impl Kit {
             .iter()
             .find(|row| row.op == adapters::sac::INVIO)
             .unwrap();
+        let suspicion = Arc::new(suspicion(&clock));
         let (persons, _look_ups_are_gone) = read_through::open(ReadCore {
             lane: adapters::sac::REGISTRY,
             calls: Arc::clone(&calls),
             shelf: Arc::new(Empty),
+            landings: Arc::clone(&suspicion) as _,
             clock: Arc::clone(&clock),
             rules: Live::from(Arc::clone(&policy.registry)),
             stop: stop.clone(),
@@ -324,7 +332,8 @@ impl Kit {
             relations: Relations::new(&[7; 32]),
             calls: vec![calls],
             store: Arc::clone(&self.shelf) as _,
-            callers,
+            callers: Live::new(callers),
+            replay: Replay::since(Arc::clone(&clock)),
             is_pushing: true,
             vouchers: None,
             clock,
@@ -332,14 +341,7 @@ impl Kit {
                 burst: self.requests_max.try_into().unwrap(),
                 rate: NonZeroU32::MIN,
             },
-            probing: ProbingRules {
-                unknown_max: 40,
-                unknown_share: 0.2,
-                window: Duration::from_secs(600),
-                wait: Duration::from_secs(2),
-                wait_max: Duration::from_secs(300),
-                quiet: Duration::from_secs(1_800),
-            },
+            suspicion,
             policy: Live::new(policy),
             watcher: Arc::new(Watcher::counting()),
             policies: crate::generations::keeper::tests::desk_that_is_gone(),
@@ -419,4 +421,23 @@ impl Upstream for Nobody {
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
         async { panic!("the lane is not running") }.boxed()
     }
+}
+
+/// How a doctor is registered for whom a practice stands in.
+fn sha256(doctor: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, doctor.as_bytes());
+    let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
+    format!("\"{}\"", digits.collect::<String>())
+}
+
+fn suspicion(clock: &Arc<dyn Clock>) -> Suspicion {
+    let rules = ProbingRules {
+        unknown_max: 40,
+        unknown_share: 0.2,
+        window: Duration::from_secs(600),
+        wait: Duration::from_secs(2),
+        wait_max: Duration::from_secs(300),
+        quiet: Duration::from_secs(1_800),
+    };
+    Suspicion::new(rules, Arc::clone(clock), Arc::new(Watcher::counting()))
 }

@@ -1,3 +1,5 @@
+//! The page has the metrics of the table, no other, in seconds.
+
 use super::*;
 
 #[test]

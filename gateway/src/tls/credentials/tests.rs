@@ -1,3 +1,5 @@
+//! Files that belong together are taken whole, and no others.
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -11,13 +13,13 @@ use super::*;
 use crate::tls::Presented;
 
 /// An authority with a key at hand.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    fn new(name: &str) -> Authority {
+    pub(crate) fn new(name: &str) -> Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name = rcgen::DistinguishedName::new();
@@ -30,18 +32,29 @@ impl Authority {
         Authority { issuer, pem }
     }
 
-    /// A certificate of this serial number, and its key, both PEM.
-    fn issue(&self, serial: u64) -> (rcgen::Certificate, String) {
+    /// A certificate of this serial number, and its key.
+    pub(crate) fn issue(&self, serial: u64) -> (rcgen::Certificate, String) {
+        self.issue_in(serial, 1975..4096)
+    }
+
+    /// The same, valid in these years.
+    pub(crate) fn issue_in(
+        &self,
+        serial: u64,
+        years: std::ops::Range<i32>,
+    ) -> (rcgen::Certificate, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.serial_number = Some(SerialNumber::from(serial));
         params.use_authority_key_identifier_extension = true;
+        params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate, key.serialize_pem())
     }
 
     /// A list that revokes these serial numbers, PEM.
-    fn revoke(&self, serials: &[u64]) -> String {
+    pub(crate) fn revoke(&self, serials: &[u64]) -> String {
         let today = rcgen::date_time_ymd(2026, 1, 1);
         let revoked = serials.iter().map(|serial| rcgen::RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
@@ -62,13 +75,13 @@ impl Authority {
 }
 
 /// Files in a directory of their own.
-struct Ground {
+pub(crate) struct Ground {
     directory: tempfile::TempDir,
-    files: TlsFiles,
+    pub(crate) files: TlsFiles,
 }
 
 impl Ground {
-    fn new(ours: &Authority, callers: &[&Authority]) -> Ground {
+    pub(crate) fn new(ours: &Authority, callers: &[&Authority]) -> Ground {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let files = TlsFiles {
@@ -85,13 +98,13 @@ impl Ground {
         Ground { directory, files }
     }
 
-    fn revoke(&mut self, list: &str) {
+    pub(crate) fn revoke(&mut self, list: &str) {
         let path = self.directory.path().join("crl.pem");
         fs::write(&path, list).unwrap();
         self.files.revoked = Some(path);
     }
 
-    fn compose(&self, number: u64) -> Result<Credentials, Vec<Flaw>> {
+    pub(crate) fn compose(&self, number: u64) -> Result<Credentials, Vec<Flaw>> {
         Credentials::compose(&self.files.read(), number)
     }
 
@@ -186,19 +199,4 @@ fn the_same_contents_have_the_same_mark_and_no_others() {
     let text = fs::read_to_string(&ground.files.authorities).unwrap();
     fs::write(&ground.files.authorities, text + "\n").unwrap();
     assert_ne!(ground.files.read().mark(), mark);
-}
-
-#[test]
-fn a_certificate_that_is_not_valid_now_takes_no_others_place() {
-    let authority = Authority::new("a");
-    let ground = Ground::new(&authority, &[&authority]);
-    let at = |seconds: u64| {
-        let composed = ground.compose(1).unwrap();
-        let valid = composed.valid_at(Timestamp(seconds * 1_000));
-        valid.err().map(|flaws| flaws[0].rule.clone())
-    };
-    assert_eq!(at(1_790_000_000), None);
-    let still = "must hold a certificate that is valid still".to_owned();
-    assert_eq!(at(100_000_000_000), Some(still));
-    assert!(at(1).is_some(), "not valid already");
 }

@@ -23,6 +23,7 @@ fn signed(signed_headers: &str) -> Result<Signed, Wrong> {
         audience: "us".to_owned(),
         clock_skew: Duration::from_secs(30),
         lifetime_max: Duration::from_secs(3_600),
+        one_time_lifetime_max: Duration::from_secs(300),
         citizen_authn_age_max: Duration::from_secs(60),
     };
     let expected = Expected {

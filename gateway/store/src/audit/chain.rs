@@ -23,7 +23,8 @@ use crate::sealing::Digest;
 const PURPOSE: &str = "audit chain";
 const MAGIC: &[u8; 8] = b"ARGNAUD1";
 const MAC_LEN: usize = 32;
-const LENGTH_LEN: usize = 4;
+/// Bytes that say how long a record is.
+pub(super) const LENGTH_LEN: usize = 4;
 /// Longest name of a node.
 pub(super) const NODE_BYTES_MAX: usize = 64;
 /// Bytes of a header without its mac.
@@ -170,49 +171,27 @@ impl<B: AsRef<[u8]>> Sealed<B> {
     }
 }
 
-/// What stands at a place of a segment.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next<'a> {
-    /// A whole record, whoever wrote it, its mac and the bytes it takes.
-    Record(Sealed<&'a [u8]>, Mac, usize),
-    /// Nothing any more: zeros, or the end of the file.
-    End,
-    /// Something that is no record, whole or half: what is written lies within the file.
-    Garbled,
+/// How many bytes a record takes whose first bytes are `length`, if a record can be so long.
+pub(super) fn record_len(length: [u8; LENGTH_LEN]) -> Option<usize> {
+    let length = u32::from_be_bytes(length) as usize;
+    let fits = (FIXED_LEN..=CONTENT_LEN_MAX).contains(&length);
+    fits.then_some(LENGTH_LEN + length + MAC_LEN)
 }
 
-/// What `bytes` begin with.
-pub(super) fn next(bytes: &[u8]) -> Next<'_> {
-    let Some(length) = bytes.get(..LENGTH_LEN) else {
-        return match bytes.iter().all(|byte| *byte == 0) {
-            true => Next::End,
-            false => Next::Garbled,
-        };
+/// The record that `bytes` are, whoever wrote it, and its mac. They are as long as [`record_len`] says.
+pub(super) fn read(bytes: &[u8]) -> (Sealed<&[u8]>, Mac) {
+    let (content, mac) = bytes[LENGTH_LEN..].split_at(bytes.len() - LENGTH_LEN - MAC_LEN);
+    let (fixed, sealed) = content.split_at(FIXED_LEN);
+    let record = Sealed {
+        sequence: number(fixed, 0),
+        at: Timestamp(number(fixed, 8)),
+        place: number(fixed, 16),
+        entry: fixed[24..40].try_into().expect("it is cut to 16 bytes"),
+        person: (fixed[40] == 1).then(|| fixed[41..57].try_into().expect("it is cut to 16 bytes")),
+        sealed,
     };
-    let length = length
-        .iter()
-        .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-    let whole = LENGTH_LEN + length + MAC_LEN;
-    match length {
-        0 if bytes.iter().all(|byte| *byte == 0) => Next::End,
-        FIXED_LEN..=CONTENT_LEN_MAX if whole <= bytes.len() => {
-            let content = &bytes[LENGTH_LEN..LENGTH_LEN + length];
-            let (fixed, sealed) = content.split_at(FIXED_LEN);
-            let mac = &bytes[LENGTH_LEN + length..whole];
-            let record = Sealed {
-                sequence: number(fixed, 0),
-                at: Timestamp(number(fixed, 8)),
-                place: number(fixed, 16),
-                entry: fixed[24..40].try_into().expect("it is cut to 16 bytes"),
-                person: (fixed[40] == 1)
-                    .then(|| fixed[41..57].try_into().expect("it is cut to 16 bytes")),
-                sealed,
-            };
-            let mac = mac.try_into().expect("it is cut to the length of a mac");
-            Next::Record(record, mac, whole)
-        }
-        _ => Next::Garbled,
-    }
+    let mac = mac.try_into().expect("it is cut to the length of a mac");
+    (record, mac)
 }
 
 /// The mac that the record in `bytes` must have behind `previous`.

@@ -1,19 +1,16 @@
 //! Reading records back, for whoever has a right to know.
 
 use std::collections::HashSet;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use engine::ports::EntryId;
 use policies::failure::Opaque;
 use policies::time::Timestamp;
 use uuid::Uuid;
 
-use super::chain::{Chain, HEADER_LEN, Next, Sealed, next};
-use super::walk::list;
+use super::chain::Sealed;
+use super::verify::{VerifyError, follow};
 use super::writer::place;
-use super::{DIRECTORY, chain};
 use crate::keys::{Keys, RingError};
 use crate::sealing::{Digest, Key, Purpose};
 use crate::sqlite::OpenError;
@@ -22,14 +19,9 @@ use crate::sqlite::audit::Rows;
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// A file cannot be read.
-    #[error("{path} cannot be read")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// The chain cannot be followed.
+    #[error(transparent)]
+    Chain(#[from] VerifyError),
     /// The keys of the store cannot be used.
     #[error(transparent)]
     Keys(#[from] RingError),
@@ -61,12 +53,12 @@ pub struct Seen {
 pub struct Exported {
     /// Records that were read.
     pub records: u64,
-    /// Places where something stands that cannot be read: the list has gaps.
+    /// Places where the chain is bad, or a record cannot be read: the list has gaps.
     pub damaged: u64,
 }
 
-/// Shows every record between `from` and `to` to `each`, with the names of all entries of `person`: a record
-/// about several entries says so itself.
+/// Shows every record between `from` and `to` that is as it was written to `each`, with the names of all
+/// entries of `person`: a record about several entries says so itself. One record is in memory at a time.
 ///
 /// # Errors
 ///
@@ -87,45 +79,19 @@ pub fn export(
         .into_iter()
         .collect();
     let digest = sealer.digest(Purpose::Audit, &[person]);
-    let directory = directory.join(DIRECTORY);
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        |source: io::Error| ExportError::File { path, source }
-    };
     let mut exported = Exported::default();
-    for (_, path) in list(&directory).map_err(failed(&directory))? {
-        let bytes = fs::read(&path).map_err(failed(&path))?;
-        let shown = segment(&Chain::new(&keys), &bytes, |record| {
-            exported.records += 1;
-            if record.at < from || record.at >= to {
-                return true;
-            }
-            let Some(seen) = open(&keys, &digest, &entries, record) else {
-                return false;
-            };
-            each(seen, &entries);
-            true
-        });
-        exported.damaged += shown;
-    }
-    Ok(exported)
-}
-
-/// Shows every record of a segment as far as it can be followed, which says whether it could be read; how
-/// many places could not.
-fn segment(chain: &Chain, bytes: &[u8], mut each: impl FnMut(&Sealed<&[u8]>) -> bool) -> u64 {
-    let mut damaged = u64::from(chain::Header::decode(chain, bytes).is_none());
-    let mut at = HEADER_LEN;
-    loop {
-        match next(bytes.get(at..).unwrap_or_default()) {
-            Next::Record(record, _, taken) => {
-                damaged += u64::from(!each(&record));
-                at += taken;
-            }
-            Next::End => return damaged,
-            Next::Garbled => return damaged + 1,
+    let followed = follow(directory, &keys, None, |record| {
+        exported.records += 1;
+        if record.at < from || record.at >= to {
+            return;
         }
-    }
+        match open(&keys, &digest, &entries, record) {
+            Some(seen) => each(seen, &entries),
+            None => exported.damaged += 1,
+        }
+    });
+    exported.damaged += followed?.bad_places;
+    Ok(exported)
 }
 
 fn open(

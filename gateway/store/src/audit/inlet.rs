@@ -51,6 +51,8 @@ struct Waiting {
     sleeps: bool,
     closing: Vec<oneshot::Sender<()>>,
     is_closed: bool,
+    /// Whether the thread has ended.
+    is_ended: bool,
     counts: Counts,
 }
 
@@ -125,9 +127,22 @@ impl Inlet {
         let (done, ended) = oneshot::channel();
         let mut waiting = self.lock();
         waiting.is_closed = true;
+        if waiting.is_ended {
+            return ended;
+        }
         waiting.closing.push(done);
         self.wake(waiting, true);
         ended
+    }
+
+    /// For the thread, when it ends: nobody waits for it any more.
+    pub(super) fn end(&self) {
+        let mut waiting = self.lock();
+        waiting.is_closed = true;
+        waiting.is_ended = true;
+        // Whoever waits is told by the end of theirs that is dropped.
+        waiting.notes.clear();
+        waiting.closing.clear();
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -7,7 +7,7 @@
 //!    write or sync all of them are written again.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,8 @@ use super::walk::name;
 const GROWTH_BYTES: u64 = 1024 * 1024;
 const CHUNK_BYTES: usize = 64 * 1024;
 const UNFINISHED: &str = "next.unfinished";
+/// What the name of a file ends with that was kept aside.
+pub(super) const TORN: &str = "torn";
 
 /// An open segment.
 pub(super) struct Segment {
@@ -68,15 +70,19 @@ impl Segment {
             }
             segment.file.sync_all()?;
             fs::rename(&unfinished, &path)?;
-            File::open(directory)?.sync_all()?;
+            let named = File::open(directory).and_then(|directory| directory.sync_all());
+            // A segment that nobody writes to would be found empty.
+            named.inspect_err(|_| drop(fs::remove_file(&path)))?;
             Ok(segment)
         };
         make().inspect_err(|_| drop(fs::remove_file(&unfinished)))
     }
 
-    /// Goes on in the segment at `path` behind `end`, where nothing follows but zeros.
+    /// Goes on in the segment at `path` behind `end`, where nothing follows but zeros, or what is cut away
+    /// before anything else. What stands before `end` is on disk then: a kill may have left it in memory only.
     pub(super) fn go_on(path: &Path, first: u64, end: u64) -> io::Result<Segment> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
+        file.sync_all()?;
         let allocated = file.metadata()?.len();
         Ok(Segment {
             file,
@@ -87,6 +93,20 @@ impl Segment {
             unsynced: Vec::new(),
             written: 0,
         })
+    }
+
+    /// Keeps `bytes` of what stands behind its end in a file beside it, for whoever wants to know what a power
+    /// cut left; where.
+    pub(super) fn keep_aside(&self, bytes: u64) -> io::Result<PathBuf> {
+        let aside = self.path.with_extension(format!("{}.{TORN}", self.end));
+        let mut from = File::open(&self.path)?;
+        from.seek(SeekFrom::Start(self.end))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut to = options.open(&aside)?;
+        io::copy(&mut from.take(bytes), &mut to)?;
+        to.sync_all()?;
+        Ok(aside)
     }
 
     /// Cuts away what stands behind its end.

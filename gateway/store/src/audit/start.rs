@@ -1,6 +1,5 @@
 //! Where a chain goes on: how far it goes on disk, and whether that is as far as it went.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,9 +7,9 @@ use policies::failure::Opaque;
 use policies::time::Timestamp;
 
 use super::chain::{Chain, Head, Mac, NOTHING};
-use super::walk::{Bad, Walked, Wrong, list, name, walk};
+use super::walk::{Bad, Listed, Walked, Wrong, list, name, walk};
 use super::{Found, StartError};
-use crate::sealing::Sealer;
+use crate::keys::Keys;
 use crate::sqlite::audit::Rows;
 
 /// How far a chain went, as the store keeps it.
@@ -66,15 +65,46 @@ impl Anchor {
             floor: number(56),
         })
     }
+}
 
-    /// The one in the store, or none yet.
-    pub(super) fn read(rows: &Rows, sealer: &Sealer) -> Result<Option<Anchor>, StartError> {
-        match rows.anchor(sealer).map_err(StartError::Row)? {
-            None => Ok(None),
-            Some(opened) => opened
-                .and_then(|bytes| Anchor::decode(&bytes))
-                .map(Some)
-                .ok_or(StartError::Anchor),
+/// What the store keeps of how far a chain went.
+pub(super) struct Kept {
+    anchor: Option<Anchor>,
+    is_damaged: bool,
+    /// Whether the ring has a key of the audit: it is made once there is an anchor.
+    has_key: bool,
+}
+
+impl Kept {
+    pub(super) fn read(rows: &Rows, keys: &Keys) -> Result<Kept, StartError> {
+        let has_key = keys.has_audit();
+        let opened = rows.anchor(&keys.sealer()).map_err(StartError::Row)?;
+        let is_there = opened.is_some();
+        let anchor = opened.flatten().and_then(|bytes| Anchor::decode(&bytes));
+        Ok(Kept {
+            is_damaged: is_there && anchor.is_none(),
+            anchor,
+            has_key,
+        })
+    }
+
+    /// The anchor, or that of a chain that begins.
+    pub(super) fn anchor(&self) -> Anchor {
+        self.anchor.unwrap_or(Anchor::NONE)
+    }
+
+    /// Whether there is an anchor.
+    pub(super) fn is_set(&self) -> bool {
+        self.anchor.is_some()
+    }
+
+    /// What is wrong with it, if something is: where there is an audit there is an anchor.
+    pub(super) fn lost(&self, listed: &Listed) -> Option<Wrong> {
+        let is_begun = self.has_key || !listed.segments.is_empty();
+        match self.anchor {
+            _ if self.is_damaged => Some(Wrong::Anchor),
+            None if is_begun => Some(Wrong::Missing),
+            _ => None,
         }
     }
 }
@@ -92,6 +122,8 @@ pub(super) struct Open {
 /// Where the chain goes on.
 pub(super) struct Standing {
     pub(super) anchor: Anchor,
+    /// Whether there was never an audit here.
+    pub(super) is_first: bool,
     /// The record that the next one follows.
     pub(super) head: Head,
     /// The last write whose record the chain has.
@@ -104,10 +136,15 @@ pub(super) struct Standing {
 }
 
 /// What one walk over the last segments has shown.
-#[derive(Default)]
-struct Looked {
+struct Looked<'a> {
+    chain: &'a Chain,
+    rows: &'a Rows,
+    anchor: Anchor,
+    /// Of the last segment.
     last: Option<Walked>,
     bad: Option<Bad>,
+    /// Which of the segments that is in.
+    bad_index: usize,
     /// Whether the anchored record was met, with its mac.
     met_anchor: bool,
     place: u64,
@@ -117,53 +154,61 @@ struct Looked {
 pub(super) fn look(
     directory: &Path,
     chain: &Chain,
-    sealer: &Sealer,
+    keys: &Keys,
     rows: &Rows,
 ) -> Result<Standing, StartError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        |source: io::Error| StartError::File { path, source }
-    };
-    let kept = Anchor::read(rows, sealer)?;
-    let anchor = kept.unwrap_or(Anchor::NONE);
-    let segments = list(directory).map_err(failed(directory))?;
+    let kept = Kept::read(rows, keys)?;
+    let anchor = kept.anchor();
+    let listed = list(directory).map_err(failed(directory))?;
+    let lost = kept.lost(&listed);
+    let segments = &listed.segments;
     let begin = segments.partition_point(|(first, _)| *first <= anchor.head.sequence.max(1));
     let mut looked = Looked {
-        place: anchor.place,
+        chain,
+        rows,
+        anchor,
+        last: None,
+        bad: None,
+        bad_index: segments.len().saturating_sub(1),
         // The head before the first record is no record.
-        met_anchor: anchor.head.sequence == 0,
-        ..Looked::default()
+        met_anchor: lost.is_none() && anchor.head.sequence == 0,
+        place: anchor.place,
     };
-    for (first, path) in &segments[begin.saturating_sub(1)..] {
-        let bytes = fs::read(path).map_err(failed(path))?;
-        looked.segment(chain, *first, &bytes, &anchor, rows)?;
+    for (index, (first, path)) in segments.iter().enumerate().skip(begin.saturating_sub(1)) {
+        looked.segment(index, *first, path)?;
     }
-    let torn = looked.torn(anchor.head.sequence);
-    let missing = (!looked.met_anchor || anchor.segment > last_of(&segments)).then(|| Bad {
-        segment: name(anchor.segment.max(last_of(&segments))),
+    let torn = looked.torn();
+    let misses = !looked.met_anchor || anchor.segment > listed.last();
+    let missing = lost.or(misses.then_some(Wrong::Missing)).map(|wrong| Bad {
+        segment: name(anchor.segment.max(listed.last())),
         sequence: anchor.head.sequence,
         offset: 0,
-        wrong: Wrong::Missing,
+        wrong,
     });
+    let is_missing = missing.is_some();
     let bad = looked.bad.take().or(missing);
-    let found = Found {
-        torn_bytes: torn.unwrap_or(0),
-        bad: bad.clone(),
+    let place = match bad {
+        // Records of writes that the chain has lost are taken on once more.
+        Some(_) => looked.place_below(&segments[..segments.len().min(looked.bad_index + 1)])?,
+        None => looked.place,
     };
-    let place = looked.place;
-    let last_good = looked.last.as_ref().map_or(0, |last| last.head.sequence);
-    let good_end = looked.last.filter(|last| {
-        let is_whole = last.bad.is_none() || torn.is_some();
-        is_whole && last.head.sequence >= anchor.head.sequence
-    });
     let standing = |head, segment, broken| Standing {
         anchor,
+        is_first: !kept.is_set() && !is_missing,
         head,
         place,
         segment,
         broken,
-        found: found.clone(),
+        found: Found {
+            torn_bytes: torn.unwrap_or(0),
+            bad: bad.clone().or(listed.strange.first().cloned()),
+        },
     };
+    let last_good = looked.last.as_ref().map_or(0, |last| last.head.sequence);
+    let good_end = looked.last.filter(|last| {
+        let is_whole = last.bad.is_none() || torn.is_some();
+        is_whole && !is_missing
+    });
     Ok(match (good_end, segments.last()) {
         (Some(last), Some((first, path))) => {
             let segment = Open {
@@ -176,57 +221,71 @@ pub(super) fn look(
         }
         // Nothing there, and nothing missed.
         (None, None) if bad.is_none() => standing(anchor.head, None, false),
-        (_, last) => {
-            let named = last.map_or(0, |(first, _)| *first);
-            let sequence = anchor.head.sequence.max(named).max(last_good);
+        _ => {
+            let sequence = anchor.head.sequence.max(listed.last()).max(last_good);
             let mac = anchor.head.mac;
             standing(Head { sequence, mac }, None, true)
         }
     })
 }
 
-fn last_of(segments: &[(u64, PathBuf)]) -> u64 {
-    segments.last().map_or(0, |(first, _)| *first)
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> StartError {
+    let path = path.to_owned();
+    |source| StartError::File { path, source }
 }
 
-impl Looked {
-    fn segment(
-        &mut self,
-        chain: &Chain,
-        first: u64,
-        bytes: &[u8],
-        anchor: &Anchor,
-        rows: &Rows,
-    ) -> Result<(), StartError> {
-        let mut failed = None;
+impl Looked<'_> {
+    fn segment(&mut self, index: usize, first: u64, path: &Path) -> Result<(), StartError> {
         let (mut place, mut met) = (self.place, self.met_anchor);
-        let walked = walk(chain, first, bytes, |record, head| {
-            met |= *head == anchor.head;
+        let mut held = Ok(());
+        let walked = walk(self.chain, first, path, |record, head| {
+            met |= *head == self.anchor.head;
             // A store that was put back has other writes at these places: those are still to be taken on.
             if let Some(record) = record.filter(|record| record.place > place) {
-                match rows.holds(record.place, &record.entry) {
+                match self.rows.holds(record.place, &record.entry) {
                     Ok(true) => place = record.place,
                     Ok(false) => {}
-                    Err(error) => failed = Some(error),
+                    Err(error) => held = Err(StartError::Row(error)),
                 }
             }
         });
+        let walked = walked.map_err(failed(path))?;
         (self.place, self.met_anchor) = (place, met);
         let earlier = self.last.replace(walked);
-        self.bad = self.bad.take().or(earlier.and_then(|walked| walked.bad));
-        failed.map_or(Ok(()), |error| Err(StartError::Row(error)))
+        if let Some(bad) = earlier.and_then(|walked| walked.bad)
+            && self.bad.is_none()
+        {
+            (self.bad, self.bad_index) = (Some(bad), index - 1);
+        }
+        held
     }
 
-    /// Bytes of half a record behind `anchored`, if that is all that is wrong with the last segment. Else
+    /// Bytes behind the anchor that are no records, if that is all that is wrong with the last segment. Else
     /// what is wrong with it is noted.
-    fn torn(&mut self, anchored: u64) -> Option<u64> {
+    fn torn(&mut self) -> Option<u64> {
         let last = self.last.as_ref()?;
-        let bad = last.bad.as_ref()?;
-        let torn = last.torn_bytes.filter(|_| bad.sequence > anchored);
-        if torn.is_none() || self.bad.is_some() {
+        let torn = last.torn(&self.anchor, self.met_anchor && self.bad.is_none());
+        if torn.is_none() {
             self.bad = self.bad.take().or(last.bad.clone());
-            return None;
         }
         torn
+    }
+
+    /// The last write of the store that `segments` have, as far as they are good.
+    fn place_below(&self, segments: &[(u64, PathBuf)]) -> Result<u64, StartError> {
+        for (first, path) in segments.iter().rev() {
+            let mut below = Looked {
+                anchor: Anchor::NONE,
+                last: None,
+                bad: None,
+                place: 0,
+                ..*self
+            };
+            below.segment(0, *first, path)?;
+            if below.place > 0 {
+                return Ok(below.place);
+            }
+        }
+        Ok(0)
     }
 }

@@ -1,24 +1,31 @@
 //! Whether the chain is as it was written: offline, or beside a gateway that writes to it.
+//!
+//! What is kept in one place can be put back to what it was before, all of it, and then nothing in it shows
+//! that. A head that was copied from the log elsewhere does ([`Known`]).
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+mod following;
+
+use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use policies::time::Timestamp;
 
-use super::chain::{Chain, HEADER_LEN, Head, Header, NOTHING};
-use super::start::Anchor;
-use super::walk::{Bad, Walked, Wrong, list, name, walk};
-use super::{DIRECTORY, StartError};
+use super::StartError;
+use super::chain::Head;
+use super::walk::Bad;
 use crate::keys::{Keys, RingError};
 use crate::sealing::Key;
 use crate::sqlite::OpenError;
-use crate::sqlite::audit::Rows;
+pub(super) use following::follow;
+
+/// Bad places that are told of, of those that are counted.
+pub const BAD_MAX: usize = 100;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Good records, up to the first bad one.
+    /// Good records.
     pub records: u64,
     /// Segments that were looked at.
     pub segments: u64,
@@ -30,10 +37,46 @@ pub struct Verified {
     pub head: u64,
     /// Its mac, in hexadecimal: what the log calls an anchor.
     pub mac: String,
-    /// Bytes of half a record at the end, which is being written, or was when the gateway was killed.
+    /// Bytes behind the last anchor that are no whole records: they are being written, or a crash left them.
     pub unfinished_bytes: u64,
-    /// The first bad record.
+    /// The first bad place.
     pub bad: Option<Bad>,
+    /// The others, [`BAD_MAX`] at most: the first of each segment, since a chain is followed no further.
+    pub also_bad: Vec<Bad>,
+    /// How many there are, the first one too.
+    pub bad_places: u64,
+}
+
+/// A head of the chain that is known from elsewhere: from a line of the log (`argine::audit_anchor`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    sequence: u64,
+    mac: String,
+}
+
+impl Known {
+    fn is(&self, head: &Head) -> bool {
+        self.sequence == head.sequence && self.mac == hex(&head.mac)
+    }
+}
+
+/// It is not `SEQUENCE:MAC`, as in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be SEQUENCE:MAC, as a line of the log says: a number, and 64 hexadecimal digits")]
+pub struct NotKnown;
+
+impl FromStr for Known {
+    type Err = NotKnown;
+
+    fn from_str(text: &str) -> Result<Known, NotKnown> {
+        let (sequence, mac) = text.split_once(':').ok_or(NotKnown)?;
+        let is_mac = mac.len() == 64 && mac.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let sequence = sequence.parse().ok().filter(|_| is_mac);
+        Ok(Known {
+            sequence: sequence.ok_or(NotKnown)?,
+            mac: mac.to_ascii_lowercase(),
+        })
+    }
 }
 
 /// Why nothing could be said.
@@ -53,131 +96,29 @@ pub enum VerifyError {
     /// The database cannot be read.
     #[error("the store cannot be read")]
     Store(#[source] OpenError),
+    /// What it has of writes cannot be read.
+    #[error("the writes of the store cannot be read")]
+    Rows(#[source] rusqlite::Error),
     /// What it keeps of the audit cannot be read.
     #[error("how far the audit goes cannot be told")]
     Anchor(#[source] StartError),
+    /// The head that is known is of a record that was removed, since its time was over.
+    #[error("the known anchor is older than what is kept: take a later one")]
+    KnownTooOld,
 }
 
-/// Follows the whole chain beside the store in `directory`.
+/// Follows the whole chain beside the store in `directory`, which should have the head `known`.
 ///
 /// # Errors
 ///
 /// Where files cannot be read; a chain that is damaged is no error ([`Verified::bad`]).
-pub fn verify(directory: &Path, key: &Key) -> Result<Verified, VerifyError> {
-    let keys = Keys::look(directory, key)?;
-    let chain = Chain::new(&keys);
-    // The anchor first: beside a running gateway the chain only gets longer.
-    let rows = Rows::open(directory).map_err(VerifyError::Store)?;
-    let anchor = Anchor::read(&rows, &keys.sealer()).map_err(VerifyError::Anchor)?;
-    let anchor = anchor.unwrap_or(Anchor::NONE);
-    let directory = directory.join(DIRECTORY);
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        |source: io::Error| VerifyError::File { path, source }
-    };
-    let segments = list(&directory).map_err(failed(&directory))?;
-    let mut looking = Looking {
-        anchor,
-        met_anchor: anchor.head.sequence == 0,
-        head: None,
-        verified: Verified::default(),
-    };
-    let last = segments.len().saturating_sub(1);
-    for (index, (first, path)) in segments.iter().enumerate() {
-        let bytes = fs::read(path).map_err(failed(path))?;
-        looking.segment(&chain, *first, &bytes, index == last);
-        if looking.verified.bad.is_some() {
-            break;
-        }
+pub fn verify(directory: &Path, key: &Key, known: Option<&Known>) -> Result<Verified, VerifyError> {
+    let once = || follow(directory, &Keys::look(directory, key)?, known, |_| ());
+    match once() {
+        Ok(verified) if verified.bad.is_none() => Ok(verified),
+        // A gateway that runs may have written, begun or removed a segment meanwhile: what is bad stays so.
+        _ => once(),
     }
-    Ok(looking.end(segments.last().map_or(0, |(first, _)| *first)))
-}
-
-struct Looking {
-    anchor: Anchor,
-    met_anchor: bool,
-    /// Of the segment before.
-    head: Option<Head>,
-    verified: Verified,
-}
-
-impl Looking {
-    fn segment(&mut self, chain: &Chain, first: u64, bytes: &[u8], is_last: bool) {
-        let (mut met, mut records) = (self.met_anchor, 0);
-        let (anchored, mut first_at) = (self.anchor.head, self.verified.first_at);
-        let walked = walk(chain, first, bytes, |record, head| {
-            met |= *head == anchored;
-            if let Some(record) = record {
-                records += 1;
-                first_at = first_at.or(Some(record.at));
-            }
-        });
-        self.met_anchor = met;
-        self.verified.segments += 1;
-        self.verified.first_at = first_at;
-        let follows = self.follows(first, &walked);
-        if let Some(wrong) = follows {
-            self.verified.bad = Some(Bad {
-                segment: name(first),
-                sequence: self
-                    .head
-                    .map_or(self.anchor.floor, |head| head.sequence + 1),
-                offset: 0,
-                wrong,
-            });
-            return;
-        }
-        self.verified.records += records;
-        self.head = Some(walked.head);
-        self.verified.head = walked.head.sequence;
-        self.verified.mac = hex(&walked.head.mac);
-        self.verified.last_at = walked.last_at.or(self.verified.last_at);
-        let torn = walked.torn_bytes.filter(|_| is_last && met);
-        match torn {
-            Some(bytes) => self.verified.unfinished_bytes = bytes,
-            None => self.verified.bad = walked.bad,
-        }
-    }
-
-    /// What is wrong with where the segment stands, if something is.
-    fn follows(&self, first: u64, walked: &Walked) -> Option<Wrong> {
-        let header = walked.header.as_ref()?;
-        if header.first != first {
-            return Some(Wrong::Name);
-        }
-        let (due, previous) = match self.head {
-            Some(head) => (head.sequence + 1, Some(head.mac)),
-            // Those before it were kept long enough, or are still there because a crash came between.
-            None if first <= self.anchor.floor => (first, Some(NOTHING).filter(|_| first == 1)),
-            None => (self.anchor.floor, None),
-        };
-        if header.broken {
-            return Some(Wrong::Broken);
-        }
-        let is_next = first == due && previous.is_none_or(|previous| header.previous == previous);
-        (!is_next).then_some(Wrong::Gap)
-    }
-
-    fn end(mut self, last: u64) -> Verified {
-        let misses = !self.met_anchor || self.anchor.segment > last;
-        if self.verified.bad.is_none() && misses {
-            self.verified.bad = Some(Bad {
-                segment: name(self.anchor.segment.max(last)),
-                sequence: (self.verified.head + 1).min(self.anchor.head.sequence.max(1)),
-                offset: 0,
-                wrong: Wrong::Missing,
-            });
-        }
-        self.verified
-    }
-}
-
-/// When the segment at `path` was begun, if that can be told.
-pub(super) fn began(chain: &Chain, path: &Path) -> Option<Timestamp> {
-    let mut bytes = Vec::with_capacity(HEADER_LEN);
-    let file = File::open(path).ok()?;
-    file.take(HEADER_LEN as u64).read_to_end(&mut bytes).ok()?;
-    Header::decode(chain, &bytes).map(|(header, _)| header.at)
 }
 
 /// `mac` as people compare it.

@@ -7,6 +7,7 @@ mod turn;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use policies::time::Timestamp;
@@ -70,13 +71,21 @@ pub(super) struct Writer {
     left: Vec<PathBuf>,
     synced_at: Timestamp,
     anchored_at: Timestamp,
-    /// When something that failed was tried last.
+    /// When something was written or synced last, or was tried to be.
     tried_at: Timestamp,
+    /// When the space ahead could not be made longer.
+    grew_at: Timestamp,
+    /// When no segment could be begun.
+    rolled_at: Timestamp,
+    /// When the store could not be asked, or there was no room for what it has.
+    asked_at: Timestamp,
     /// When it was last looked for what commands have left.
     looked_at: Timestamp,
     is_failing: bool,
     /// Whether there is no space for the reserve.
     is_short: bool,
+    /// Whether the records of writes wait for the store or for room.
+    is_held_up: bool,
     has_accounts: bool,
 }
 
@@ -100,13 +109,18 @@ impl Writer {
         let keys = Arc::clone(store.keys());
         let chain = Chain::new(&keys);
         let rows = store.audit_rows().map_err(StartError::Store)?;
-        let standing = look(&directory, &chain, &keys.sealer(), &rows)?;
+        let standing = look(&directory, &chain, &keys, &rows)?;
         let now = settings.clock.now();
+        if standing.is_first {
+            // Before a key or a segment says that there is an audit.
+            put_first_anchor(&store)?;
+        }
         let (segment, head) = match &standing.segment {
             Some(open) => {
                 let opened = Segment::go_on(&open.path, open.first, open.end);
                 let mut segment = opened.map_err(failed)?;
                 if standing.found.torn_bytes > 0 {
+                    keep_aside(&segment, standing.found.torn_bytes);
                     segment.cut().map_err(failed)?;
                 }
                 (segment, standing.head)
@@ -142,16 +156,24 @@ impl Writer {
             synced_at: now,
             anchored_at: Timestamp(0),
             tried_at: Timestamp(0),
+            grew_at: Timestamp(0),
+            rolled_at: Timestamp(0),
+            asked_at: Timestamp(0),
             looked_at: Timestamp(0),
             is_failing: false,
             is_short: false,
+            is_held_up: false,
             has_accounts: true,
             settings,
         };
         say(&standing.found);
         writer.make_room(now);
         writer.round(Vec::new(), now);
-        writer.sync(now);
+        // A chain that goes on behind damage is anchored before anything is taken.
+        thread::scope(|scope| scope.spawn(|| writer.set_anchor(now)).join())
+            .expect("an anchor is set or refused");
+        // The first record of a run is anchored at once.
+        writer.anchored_at = Timestamp(0);
         Ok((writer, standing.found))
     }
 
@@ -160,7 +182,8 @@ impl Writer {
             let taken = self.inlet.gathered(GATHER_FOR);
             let now = self.settings.clock.now();
             self.has_accounts |= taken.accounts;
-            let is_quiet = taken.notes.is_empty() && !self.has_accounts;
+            let asks = self.has_accounts && self.may_ask(now);
+            let is_quiet = taken.notes.is_empty() && !asks;
             self.roll_if_due(now);
             self.round(taken.notes, now);
             let due = now.since(self.synced_at) >= SYNC_EVERY;
@@ -189,7 +212,7 @@ impl Writer {
             self.push(note.at, &note.record, 0, [0; 16]);
             self.waiters.extend(note.done);
         }
-        written += self.accounts();
+        written += self.accounts(now);
         written += self.inbox(now);
         if self.segment.is_synced() {
             return;
@@ -225,19 +248,23 @@ impl Writer {
     }
 
     /// Takes on the records of writes; how many.
-    fn accounts(&mut self) -> u64 {
+    fn accounts(&mut self, now: Timestamp) -> u64 {
         let mut taken = 0;
-        while self.has_accounts {
+        while self.has_accounts && self.may_ask(now) {
             let accounts = match self
                 .rows
                 .accounts(&self.keys.sealer(), self.place, ROWS_MAX)
             {
                 Ok(accounts) => accounts,
                 Err(error) => {
-                    tracing::error!(error = %error, "records of writes cannot be read now");
+                    if !self.is_held_up {
+                        tracing::error!(error = %error, "records of writes cannot be read now");
+                    }
+                    self.holds_up(now);
                     return taken;
                 }
             };
+            let was_held_up = std::mem::take(&mut self.is_held_up);
             self.has_accounts = accounts.len() == ROWS_MAX;
             for account in accounts {
                 let record = account.record.map_or_else(
@@ -250,6 +277,10 @@ impl Writer {
                 if !self.inlet.promise(bytes(&record)) {
                     // It is in the store, and taken on once there is space.
                     self.has_accounts = true;
+                    if !was_held_up {
+                        tracing::warn!("records of writes wait in the store for space");
+                    }
+                    self.holds_up(now);
                     return taken;
                 }
                 self.push(
@@ -283,6 +314,15 @@ impl Writer {
             self.left.push(path);
         }
         taken
+    }
+
+    fn may_ask(&self, now: Timestamp) -> bool {
+        !self.is_held_up || now.since(self.asked_at) >= RETRY_EVERY
+    }
+
+    fn holds_up(&mut self, now: Timestamp) {
+        self.is_held_up = true;
+        self.asked_at = now;
     }
 
     fn may_try(&self, now: Timestamp) -> bool {
@@ -330,7 +370,7 @@ impl Writer {
     fn make_room(&mut self, now: Timestamp) {
         let wanted = self.settings.reserve_bytes;
         while self.inlet.room() < wanted {
-            if self.is_short && now.since(self.tried_at) < RETRY_EVERY {
+            if self.is_short && now.since(self.grew_at) < RETRY_EVERY {
                 return;
             }
             match self.segment.grow(wanted) {
@@ -339,7 +379,8 @@ impl Writer {
                     if !self.is_short {
                         tracing::warn!(error = %error, "the audit has its reserve only");
                     }
-                    self.falls_short(now);
+                    self.is_short = true;
+                    self.grew_at = now;
                     return;
                 }
             }
@@ -347,20 +388,34 @@ impl Writer {
         self.is_short = false;
     }
 
-    fn falls_short(&mut self, now: Timestamp) {
-        self.is_short = true;
-        self.tried_at = now;
-    }
-
     fn finish(mut self, now: Timestamp) {
         self.has_accounts = true;
         // Whatever was tried a moment ago is tried once more.
         self.tried_at = Timestamp(0);
+        self.asked_at = Timestamp(0);
         self.looked_at = Timestamp(0);
         self.round(Vec::new(), now);
         if !self.sync(now) || !self.set_anchor(now) {
             tracing::error!("the audit ends without all of its records on disk");
         }
+    }
+}
+
+/// Writes down that there is an audit. A thread of its own may wait for the store, whoever opens it.
+fn put_first_anchor(store: &Sqlite) -> Result<(), StartError> {
+    let put = || store.put_anchor(&Anchor::NONE.encode());
+    let put = thread::scope(|scope| scope.spawn(put).join());
+    match put {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(StartError::Unanchored),
+    }
+}
+
+/// Keeps what a power cut left of the last records. It is cut away all the same: a full disk stops no start.
+fn keep_aside(segment: &Segment, bytes: u64) {
+    match segment.keep_aside(bytes) {
+        Ok(path) => tracing::warn!(file = %path.display(), "what is cut away is kept aside"),
+        Err(error) => tracing::error!(error = %error, "what is cut away cannot be kept aside"),
     }
 }
 
@@ -381,7 +436,7 @@ fn say(found: &Found) {
         let bytes = found.torn_bytes;
         tracing::warn!(
             bytes,
-            "half a record of the audit was cut away, as a crash leaves it"
+            "what stood behind the last records of the audit was cut away, as a crash leaves it"
         );
     }
     if let Some(bad) = &found.bad {

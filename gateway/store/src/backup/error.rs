@@ -67,11 +67,21 @@ pub enum BackupError {
         /// The directory that was named.
         directory: PathBuf,
     },
-    /// The keys were replaced each time the database had been copied.
+    /// The keys of the rows were rotated, or segments of the audit deleted, each time the database had
+    /// been copied.
     #[error("{path} changed while the store was copied: repeat it when the keys stay as they are")]
     Unsteady {
         /// The file.
         path: PathBuf,
+    },
+    /// So much was written meanwhile that the log of the store became a danger to the gateway.
+    #[error(
+        "{log} grew too long while the store was copied, or filled its disk: repeat it when less is \
+         written, or make room"
+    )]
+    LogGrew {
+        /// The log.
+        log: PathBuf,
     },
     /// The store is not sound, and nor would a copy of it be.
     #[error("{path} is damaged ({said}): the last backup is better than this store")]
@@ -94,6 +104,7 @@ impl BackupError {
         match error {
             CopyError::Open(error) => BackupError::Store(error),
             CopyError::NoSpace => FileError::NoSpace { path }.into(),
+            CopyError::LogGrew { log } => BackupError::LogGrew { log },
             CopyError::Damaged(said) => BackupError::Damaged { path, said },
         }
     }
@@ -186,7 +197,7 @@ impl RestoreError {
         match error {
             CopyError::Open(OpenError::Ring(RingError::WrongKey)) => RestoreError::OtherKey,
             CopyError::Open(error) => RestoreError::Store(error),
-            CopyError::NoSpace => FileError::NoSpace { path }.into(),
+            CopyError::NoSpace | CopyError::LogGrew { .. } => FileError::NoSpace { path }.into(),
             CopyError::Damaged(said) => RestoreError::Damaged { path, said },
         }
     }

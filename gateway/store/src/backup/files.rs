@@ -152,6 +152,11 @@ pub(super) fn walk(directory: &Path) -> Result<Vec<String>, FileError> {
     Ok(found)
 }
 
+/// What is left of the disk under `path`; all there is, where that cannot be told.
+pub(super) fn free_bytes(path: &Path) -> u64 {
+    rustix::fs::statvfs(path).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 /// Whether there is anything under this name.
 pub(super) fn is_there(path: &Path) -> Result<bool, FileError> {
     match fs::symlink_metadata(path) {

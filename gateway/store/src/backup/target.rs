@@ -6,11 +6,14 @@
 //!    what backups are made of.
 //! 2. One process makes a backup there at a time: the mark is locked.
 //! 3. A backup that is given up leaves the directory as it was found.
+//! 4. Nothing is written through a link that lies there, of either kind.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::error::{BackupError, FileError};
 use super::manifest::{MANIFEST, Manifest};
@@ -134,20 +137,64 @@ fn is_part(name: &str) -> bool {
         || GROWING.contains(&name)
 }
 
+/// Invariants 2 and 4. Nothing is changed before the lock is held and the name still leads to what is
+/// locked: whoever had it before may have finished, or given up, in between.
 fn lock(directory: &Path) -> Result<File, BackupError> {
     let path = directory.join(UNFINISHED);
+    let failed = |error| FileError::new(&path, error);
     let mark = OpenOptions::new()
         .write(true)
         .create(true)
-        .truncate(true)
+        .truncate(false)
         .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(&path)
-        .map_err(|error| FileError::new(&path, error))?;
+        .map_err(failed)?;
     match mark.try_lock() {
-        Ok(()) => Ok(mark),
-        Err(TryLockError::WouldBlock) => Err(BackupError::Busy {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(BackupError::Busy {
+                directory: directory.to_owned(),
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error).into()),
+    }
+    let locked = mark.metadata().map_err(failed)?;
+    let named = fs::symlink_metadata(&path).ok();
+    if named.is_none_or(|named| (named.dev(), named.ino()) != (locked.dev(), locked.ino())) {
+        return Err(BackupError::Busy {
             directory: directory.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(FileError::new(path, error).into()),
+        });
+    }
+    // Another name of it is another use of it.
+    if !locked.is_file() || locked.nlink() != 1 {
+        return Err(BackupError::NotEmpty { path });
+    }
+    if let Err(refused) = refuse_others(directory) {
+        // Finished in between: the mark is ours, and nothing of a backup.
+        if locked.len() == 0 {
+            files::remove(&path)?;
+        }
+        return Err(refused);
+    }
+    mark.set_len(0).map_err(failed)?;
+    Ok(mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What another backup has finished between the first look and the lock is left as it is.
+    #[test]
+    fn a_backup_that_was_finished_meanwhile_is_kept() {
+        let place = tempfile::tempdir().unwrap();
+        for part in [MANIFEST, DATABASE] {
+            fs::write(place.path().join(part), "whole").unwrap();
+        }
+        let refused = lock(place.path()).unwrap_err();
+        assert!(matches!(refused, BackupError::NotEmpty { .. }), "{refused}");
+        let names = files::names(place.path()).unwrap();
+        assert_eq!(names, [DATABASE, MANIFEST], "a mark was left");
     }
 }

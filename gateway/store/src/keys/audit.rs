@@ -28,6 +28,11 @@ impl Keys {
         self.add(Use::Audit, now)
     }
 
+    /// Whether there was ever an audit: the ring says so also where everything else was taken away.
+    pub(crate) fn has_audit(&self) -> bool {
+        self.list().iter().any(|key| key.usage == Use::Audit)
+    }
+
     /// The key that records are sealed under, if there is one.
     pub(crate) fn audit_key(&self) -> Option<KeyId> {
         let keys = self.list();
@@ -58,7 +63,8 @@ impl Keys {
         self.add_audit_key(now).map(Some)
     }
 
-    /// Destroys every key under which nothing is sealed that was begun at `began` or later.
+    /// Destroys every key under which nothing is sealed that was begun at `began` or later. One that was made
+    /// under a wrong clock stays.
     ///
     /// # Errors
     ///
@@ -67,7 +73,8 @@ impl Keys {
         let keys = self.list();
         let of_audit: Vec<&KeyInfo> = keys.iter().filter(|key| key.usage == Use::Audit).collect();
         for pair in of_audit.windows(2) {
-            if pair[1].made_at <= began && pair[0].state == KeyState::Old {
+            let is_ordered = pair[0].made_at <= pair[1].made_at;
+            if is_ordered && pair[1].made_at <= began && pair[0].state == KeyState::Old {
                 self.destroy_audit_key(pair[0].id)?;
             }
         }

@@ -24,7 +24,7 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use zeroize::Zeroizing;
 
 use super::RingError;
-use super::ring::{KEY_LEN, Ring, Secret, random};
+use super::ring::{DataKey, KEY_LEN, KeyId, Ring, Secret, Use, random};
 use crate::sealing::{Key, NAME_LEN};
 
 /// The file, in the directory of the store.
@@ -65,6 +65,15 @@ impl Wraps {
         let key = random()?;
         let slots = vec![slot(master, &key)?];
         Ok(Wraps { key, slots })
+    }
+
+    /// Which of those accepted `master` is, which has opened the file.
+    pub(super) fn opener(&self, master: &Key) -> Opener {
+        match self.slots.as_slice() {
+            [_] => Opener::Only,
+            [first, ..] if first.starts_with(&master.name()) => Opener::Leaving,
+            _ => Opener::Coming,
+        }
     }
 
     /// Accepts `master` beside the one that `current` names, and nobody else.
@@ -111,10 +120,7 @@ fn unseal(key: &Secret, about: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>
 }
 
 /// Reads the ring in `directory`; `None` if there is none.
-pub(super) fn read(
-    directory: &Path,
-    master: &Key,
-) -> Result<Option<(Wraps, Ring, Opener)>, RingError> {
+pub(super) fn read(directory: &Path, master: &Key) -> Result<Option<(Wraps, Ring)>, RingError> {
     let path = directory.join(FILE);
     let mut bytes = Vec::new();
     let opened = File::open(&path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes));
@@ -123,25 +129,36 @@ pub(super) fn read(
         Err(source) => return Err(RingError::File { path, source }),
         Ok(_) => {}
     }
-    let Some((slots, body)) = parse(&bytes) else {
+    decode(path, &bytes, master).map(Some)
+}
+
+/// The ring in the `bytes` of the file at `path`.
+fn decode(path: PathBuf, bytes: &[u8], master: &Key) -> Result<(Wraps, Ring), RingError> {
+    let Some((slots, body)) = parse(bytes) else {
         return Err(RingError::Damaged { path });
     };
     let name = master.name();
     let Some(at) = slots.iter().position(|slot| slot.starts_with(&name)) else {
         return Err(RingError::WrongKey);
     };
-    let opener = match (slots.len(), at) {
-        (1, _) => Opener::Only,
-        (_, 0) => Opener::Leaving,
-        _ => Opener::Coming,
-    };
     let open = || {
         let key = unseal(&master.wrap(), &name, &slots[at][NAME_LEN..])?;
         let key = Zeroizing::new(<[u8; KEY_LEN]>::try_from(key.as_slice()).ok()?);
         let ring = Ring::decode(&unseal(&key, RING, body)?)?;
-        Some((Wraps { key, slots }, ring, opener))
+        Some((Wraps { key, slots }, ring))
     };
-    open().map(Some).ok_or(RingError::Damaged { path })
+    open().ok_or(RingError::Damaged { path })
+}
+
+/// The keys of the rows that the `bytes` of the file at `path` hold, those that are gone left out.
+pub(crate) fn keys_of_rows(
+    path: &Path,
+    bytes: &[u8],
+    master: &Key,
+) -> Result<Vec<KeyId>, RingError> {
+    let (_, ring) = decode(path.to_owned(), bytes, master)?;
+    let is_kept = |key: &&DataKey| key.usage == Use::Rows && key.secret.is_some();
+    Ok(ring.keys.iter().filter(is_kept).map(|key| key.id).collect())
 }
 
 /// The slots and the sealed ring of a file that is whole.

@@ -7,7 +7,9 @@
 //!    before that was so.
 //! 2. Nothing is kept of how far it has come but the values themselves and the ring: a process that was
 //!    killed at any moment goes on at its next start.
-//! 3. A value that does not open is counted and said, and stays as it is; the key it names stays with
+//! 3. Every value that was sealed again is on disk for good before the key before is destroyed: a power cut
+//!    takes none back.
+//! 4. A value that does not open is counted and said, and stays as it is; the key it names stays with
 //!    it.
 //!
 //! # Limits
@@ -18,7 +20,6 @@
 //!
 //! It stops, says so, and goes on [`RETRY_AFTER`] later.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,10 +28,15 @@ use policies::time::Timestamp;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
-use super::{KeyId, KeyInfo, Keys, RingError};
+use super::{Keys, RingError};
 use crate::persons::Persons;
 use crate::sqlite::Sqlite;
 use crate::sqlite::reseal::{Next, RowKey, TABLES, Table};
+pub use count::Report;
+
+mod count;
+#[cfg(test)]
+mod tests;
 
 /// Between two writes: a rotation takes a tenth of the one writer at most, and a million prescriptions
 /// take some twenty minutes.
@@ -78,15 +84,6 @@ impl Progress {
     pub fn is_running(&self) -> bool {
         self.standing != Standing::Idle
     }
-}
-
-/// The keys, and what lies under them.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// Each key, with how many values name it. An audit key is not counted: its segments are files.
-    pub keys: Vec<(KeyInfo, u64)>,
-    /// The rotation that is under way, or was last.
-    pub progress: Progress,
 }
 
 /// Why a rotation does not go on.
@@ -141,7 +138,14 @@ impl Rotation {
     /// # Errors
     ///
     /// The ring could not be written: it is as it was, or has one more key.
-    pub async fn begin(&self) -> Result<Begun, RingError> {
+    pub async fn begin(self: &Arc<Self>) -> Result<Begun, RingError> {
+        let rotation = Arc::clone(self);
+        // On a thread of its own, and to its end, even if who asked for it goes away.
+        let begun = spawn_blocking(move || rotation.begin_now()).await;
+        begun.unwrap_or(Err(RingError::Randomness))
+    }
+
+    fn begin_now(&self) -> Result<Begun, RingError> {
         {
             let mut progress = self.state();
             if progress.is_running() {
@@ -149,22 +153,19 @@ impl Rotation {
             }
             progress.standing = Standing::Beginning;
         }
-        let (keys, now) = (Arc::clone(&self.keys), self.clock.now());
-        // On a thread of its own, and to its end, even if who asked for it goes away.
-        let renewed = spawn_blocking(move || keys.renew(now)).await;
-        let renewed = renewed.unwrap_or(Err(RingError::Randomness));
+        let now = self.clock.now();
+        let renewed = self.keys.renew(now);
         let mut progress = self.state();
-        *progress = match &renewed {
-            Ok(_) => Progress {
-                standing: Standing::Running,
-                since: Some(now),
-                ..Progress::default()
-            },
-            Err(_) => Progress {
-                standing: Standing::Idle,
-                ..*progress
-            },
-        };
+        match &renewed {
+            Ok(_) => {
+                *progress = Progress {
+                    standing: Standing::Running,
+                    since: Some(now),
+                    ..Progress::default()
+                }
+            }
+            Err(_) => progress.standing = Standing::Idle,
+        }
         self.wake.notify_one();
         renewed.map(|_| Begun::Now)
     }
@@ -198,40 +199,6 @@ impl Rotation {
     /// How the rotation that is under way stands, or the last one of this process.
     pub fn progress(&self) -> Progress {
         *self.state()
-    }
-
-    /// The keys, and how many values each of them seals. It reads every row: about a second for a
-    /// hundred thousand prescriptions, between which others read.
-    ///
-    /// # Errors
-    ///
-    /// Something cannot be read.
-    pub async fn report(&self) -> Result<Report, ReadError> {
-        let counts = self.count().await?;
-        let keys = self.keys.list().into_iter();
-        Ok(Report {
-            keys: keys
-                .map(|key| (key, counts.get(&key.id).copied().unwrap_or(0)))
-                .collect(),
-            progress: self.progress(),
-        })
-    }
-
-    async fn count(&self) -> Result<BTreeMap<KeyId, u64>, ReadError> {
-        let mut counts = BTreeMap::new();
-        for table in TABLES {
-            let mut next = Next::After(0);
-            // Names begin with any letter, numbers with 1.
-            while let Next::After(after) = next {
-                let count = move |conn: &rusqlite::Connection| {
-                    let mut counts = counts;
-                    let next = table.count(conn, after, &mut counts)?;
-                    Ok((counts, next))
-                };
-                (counts, next) = self.entries.look(count).await?;
-            }
-        }
-        self.persons.count(counts).await
     }
 
     /// Waits until everyone is done who began before now.
@@ -357,6 +324,9 @@ fn after_rows(table: usize, rows: Vec<RowKey>, next: Next) -> Stage {
 async fn destroy(of: &Rotation) -> Result<(), Stopped> {
     let counts = of.count().await.map_err(Stopped::Unread)?;
     of.drain().await;
+    // A commit of the shelf is synced no more than it needs to be; what it holds of before would name a
+    // key that is gone.
+    of.persons.flush().await.map_err(Stopped::Unwritten)?;
     for id in of.keys.old() {
         if counts.contains_key(&id) {
             continue;
@@ -367,6 +337,3 @@ async fn destroy(of: &Rotation) -> Result<(), Stopped> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -27,7 +27,9 @@ fn made(directory: &Path) -> Keys {
 }
 
 fn again(directory: &Path, seed: u8) -> Result<Keys, RingError> {
-    Keys::open(directory, &key(seed)).map(|keys| keys.expect("there is a ring"))
+    let keys = Keys::open(directory, &key(seed))?.expect("there is a ring");
+    keys.settle(&key(seed))?;
+    Ok(keys)
 }
 
 /// What a release without rings derived, and its values: both stay as they were.
@@ -199,7 +201,11 @@ fn both_master_keys_open_until_the_new_one_is_used() {
     let keys = made(directory.path());
     let sealed = keys.sealer().seal(place(), b"text").unwrap();
     drop(keys);
+    let same = rewrap(directory.path(), &key(1), &key(1));
+    assert!(matches!(same, Err(RingError::SameKey)), "{same:?}");
     rewrap(directory.path(), &key(1), &key(2)).unwrap();
+    // Looked at, but not gone on with: nothing is decided.
+    drop(Keys::open(directory.path(), &key(2)).unwrap());
     // Again, to another: what was not used yet is forgotten.
     rewrap(directory.path(), &key(1), &key(3)).unwrap();
     assert!(matches!(

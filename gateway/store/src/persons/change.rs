@@ -36,6 +36,8 @@ pub(super) enum Change {
         /// Held until it is written, so that its key is not destroyed before.
         _sealer: Arc<Sealer>,
     },
+    /// Nothing: it is synced, and with it all before it.
+    Flush,
 }
 
 /// Until when what was deleted may lie in the log.
@@ -57,7 +59,7 @@ impl Change {
 
     /// Whether no power cut may take it back.
     pub(super) fn is_synced(&self) -> bool {
-        matches!(self, Change::Purge(_))
+        matches!(self, Change::Purge(_) | Change::Flush)
     }
 
     /// What it asks for, having concerned so many `answers`, where as much is `owed` already.
@@ -67,9 +69,11 @@ impl Change {
             Change::Purge(_) => Erasure::Now,
             Change::Sweep { answers_max, .. } if answers >= answers_max => Erasure::Later,
             Change::Sweep { .. } if answers > 0 || owed > Erasure::Never => Erasure::Now,
-            Change::Put(_) | Change::Remove(_) | Change::Sweep { .. } | Change::Again { .. } => {
-                Erasure::Never
-            }
+            Change::Put(_)
+            | Change::Remove(_)
+            | Change::Sweep { .. }
+            | Change::Again { .. }
+            | Change::Flush => Erasure::Never,
         }
     }
 
@@ -113,6 +117,8 @@ impl Change {
                 let put = answers.iter().map(|again| again.put(conn));
                 put.sum::<rusqlite::Result<usize>>()
             }
+            // The mark of the clocks, which every group writes, makes it a commit.
+            Change::Flush => Ok(0),
         }
     }
 }

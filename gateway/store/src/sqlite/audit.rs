@@ -79,6 +79,16 @@ impl Rows {
         rows.collect()
     }
 
+    /// Place and name of every write up to `place` that has a record, in order.
+    pub(crate) fn writes(&self, place: u64) -> rusqlite::Result<Vec<(u64, [u8; 16])>> {
+        let mut select = self.0.prepare(
+            "SELECT accepted_seq, id FROM entries \
+             WHERE accepted_seq <= ?1 AND audit IS NOT NULL ORDER BY accepted_seq",
+        )?;
+        let writes = select.query_map([int(place)], |row| Ok((uint(row.get(0)?), row.get(1)?)))?;
+        writes.collect()
+    }
+
     /// Whether `entry` stands at `place`: a store that was put back may have another there, or none.
     pub(crate) fn holds(&self, place: u64, entry: &[u8; 16]) -> rusqlite::Result<bool> {
         self.0

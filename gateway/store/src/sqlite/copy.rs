@@ -3,13 +3,14 @@
 //! # Invariants
 //!
 //! 1. A copy is the store at one moment: one read transaction, which a writer neither waits for nor
-//!    disturbs. Until it has ended the log is not reused, and grows by what is written meanwhile.
+//!    disturbs. Until it has ended the log is not reused, and grows by what is written meanwhile: whoever
+//!    copies watches it, and can interrupt.
 //! 2. A copy holds rows and nothing else: no free page, and within a page nothing that was deleted.
 //! 3. A copy is marked as one before anybody can take it for whole.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, InterruptHandle, OpenFlags};
 
 use super::row::uint;
 use super::start::key_check;
@@ -42,19 +43,36 @@ pub(crate) enum CopyError {
     Open(OpenError),
     /// There is no room for the copy.
     NoSpace,
+    /// The log of the original grew too long meanwhile.
+    LogGrew {
+        /// The log.
+        log: PathBuf,
+    },
     /// SQLite finds the database damaged, in its own words.
     Damaged(String),
 }
 
 impl From<OpenError> for CopyError {
     fn from(error: OpenError) -> CopyError {
-        CopyError::Open(error)
+        match error {
+            // Which page is damaged decides who meets it first.
+            OpenError::Sqlite { attempt, source } => match source.downcast() {
+                Ok(error) => failure(attempt, *error),
+                Err(source) => CopyError::Open(OpenError::Sqlite { attempt, source }),
+            },
+            error => CopyError::Open(error),
+        }
     }
 }
 
 /// Copies the database `from`, whose ring lies beside it under `key`, to `to`, which must be there and
-/// be empty.
-pub(crate) fn take(from: &Path, to: &Path, key: &Key) -> Result<(), CopyError> {
+/// be empty. `begin` is given what interrupts it; what it returns is dropped when the copy is over.
+pub(crate) fn take<Held>(
+    from: &Path,
+    to: &Path,
+    key: &Key,
+    begin: impl FnOnce(InterruptHandle) -> Held,
+) -> Result<(), CopyError> {
     let source = schema::open_reader(from)?;
     schema::own(&source, from)?;
     schema::version(&source)?;
@@ -64,6 +82,7 @@ pub(crate) fn take(from: &Path, to: &Path, key: &Key) -> Result<(), CopyError> {
     let path = to.to_str().ok_or(CopyError::Open(OpenError::Foreign {
         path: to.to_owned(),
     }))?;
+    let _until_over = begin(source.get_interrupt_handle());
     // Not page by page: a copy of pages takes the free ones along.
     source.execute("VACUUM INTO ?1", [path]).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -7,13 +7,26 @@
 //! 1. No number of a range the copy knows is given out again: it may have been, since.
 //! 2. Nothing the copy knows as waiting is sent unasked: it may have been sent, since. It counts as
 //!    sent, so that whoever gives it up has its number watched.
+//! 3. No place in the order of events is given that was given before: whoever asks for what came after
+//!    one that the lost gateway told is told all that is found out from here on.
+//!
+//! # Limits
+//!
+//! Invariant 3 holds for a gateway of fewer than [`EVENTS_A_SECOND`] events a second, also if the same
+//! copy is put back more than once; with a clock that is wrong, for [`GAP`] events after the copy.
 
 use policies::failure::Code;
 use policies::state::State;
 
+use super::row::int;
 use super::step::{self, Standing, Step, standing_columns};
 use super::tx::Tx;
 
+/// More events a second than any gateway writes.
+const EVENTS_A_SECOND: u64 = 1 << 20;
+/// Places left out at least: a thousand events a second for 34 years. Two thousand such gaps fit into what
+/// JSON can count to (2^53).
+const GAP: i64 = 1 << 40;
 /// Entries moved at a time, so that a copy with a million of them fits into memory.
 const BATCH_MAX: i64 = 512;
 
@@ -45,6 +58,18 @@ pub(super) fn distrust(tx: &mut Tx<'_>) -> rusqlite::Result<()> {
         "the store was put back from a copy: its numbers are discarded, what waited is asked for"
     );
     Ok(())
+}
+
+/// Invariant 3: before anything is written. By the clock as well: the same copy may have been put back before, and gone on from the
+/// same gap.
+pub(super) fn leave_gap(tx: &mut Tx<'_>) -> rusqlite::Result<()> {
+    let seconds = u32::try_from(tx.now.0 / 1_000).unwrap_or(u32::MAX);
+    let by_clock = int(u64::from(seconds) * EVENTS_A_SECOND);
+    tx.counts.seq_next = by_clock.max(tx.counts.seq_next.saturating_add(GAP));
+    // Kept, for a start that finds nothing to move.
+    tx.conn
+        .execute("UPDATE meta SET seq_from = ?1", [tx.counts.seq_next])
+        .map(drop)
 }
 
 /// Makes what `sql` finds uncertain; how many. What depends on another entry goes on waiting for it,

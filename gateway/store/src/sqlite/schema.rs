@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003-operator-state.sql"),
     include_str!("migrations/0004-audit.sql"),
     include_str!("migrations/0005-outbox.sql"),
+    include_str!("migrations/0006-sequence.sql"),
 ];
 /// The interior pages of every index of a million entries, and some.
 const WRITER_CACHE_KIB: u32 = 64 * 1024;
@@ -203,6 +204,7 @@ mod tests {
         "512f37271e8ff99e2f05ed2e3981399b63b341bf3d31e35cc3a3219c801a01a1",
         "a8715fff4e349fb9f1bdfe4c80ed2f2d5a1117bd8ed25e88009d73a17c22b32a",
         "99167a6a09e71a996baa73ff2b4344816a8bea585803c8549f5b9b4b58afe5a5",
+        "2a93a2538d722744ab849a4813675bb39da54df8727349b9d8a3899aa9165af6",
     ];
 
     #[test]

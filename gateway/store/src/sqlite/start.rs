@@ -9,7 +9,8 @@
 //! 3. A clock that does not follow on that of the last process is said, see [`super::drift`].
 //! 4. A copy is distrusted in the very transaction that makes it a store of its own, see
 //!    [`super::restore`]: a start that is cut off leaves it a copy.
-//! 5. A lease or a block of an earlier process is never mistaken for one of this process.
+//! 5. A master key that takes over does so only once the database is this process's own.
+//! 6. A lease or a block of an earlier process is never mistaken for one of this process.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -65,6 +66,7 @@ pub(super) fn open(settings: &Settings, commit: Commit) -> Result<Sqlite, OpenEr
     };
     let left = (left, known.is_some());
     let began = begin(&mut conn, &mut guard, left, fixed)?;
+    keys.settle(&settings.key)?;
     sync_directory(&settings.directory)?;
     guard.mark_open()?;
 
@@ -157,10 +159,14 @@ fn begin(
             changes: Vec::new(),
             has_callbacks: false,
         };
-        lease::end_leases(&mut started, i64::MAX, usize::MAX)?;
         // A copy made by `argine backup` says so itself, whatever lies beside it; another one is
         // known by the guard it lacks.
-        if is_known && (is_copy || left == Left::New) {
+        let is_restored = is_known && (is_copy || left == Left::New);
+        if is_restored {
+            restore::leave_gap(&mut started)?;
+        }
+        lease::end_leases(&mut started, i64::MAX, usize::MAX)?;
+        if is_restored {
             restore::distrust(&mut started)?;
             schema::unmark_copy(&tx)?;
         }
@@ -200,7 +206,8 @@ pub(super) fn key_check(conn: &Connection) -> rusqlite::Result<Option<Vec<u8>>> 
 fn count(conn: &Connection, noted: Timestamp) -> rusqlite::Result<Counts> {
     let last: i64 = conn.query_row(
         "SELECT max(coalesce((SELECT max(accepted_seq) FROM entries), 0), \
-                    coalesce((SELECT max(seq) FROM events), 0))",
+                    coalesce((SELECT max(seq) FROM events), 0), \
+                    coalesce((SELECT seq_from FROM meta), 1) - 1)",
         [],
         |row| row.get(0),
     )?;

@@ -56,31 +56,95 @@ async fn i8_half_a_record_behind_the_anchor_is_cut_away_and_said() {
     assert_eq!(texts(image.path()), ["anchored", "second", "after"]);
 }
 
+/// Pages that a power cut left damaged, and good ones behind them: no page behind the anchor was promised.
 #[tokio::test]
-async fn fault_58_anything_else_is_damage_for_ever_and_records_go_on() {
+async fn i8_damaged_pages_behind_the_anchor_are_kept_aside_and_are_no_tampering() {
+    let image = crashed().await;
+    let path = segments(image.path()).remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    let ends = record_ends(&bytes);
+    bytes[ends[1] + 60..ends[2]].fill(0xa5);
+    fs::write(&path, &bytes).unwrap();
+    let beside = verified(image.path());
+    assert_eq!((beside.bad, beside.records), (None, 1));
+    assert_eq!(beside.unfinished_bytes, (ends[3] - ends[1]) as u64);
+    let rig = Rig::open(image.path());
+    assert_eq!(rig.audit.found().bad, None);
+    assert_eq!(rig.audit.found().torn_bytes, beside.unfinished_bytes);
+    rig.note("after").await;
+    rig.close().await;
+    assert_eq!(verified(image.path()).bad, None);
+    assert_eq!(texts(image.path()), ["anchored", "after"]);
+    let mut files = fs::read_dir(image.path().join("audit")).unwrap();
+    let torn = files.find_map(|file| {
+        let path = file.unwrap().path();
+        path.to_str().unwrap().ends_with(".torn").then_some(path)
+    });
+    assert_eq!(fs::read(torn.unwrap()).unwrap(), bytes[ends[1]..ends[3]]);
+}
+
+#[tokio::test]
+async fn fault_58_damage_before_the_anchor_stays_for_ever_and_records_go_on() {
     let image = crashed().await;
     let path = &segments(image.path())[0];
     let whole = fs::read(path).unwrap();
     let ends = record_ends(&whole);
-    // The second record, which is not anchored, with a third behind it: no crash does that.
     let mut changed = whole.clone();
-    changed[ends[2] - 1] ^= 1;
+    changed[ends[1] - 1] ^= 1;
     fs::write(path, &changed).unwrap();
     let rig = Rig::open(image.path());
     let bad = rig.audit.found().bad.clone().expect("it is said");
-    assert_eq!((bad.sequence, bad.wrong), (2, Wrong::Changed));
+    assert_eq!((bad.sequence, bad.wrong), (1, Wrong::Changed));
     rig.note("after the damage").await;
     rig.close().await;
     for _ in 0..2 {
         let verified = verified(image.path());
-        assert_eq!(verified.bad.expect("it stays").sequence, 2);
+        assert_eq!(verified.bad.expect("it stays").sequence, 1);
         let rig = Rig::open(image.path());
+        assert_eq!(rig.audit.found().bad, None, "it is said once");
         rig.note("more").await;
         rig.close().await;
     }
+    // What is changed behind the damage is found, too, and all else is still read.
+    let last = segments(image.path()).pop().unwrap();
+    let mut bytes = fs::read(&last).unwrap();
+    assert_eq!(verified(image.path()).bad_places, 1);
+    bytes[160] ^= 1;
+    fs::write(&last, &bytes).unwrap();
+    let both = verified(image.path());
+    assert_eq!((both.bad_places, both.also_bad.len()), (2, 1));
+    assert_eq!(
+        both.also_bad[0].segment,
+        last.file_name().unwrap().to_str().unwrap()
+    );
     // Also once the damaged segment is out of the way.
     fs::remove_file(path).unwrap();
     assert!(verified(image.path()).bad.is_some());
+}
+
+/// The rows of writes are still there when their records are not.
+#[tokio::test]
+async fn fault_58_records_of_writes_that_damage_took_are_taken_on_once_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let rig = Rig::open(directory.path());
+    for text in ["kept", "lost 1", "lost 2"] {
+        rig.append(accounted(text)).await;
+    }
+    rig.close().await;
+    let path = segments(directory.path()).remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    let ends = record_ends(&bytes);
+    bytes[ends[2] - 1] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let bad = verified(directory.path());
+    let unrecorded = bad
+        .also_bad
+        .iter()
+        .filter(|bad| bad.wrong == Wrong::Unrecorded);
+    assert_eq!(unrecorded.count(), 2);
+    Rig::open(directory.path()).close().await;
+    let after = verified(directory.path());
+    assert_eq!((after.bad_places, after.records), (1, 3), "{after:?}");
 }
 
 #[tokio::test]

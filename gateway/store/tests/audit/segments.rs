@@ -104,15 +104,38 @@ async fn what_was_kept_long_enough_is_removed_and_not_missed() {
     assert!(verified(directory.path()).bad.is_some());
 }
 
-/// A clock that is put forward by years removes two segments at most a day.
+/// A clock that is put forward, or back, while no gateway runs: nothing is removed that it alone says is over.
 #[tokio::test]
-async fn a_clock_that_jumps_forward_does_not_empty_the_directory() {
-    let directory = chain(6).await;
-    let clock = TestClock::new();
-    clock.advance(DAY * 365 * 20);
-    let rig = Rig::open_with(directory.path(), clock, |_| {});
-    rig.note("in twenty years").await;
+async fn a_clock_that_jumps_removes_nothing() {
+    for is_forward in [true, false] {
+        let directory = chain(6).await;
+        let clock = TestClock::new();
+        match is_forward {
+            true => clock.advance(DAY * 365 * 20),
+            false => clock.put_back(DAY * 365 * 20),
+        }
+        let rig = Rig::open_with(directory.path(), clock, |settings| {
+            settings.keep_for = 3 * DAY;
+        });
+        write(&rig, 3).await;
+        rig.close().await;
+        let days = segments(directory.path()).len();
+        assert_eq!(days, 6 + 3, "forward: {is_forward}");
+        assert_eq!(verified(directory.path()).bad, None);
+    }
+}
+
+/// A file that no gateway makes is named, and stops nothing.
+#[tokio::test]
+async fn fault_58_a_file_with_a_number_that_no_chain_reaches_is_named() {
+    let directory = chain(1).await;
+    let strange = "18446744073709551615.audit";
+    fs::write(directory.path().join("audit").join(strange), b"x").unwrap();
+    let bad = verified(directory.path()).bad.expect("it is named");
+    assert_eq!((bad.segment.as_str(), bad.wrong), (strange, Wrong::Name));
+    let rig = Rig::open(directory.path());
+    assert_eq!(rig.audit.found().bad.as_ref(), Some(&bad));
+    rig.note("it goes on").await;
     rig.close().await;
-    assert_eq!(segments(directory.path()).len(), 6 + 1 - 2);
-    assert_eq!(verified(directory.path()).bad, None);
+    assert_eq!(verified(directory.path()).bad_places, 1);
 }

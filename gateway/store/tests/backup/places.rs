@@ -92,20 +92,63 @@ async fn two_backups_are_not_made_in_one_place() {
     assert_eq!(files(&site.copy()), [UNFINISHED]);
 }
 
+/// Whichever page is hit, a damaged store is called damaged, or its copy is sound: indexes are made anew.
 #[tokio::test]
 async fn a_backup_that_fails_leaves_the_place_as_it_was() {
+    const PAGE: usize = 4_096;
     let site = closed().await;
-    let before = fs::read(site.store().join(DATABASE)).unwrap();
-    // A page of an index: what is read to open it stands further up.
-    let middle = before.len() - 8_192;
-    let mut damaged = before;
-    damaged[middle..middle + 8_192].fill(0xff);
-    fs::write(site.store().join(DATABASE), damaged).unwrap();
-    let failed = site.make_at(&site.copy()).unwrap_err();
-    assert!(matches!(failed, BackupError::Damaged { .. }), "{failed}");
-    assert!(!failed.is_misuse());
-    assert!(!site.copy().exists(), "it was not there before");
+    let whole = fs::read(site.store().join(DATABASE)).unwrap();
+    let mut refused = 0;
+    for page in 0..whole.len() / PAGE {
+        let mut damaged = whole.clone();
+        damaged[page * PAGE..(page + 1) * PAGE].fill(0xff);
+        fs::write(site.store().join(DATABASE), damaged).unwrap();
+        let Err(failed) = site.make_at(&site.copy()) else {
+            fs::remove_dir_all(site.copy()).unwrap();
+            continue;
+        };
+        refused += 1;
+        let is_told = matches!(failed, BackupError::Damaged { .. });
+        assert!(is_told && !failed.is_misuse(), "page {page}: {failed}");
+        assert!(!site.copy().exists(), "it was not there before");
+        fs::create_dir(site.copy()).unwrap();
+        site.make_at(&site.copy()).unwrap_err();
+        assert!(files(&site.copy()).is_empty());
+        fs::remove_dir(site.copy()).unwrap();
+    }
+    assert!(refused > 5, "only {refused} pages are read");
+}
+
+/// Whoever comes second changes nothing of the first: not its mark, and not what it has finished since.
+#[tokio::test]
+async fn the_mark_of_another_is_not_touched() {
+    let site = closed().await;
     fs::create_dir(site.copy()).unwrap();
-    site.make_at(&site.copy()).unwrap_err();
-    assert!(files(&site.copy()).is_empty());
+    let path = site.copy().join(UNFINISHED);
+    fs::write(&path, "a manifest that is being written").unwrap();
+    let mark = fs::File::open(&path).unwrap();
+    mark.try_lock().unwrap();
+    let refused = site.make_at(&site.copy()).unwrap_err();
+    assert!(matches!(refused, BackupError::Busy { .. }), "{refused}");
+    let held = fs::read_to_string(&path).unwrap();
+    assert_eq!(held, "a manifest that is being written");
+}
+
+/// Whoever may write into the place of a backup does not reach the store through it.
+#[tokio::test]
+async fn a_mark_that_leads_elsewhere_is_not_followed() {
+    let site = closed().await;
+    let database = site.store().join(DATABASE);
+    let before = fs::read(&database).unwrap();
+    for plant in [
+        |from: &std::path::Path, to: &std::path::Path| symlink(from, to),
+        |from: &std::path::Path, to: &std::path::Path| fs::hard_link(from, to),
+    ] {
+        fs::create_dir(site.copy()).unwrap();
+        plant(&database, &site.copy().join(UNFINISHED)).unwrap();
+        let refused = site.make_at(&site.copy()).unwrap_err();
+        assert!(refused.to_string().contains(UNFINISHED), "{refused}");
+        assert!(fs::read(&database).unwrap() == before, "it was written");
+        fs::remove_dir_all(site.copy()).unwrap();
+    }
 }

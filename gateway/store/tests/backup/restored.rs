@@ -205,3 +205,75 @@ async fn fault_60_a_copy_of_a_copy_is_one() {
     is_distrusted(&store, "a copy of a copy").await;
     store.close().await;
 }
+
+/// Whoever asks for what came after the last event that the lost gateway told hears all that is found
+/// out, and no event has a number that was another's: not though the same copy is put back twice.
+#[tokio::test]
+async fn fault_60_no_event_has_the_number_of_one_that_was_lost() {
+    let site = Site::new();
+    let store = site.open();
+    accept(&store, entry("sending")).await;
+    let leased = lease_one(&store, SEND).await;
+    site.make();
+    settle(&store, &leased, State::Registered, None).await;
+    for n in 0..20 {
+        accept(&store, entry(&format!("lost-{n}"))).await;
+    }
+    let mut told = 0;
+    for round in 0..3 {
+        let store = match round {
+            0 => {
+                told = last_told(&store, told).await.unwrap();
+                store.close().await;
+                continue;
+            }
+            _ => {
+                site.burn();
+                site.restore();
+                site.clock.advance(Duration::from_secs(1));
+                site.open()
+            }
+        };
+        // Nothing but the start has written: the lease of the lost gateway has ended.
+        let found = last_told(&store, told).await;
+        told = found.expect("what was found out is told");
+        store.close().await;
+        let store = site.open();
+        for n in 0..20 {
+            accept(&store, entry(&format!("after-{round}-{n}"))).await;
+        }
+        let first = store.events_after(world::practice(), told, 1).await;
+        assert_eq!(first.unwrap()[0].seq, told + 1);
+        told = last_told(&store, told).await.unwrap();
+        assert!(told < 1 << 53, "JSON cannot count to {told}");
+        store.close().await;
+    }
+}
+
+/// A copy in which nothing waits leaves its gap too, and a second start keeps it.
+#[tokio::test]
+async fn fault_60_the_gap_outlasts_a_start_that_finds_nothing_to_do() {
+    let site = Site::new();
+    let store = site.open();
+    accept(&store, entry("registered")).await;
+    let leased = lease_one(&store, SEND).await;
+    settle(&store, &leased, State::Registered, None).await;
+    site.make();
+    accept(&store, entry("lost")).await;
+    let told = last_told(&store, 0).await.unwrap();
+    store.close().await;
+    site.burn();
+    site.restore();
+    site.open().close().await;
+    let store = site.open();
+    accept(&store, entry("new")).await;
+    let found = last_told(&store, told + (1 << 40) - 1).await;
+    assert!(found.is_some(), "a number was given again");
+    store.close().await;
+}
+
+/// The number of the last event after `after`.
+async fn last_told(store: &Sqlite, after: u64) -> Option<u64> {
+    let events = store.events_after(world::practice(), after, 100).await;
+    events.unwrap().last().map(|event| event.seq)
+}

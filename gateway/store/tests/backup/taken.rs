@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::ports::Store;
 use rusqlite::{Connection, OpenFlags};
+use store::backup;
 
 use super::{DATABASE, MANIFEST, Site, files, with_numbers};
 use crate::world::{self, accept, entry};
@@ -136,5 +137,45 @@ async fn a_copy_of_a_store_nobody_closed_has_its_log() {
     assert_eq!(store.tally().await.unwrap().stored, 5);
     let waiting = store.lease_due(world::SEND, 9, world::LEASE).await;
     assert_eq!(waiting.unwrap().len(), 5, "the store was taken for a copy");
+    store.close().await;
+}
+
+/// A copy that would make the log grow past its limit is given up, the place is as it was, and the store
+/// goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_is_given_up_when_the_log_grows_too_long() {
+    let site = Site::new();
+    let store = site.open();
+    accept(&store, entry("before")).await;
+    store.close().await;
+    let conn = Connection::open(site.store().join(DATABASE)).unwrap();
+    for name in 0..8 {
+        // So large that it is not copied before anybody can look.
+        let sql = "INSERT INTO operator_state (name, value, at) VALUES (?1, zeroblob(30000000), 0)";
+        conn.execute(sql, [name.to_string()]).unwrap();
+    }
+    drop(conn);
+    let store = site.open();
+    accept(&store, entry("first")).await;
+    let log = site.store().join("entries.db-wal");
+    let length = fs::metadata(&log).unwrap().len();
+    let making = backup::Making {
+        store: &site.store(),
+        to: &site.copy(),
+        key: &world::key(1),
+        now: world::START,
+        release: "test",
+        log_bytes_max: length,
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let meanwhile = |_: backup::Progress<'_>| {
+        let one = accept(&store, entry(&format!("{:?}", std::time::Instant::now())));
+        runtime.block_on(one);
+    };
+    let refused = tokio::task::block_in_place(|| backup::make(&making, &meanwhile)).unwrap_err();
+    let is_told = matches!(refused, backup::BackupError::LogGrew { .. });
+    assert!(is_told && !refused.is_misuse(), "{refused}");
+    assert!(!site.copy().exists());
+    accept(&store, entry("after")).await;
     store.close().await;
 }

@@ -34,7 +34,7 @@ fn as_first_release(from: &Path, to: &Path, states: &[(EntryId, State)]) {
     conn.execute("ATTACH ?1 AS later", [path.to_str().unwrap()])
         .unwrap();
     conn.execute_batch(&format!(
-        "INSERT INTO main.meta SELECT * FROM later.meta; \
+        "INSERT INTO main.meta SELECT one, key_check, instance, clock FROM later.meta; \
          INSERT INTO main.entries SELECT {COLUMNS} FROM later.entries; \
          INSERT INTO main.events SELECT * FROM later.events;"
     ))
@@ -162,4 +162,20 @@ async fn every_open_watch_goes_on_under_the_operation_of_this_release() {
     assert_eq!(store.lease_due(wanted, 9, LEASE).await.unwrap().len(), 3);
     assert!(store.lease_due(LOOK_UP, 9, LEASE).await.unwrap().is_empty());
     store.close().await;
+}
+
+/// A master key that takes over does not before the database is accepted.
+#[tokio::test]
+async fn a_store_that_is_refused_keeps_the_master_key_before() {
+    let directory = world::scratch();
+    let clock = TestClock::new();
+    open(directory.path()).unwrap().close().await;
+    store::sqlite::rewrap(directory.path(), &world::key(1), &world::key(2)).unwrap();
+    let conn = Connection::open(directory.path().join(DATABASE)).unwrap();
+    conn.pragma_update(None, "user_version", 99).unwrap();
+    let mut settings = world::settings(directory.path(), &clock);
+    settings.key = world::key(2);
+    assert!(Sqlite::open(&settings).is_err(), "a later release wrote it");
+    let before = store::keys::Keys::open_or_create(directory.path(), &world::key(1), world::START);
+    before.expect("the key before opens it still");
 }

@@ -18,7 +18,7 @@ use crate::cache::UnderWay;
 use crate::entry::Request;
 use crate::gate::Permit;
 use crate::lookup::{self, Looked, Lookup, Shelved, Tag};
-use crate::ports::{Answer, Fact};
+use crate::ports::{Answer, Fact, Found};
 use crate::slots::Slot;
 
 /// What a load brought, and for whom the source was asked.
@@ -148,12 +148,23 @@ impl Loaded<'_> {
         }
         match result {
             Ok(answer) if answer.fact == Fact::Absent => {
+                self.tell_watcher(Found::Unknown);
                 self.note_no(true, may_keep);
                 Said::Absent(self.asked_at)
             }
-            Ok(answer) => Said::Answer(self.answered(answer, may_keep)),
+            Ok(answer) => {
+                self.tell_watcher(Found::Known);
+                Said::Answer(self.answered(answer, may_keep))
+            }
             Err(failure) => self.failed(failure, may_keep),
         }
+    }
+
+    /// Told here, whatever has become of who asked: leaving before the answer hides nothing.
+    fn tell_watcher(&self, found: Found) {
+        let Lookup { key, asker, .. } = self.lookup;
+        let landings = &self.inside.core.landings;
+        landings.landed(&asker.organization, *key, found);
     }
 
     /// Whether the source has looked at what was asked, and so has let the authority in.
@@ -240,7 +251,8 @@ impl Loaded<'_> {
             && !authority.0.is_empty()
         {
             let now = self.inside.core.clock.now();
-            let refusal = self.inside.refusals.note(authority, asker.caller, now);
+            let refusals = &self.inside.refusals;
+            let refusal = refusals.note(authority, &asker.organization, now);
             if refusal == Refusal::Source {
                 return Said::Failed(refusal.failure());
             }
@@ -265,12 +277,13 @@ impl Loaded<'_> {
     }
 
     /// What the source does not tell any more to somebody who was related to it may have changed for
-    /// all. Who never was related shall not empty the cache by asking, nor who breaks the glass.
+    /// all. Who never was related shall not empty the cache by asking, nor who breaks the glass, nor a
+    /// substitute, for all of whom it stands in for.
     fn forget_if_related(&self) {
         let Lookup { key, asker, .. } = self.lookup;
         let known = self.inside.known_now(*key, self.held);
         let (rules, now) = (&self.rules.freshness, self.inside.core.clock.now());
-        if known.is_some_and(|known| showing::is_related(&known, asker, rules, now)) {
+        if known.is_some_and(|known| showing::is_related_itself(&known, asker, rules, now)) {
             self.inside.forget(*key);
         }
     }

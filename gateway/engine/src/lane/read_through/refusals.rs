@@ -12,14 +12,15 @@ use std::time::Duration;
 use policies::failure::{Code, Failure, Fault, Opaque, Outcome, Retry, Stops};
 use policies::time::Timestamp;
 
-use crate::lookup::Tag;
+use crate::entry::Organization;
 
 /// An authority that was refused is presented again after this long: the refusal may have been a
 /// passing defect, and a doctor stays logged in for hours.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// Callers whose authorities are refused one after the other, with none accepted between: from the
-/// last of them on it is the source that fails, and what is known is shown.
-const CALLERS_IN_ROW: usize = 5;
+/// Organisations whose authorities are refused one after the other, with none accepted between: from the
+/// last of them on it is the source that fails, and what is known is shown. Not callers: one
+/// organisation claims as many of those as it likes.
+const ORGANIZATIONS_IN_ROW: usize = 5;
 /// Refusals remembered at most.
 const REFUSED_MAX: usize = 10_000;
 
@@ -31,8 +32,7 @@ pub(super) struct Refusals(Mutex<Book>);
 struct Book {
     refused: BTreeMap<Opaque, Timestamp>,
     in_order: VecDeque<(Opaque, Timestamp)>,
-    /// Callers by now, not authorities: who logs in again and again is one.
-    in_row: BTreeSet<Tag>,
+    in_row: BTreeSet<Organization>,
 }
 
 /// Whose doing a refusal is.
@@ -52,11 +52,16 @@ impl Refusals {
         (now.since(*at) < ASKED_AGAIN_AFTER).then(|| book.refusal())
     }
 
-    /// The source has refused the `authority` of `caller`.
-    pub(super) fn note(&self, authority: &Opaque, caller: Tag, now: Timestamp) -> Refusal {
+    /// The source has refused the `authority` of somebody of `organization`.
+    pub(super) fn note(
+        &self,
+        authority: &Opaque,
+        organization: &Organization,
+        now: Timestamp,
+    ) -> Refusal {
         let mut book = self.lock();
-        if book.in_row.len() < CALLERS_IN_ROW {
-            book.in_row.insert(caller);
+        if book.in_row.len() < ORGANIZATIONS_IN_ROW {
+            book.in_row.insert(organization.clone());
         }
         book.refused.insert(authority.clone(), now);
         book.in_order.push_back((authority.clone(), now));
@@ -82,7 +87,7 @@ impl Refusals {
 
 impl Book {
     fn refusal(&self) -> Refusal {
-        if self.in_row.len() < CALLERS_IN_ROW {
+        if self.in_row.len() < ORGANIZATIONS_IN_ROW {
             Refusal::Authority
         } else {
             Refusal::Source
@@ -113,10 +118,14 @@ mod tests {
         Opaque(n.to_string().into_bytes())
     }
 
+    fn organization() -> Organization {
+        Organization("practice".to_owned())
+    }
+
     #[test]
     fn the_oldest_is_forgotten_first_and_one_that_was_refused_again_is_young() {
         let (refusals, now) = (Refusals::default(), Timestamp(1));
-        let caller = Tag([1; 16]);
+        let caller = &organization();
         for n in 0..REFUSED_MAX {
             refusals.note(&authority(n), caller, now);
         }
@@ -130,10 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn who_logs_in_again_and_again_is_one_in_the_row() {
+    fn who_is_of_one_organisation_is_one_in_the_row() {
         let (refusals, now) = (Refusals::default(), Timestamp(1));
         for n in 0..100 {
-            let refusal = refusals.note(&authority(n), Tag([1; 16]), now);
+            let refusal = refusals.note(&authority(n), &organization(), now);
             assert_eq!(refusal, Refusal::Authority);
         }
     }

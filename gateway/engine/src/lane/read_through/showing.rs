@@ -14,6 +14,17 @@ pub(super) fn is_related(
     rules: &FreshnessRules,
     now: Timestamp,
 ) -> bool {
+    answer.tags.iter().any(|tag| asker.lent.contains(tag))
+        || is_related_itself(answer, asker, rules, now)
+}
+
+/// The same for `asker` alone, whomever it stands in for.
+pub(super) fn is_related_itself(
+    answer: &Shelved,
+    asker: &Asker,
+    rules: &FreshnessRules,
+    now: Timestamp,
+) -> bool {
     let has_answered = |&(caller, at)| caller == asker.caller && now.since(at) < rules.relation_for;
     answer.tags.iter().any(|tag| asker.tags.contains(tag))
         || (asker.is_remembered && answer.seen_by.iter().any(has_answered))

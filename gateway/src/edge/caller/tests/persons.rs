@@ -9,6 +9,11 @@ use crate::edge::tests::kit::{A, acting, claims, sign};
 
 const CITIZEN: &str = "PNIMRA70A01H501P";
 
+/// A substitute of practice a, for `doctor`.
+pub(crate) fn substitute_for(doctor: &str) -> Caller {
+    caller("substitute", "substitutes_for", &json!(doctor)).unwrap()
+}
+
 /// Practice a as this profile, saying this too.
 fn caller(profile: &str, claim: &str, value: &Value) -> Result<Caller, Problem> {
     let practices = acting(profile);
@@ -81,6 +86,10 @@ fn a_substitute_says_for_whom() {
         assert_eq!(refused.code.code, "token-claims");
         assert_eq!(refused.errors[0].parameter, Some("substitutes_for"));
     }
+    let forged = named("substitute", json!(CITIZEN)).unwrap_err();
+    assert_eq!(forged.code.code, "substitution-not-registered");
+    assert_eq!(forged.errors[0].parameter, Some("substitutes_for"));
+    assert!(!format!("{forged:?}").contains("PNIMRA"));
     let practice = named("practice", doctor).unwrap();
     assert!(
         practice.substitutes_for().is_none(),

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::*;
+use crate::edge::caller::tests::persons::substitute_for;
 use crate::edge::caller::tests::test_caller;
 use crate::edge::json::decode;
 use crate::edge::tests::DRUG;
+use crate::edge::tests::kit::LISTED_DOCTOR;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -24,6 +26,14 @@ fn prepared_under(
     body: &str,
     edit: impl FnOnce(&mut WriteBehindRules),
 ) -> Result<(Write, Vec<FieldError>), Problem> {
+    prepared_by(&test_caller(), body, edit)
+}
+
+fn prepared_by(
+    caller: &Caller,
+    body: &str,
+    edit: impl FnOnce(&mut WriteBehindRules),
+) -> Result<(Write, Vec<FieldError>), Problem> {
     let mut rules = crate::rules::compiled_in().prescriptions;
     rules.authn_age_max.send = Duration::from_secs(u64::from(u32::MAX));
     edit(&mut rules);
@@ -33,9 +43,8 @@ fn prepared_under(
         trace: Some("00-trace".to_owned()),
     };
     let new = decode(body.as_bytes()).unwrap();
-    let caller = test_caller();
     let authority = caller.authority().unwrap();
-    prepare(new, &caller, &authority, headers, NOW, &Arc::new(rules))
+    prepare(new, caller, &authority, headers, NOW, &Arc::new(rules))
 }
 
 fn with(field: &str) -> String {
@@ -130,6 +139,42 @@ fn the_acting_prescriber_must_be_the_one_who_authenticated() {
         refused(with_substitute(DRUG, "RSSMRA80A01H501U")),
         code,
         "the titular doctor did not write it"
+    );
+}
+
+#[test]
+fn who_writes_in_anothers_name_stands_in_for_that_one() {
+    let refused = |caller: &Caller, doctor: &str, substitute: Option<&str>| {
+        let mut body = DRUG.replace(
+            "\"code\": \"PROVAX00X00X000Y\"",
+            &format!("\"code\": \"{doctor}\""),
+        );
+        if let Some(substitute) = substitute {
+            body = body.replacen('{', &format!("{{\"substitute\":\"{substitute}\","), 1);
+        }
+        match prepared_by(caller, &body, |_| {}) {
+            Ok(_) => "",
+            Err(problem) => problem.code.code,
+        }
+    };
+    let (practice, own) = (test_caller(), Some("PROVAX00X00X000Y"));
+    let (listed, elsewhere) = (LISTED_DOCTOR, "PNIMRA70A01H501P");
+    let code = "substitution-not-registered";
+    assert_eq!(refused(&practice, listed, own), "", "of its group");
+    assert_eq!(refused(&practice, elsewhere, own), code);
+    let substitute = substitute_for(listed);
+    assert_eq!(refused(&substitute, listed, own), "");
+    assert_eq!(refused(&substitute, elsewhere, own), code);
+    let of_another = substitute_for("PROVAX00X00X000Y");
+    assert_eq!(
+        refused(&of_another, listed, own),
+        code,
+        "not of whom it names"
+    );
+    assert_eq!(
+        refused(&substitute, "PROVAX00X00X000Y", None),
+        "",
+        "in their own name"
     );
 }
 

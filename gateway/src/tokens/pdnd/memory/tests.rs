@@ -49,8 +49,8 @@ fn a_key_is_fresh_then_stale_only_in_an_outage_then_gone() {
     assert_eq!(issuer(&memory, "p", 3_599), ["key", "key"]);
     assert_eq!(
         issuer(&memory, "p", 3_600),
-        ["ask", "unanswered"],
-        "not asked yet"
+        ["ask", "key"],
+        "whoever asked in vain is served"
     );
     memory.told_issuer(None, at(3_600));
     assert_eq!(
@@ -62,6 +62,54 @@ fn a_key_is_fresh_then_stale_only_in_an_outage_then_gone() {
     memory.told_issuer(None, at(86_395));
     assert_eq!(issuer(&memory, "p", 86_399), ["key", "key"]);
     assert_eq!(issuer(&memory, "p", 86_400), ["unanswered", "unanswered"]);
+}
+
+#[test]
+fn while_pdnd_is_away_every_key_that_is_known_serves_and_nobody_asks() {
+    let mut memory = Memory::new(LIFE);
+    memory.told_issuer(set("p"), at(0));
+    for kid in ["k", "l"] {
+        memory.told_client(kid, Some(Some(key())), at(0));
+    }
+    memory.told_client("gone", Some(None), at(3_595));
+    memory.heard(true, at(3_600));
+    assert_eq!(issuer(&memory, "p", 3_601), ["key", "key"]);
+    assert_eq!(client(&mut memory, "k", 3_609), ["key", "key"]);
+    assert_eq!(client(&mut memory, "l", 3_609), ["key", "key"]);
+    for kid in ["gone", "never heard of"] {
+        let found = client(&mut memory, kid, 3_609);
+        assert_eq!(found, ["unanswered", "unanswered"], "{kid}");
+    }
+    assert_eq!(client(&mut memory, "l", 3_610), ["ask", "key"]);
+    memory.heard(false, at(3_611));
+    assert_eq!(client(&mut memory, "l", 3_611), ["ask", "key"]);
+}
+
+#[test]
+fn who_was_not_answered_in_time_is_served_and_the_next_do_not_wait() {
+    let mut memory = Memory::new(LIFE);
+    memory.told_client("k", Some(Some(key())), at(0));
+    assert_eq!(client(&mut memory, "k", 3_600), ["ask", "key"]);
+    memory.gave_up(Some("k"), at(3_600), at(3_602));
+    assert_eq!(client(&mut memory, "k", 3_603), ["key", "key"]);
+    assert_eq!(client(&mut memory, "k", 3_612), ["ask", "key"]);
+    // An answer that came meanwhile stands.
+    memory.told_client("k", Some(None), at(3_613));
+    memory.gave_up(Some("k"), at(3_612), at(3_614));
+    assert_eq!(client(&mut memory, "k", 3_614), ["none", "none"]);
+}
+
+#[test]
+fn many_requests_for_one_new_key_count_once() {
+    let mut memory = Memory::new(LIFE);
+    for _ in 0..100 {
+        assert_eq!(word(&memory.client_key("c", "new", at(0), true)), "ask");
+    }
+    for kid in ["2", "3", "4"] {
+        assert_eq!(word(&memory.client_key("c", kid, at(0), true)), "ask");
+    }
+    assert_eq!(word(&memory.client_key("c", "5", at(0), true)), "none");
+    assert_eq!(word(&memory.client_key("c", "new", at(0), true)), "ask");
 }
 
 #[test]
@@ -109,6 +157,9 @@ fn invented_ids_are_soon_not_asked_for_any_more_and_others_are() {
         (0..10_000).map(ask).filter(|is_asked| *is_asked).count()
     };
     assert_eq!(asked(&mut memory, "mad", 1), 4);
+    for kid in 0..4 {
+        memory.told_client(&format!("x{kid}"), Some(None), at(2));
+    }
     assert_eq!(asked(&mut memory, "mad", 10), 0);
     assert_eq!(asked(&mut memory, "other", 10), 4);
     assert_eq!(asked(&mut memory, "mad", 11), 4);

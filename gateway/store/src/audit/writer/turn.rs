@@ -1,13 +1,18 @@
 //! Where one segment ends and the next begins, what is removed then, and how far the chain is anchored.
 
+mod retention;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use policies::time::Timestamp;
 
-use super::super::chain::{Header, Mac};
+use super::super::chain::{Chain, HEADER_LEN, Header, Mac};
 use super::super::segment::Segment;
 use super::super::start::Anchor;
-use super::super::verify::{began, hex};
+use super::super::verify::hex;
 use super::super::walk::list;
 use super::{DAY_MS, Writer};
 
@@ -16,6 +21,25 @@ const KEY_AGE_MAX: Duration = Duration::from_secs(30 * 86_400);
 /// Segments that are removed when one is begun: more than one, so that a gateway keeps up, and few, so that
 /// a clock that was put forward by years does not empty the directory.
 const REMOVED_MAX: usize = 2;
+/// How often a new segment is tried for that could not be begun: each try takes space from the store.
+const ROLL_RETRY_EVERY: Duration = Duration::from_secs(600);
+
+/// Whether there is `space` for a new segment, and as much again for whoever else needs some.
+fn has_space(directory: &Path, space: u64) -> io::Result<()> {
+    let disk = rustix::fs::statvfs(directory)?;
+    match disk.f_bavail.saturating_mul(disk.f_frsize) / 2 >= space {
+        true => Ok(()),
+        false => Err(io::ErrorKind::StorageFull.into()),
+    }
+}
+
+/// When the segment at `path` was begun, if that can be told.
+fn began(chain: &Chain, path: &Path) -> Option<Timestamp> {
+    let mut bytes = Vec::with_capacity(HEADER_LEN);
+    let file = File::open(path).ok()?;
+    file.take(HEADER_LEN as u64).read_to_end(&mut bytes).ok()?;
+    Header::decode(chain, &bytes).map(|(header, _)| header.at)
+}
 
 impl Writer {
     /// Begins a new segment, if this one is long or a day old, and removes what is over.
@@ -23,7 +47,8 @@ impl Writer {
         let is_empty = self.head.sequence < self.segment.first;
         let is_long = self.segment.length() >= self.settings.segment_bytes_max;
         let is_old = now.0 / DAY_MS != self.day;
-        if is_empty || !(is_long || is_old) || self.is_short || !self.sync(now) {
+        let is_late = now.since(self.rolled_at) >= ROLL_RETRY_EVERY;
+        if is_empty || !(is_long || is_old) || self.is_short || !is_late || !self.sync(now) {
             return;
         }
         let header = Header {
@@ -36,11 +61,13 @@ impl Writer {
         let (encoded, mac) = header.encode(&self.chain);
         // As much as this one has, so that what is promised in it has its place there, too.
         let space = self.segment.ahead();
-        match Segment::create(&self.directory, header.first, &encoded, space) {
+        let begun = has_space(&self.directory, space)
+            .and_then(|()| Segment::create(&self.directory, header.first, &encoded, space));
+        match begun {
             Ok(next) => self.go_on_in(next, mac, now),
             Err(error) => {
                 tracing::warn!(error = %error, "a new segment of the audit cannot be begun now");
-                self.falls_short(now);
+                self.rolled_at = now;
             }
         }
     }
@@ -65,25 +92,28 @@ impl Writer {
 
     /// Removes the segments whose every record is older than is kept. Their head is in the next one.
     fn remove_expired(&mut self, now: Timestamp) {
-        let Ok(segments) = list(&self.directory) else {
+        let Ok(listed) = list(&self.directory) else {
             return;
         };
-        let limit = now - self.settings.keep_for;
-        let mut expired = Vec::new();
-        for pair in segments.windows(2).take(REMOVED_MAX) {
-            // Whatever is in a segment is older than the next one.
-            let began = began(&self.chain, &pair[1].1);
-            if began.is_none_or(|began| began > limit) {
-                break;
-            }
-            expired.push(&pair[0].1);
-            self.anchor.floor = pair[1].0;
-        }
-        // What must be there is written down first: whatever a crash leaves is not missed.
-        if expired.is_empty() || !self.set_anchor(now) {
+        let segments = listed.segments;
+        let begun = segments.iter().map(|(_, path)| began(&self.chain, path));
+        let begun: Vec<Option<Timestamp>> = begun.collect();
+        if !retention::is_calm(&begun, now) {
+            tracing::error!(
+                "the clock has jumped by days: nothing of the audit is removed for a week"
+            );
             return;
         }
-        for path in expired {
+        let expired = retention::expired(&begun, now, self.settings.keep_for).min(REMOVED_MAX);
+        if expired == 0 {
+            return;
+        }
+        self.anchor.floor = segments[expired].0;
+        // What must be there is written down first: whatever a crash leaves is not missed.
+        if !self.set_anchor(now) {
+            return;
+        }
+        for (_, path) in &segments[..expired] {
             match std::fs::remove_file(path) {
                 Ok(()) => {
                     tracing::info!(segment = %path.display(), "a segment was kept long enough")
@@ -91,11 +121,9 @@ impl Writer {
                 Err(error) => tracing::warn!(error = %error, "an old segment cannot be removed"),
             }
         }
-        let first_left = segments
-            .iter()
-            .find(|(first, _)| *first == self.anchor.floor);
-        let began = first_left.and_then(|(_, path)| began(&self.chain, path));
-        let destroyed = began.map(|began| self.keys.destroy_audit_keys_before(began));
+        retention::remove_torn(&self.directory, self.anchor.floor);
+        let first = begun[expired..].iter().flatten().min();
+        let destroyed = first.map(|first| self.keys.destroy_audit_keys_before(*first));
         if let Some(Err(error)) = destroyed {
             tracing::warn!(error = %error, "a key of segments that are gone is kept");
         }
