@@ -21,7 +21,7 @@ use crate::morning::{Morning, Spell};
 use crate::pharmacy::Pharmacy;
 use crate::standing::{self, Standing, Standings};
 use crate::story::Story;
-use crate::{summary, traffic};
+use crate::{planted, summary, traffic};
 
 /// How long after the surgeries close what waits, and what is looked after, may take to come to rest.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
@@ -91,7 +91,9 @@ pub(crate) async fn go_through(
     };
     let read = Read::all(&inboxes);
     let prescriptions = summary::draw(&log.all(), &standings, &read, &world.book());
-    summary::with_lookups(prescriptions, &account, &sweep)
+    let summary = summary::with_lookups(prescriptions, &account, &sweep);
+    let in_clear = planted::files_in_clear(world.store_dir(), people.persons(), &world.book());
+    summary::with_store(summary, in_clear)
 }
 
 /// Starts the gateway over whatever it left.

@@ -18,6 +18,7 @@ mod log;
 mod lookups;
 mod morning;
 mod pharmacy;
+mod planted;
 mod policy;
 mod standing;
 mod story;

@@ -67,6 +67,12 @@ pub(crate) fn with_lookups(mut summary: Value, account: &Account<'_>, sweep: &Sw
     summary
 }
 
+/// Adds in how many files of the store somebody can be read: null if there was none to look into.
+pub(crate) fn with_store(mut summary: Value, in_clear: Option<usize>) -> Value {
+    summary["store"] = json!({ "planted_in_clear": in_clear });
+    summary
+}
+
 /// A patient at the desk leaves with a red form: only the others can be accepted while nobody answers.
 fn was_in_outage(offered: &Offered) -> bool {
     offered.spell == Spell::Outage && !offered.waiting

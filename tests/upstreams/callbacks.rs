@@ -76,6 +76,8 @@ pub struct Book {
     pub read: Vec<String>,
     /// What was wrong with what was pushed.
     pub wrong: Vec<String>,
+    /// The target of every request.
+    pub targets: Vec<String>,
 }
 
 impl Book {
@@ -168,6 +170,7 @@ impl Service {
 
     fn receive(&self, request: &Request) -> Ending {
         let mut state = self.state();
+        state.book.targets.push(request.target.clone());
         if request.peer_certificate.as_ref() != Some(&self.peer) {
             state.book.wrong.push("another's certificate".to_owned());
         }

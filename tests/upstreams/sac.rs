@@ -196,6 +196,12 @@ impl Simulator {
         self.control
     }
 
+    /// Every request target that a service was asked for, once.
+    pub fn targets(&self) -> Vec<String> {
+        let state = self.inner.service.state();
+        state.targets.iter().cloned().collect()
+    }
+
     /// Everything it knows, now.
     pub fn book(&self) -> Book {
         self.inner.service.state().ledger.view()

@@ -84,7 +84,7 @@ impl Kept {
         for (key, value) in look_ups["outage"].as_object().unwrap() {
             summary["outage"][key] = value.clone();
         }
-        summary
+        with_store(summary, Some(0))
     }
 }
 
@@ -185,6 +185,15 @@ fn the_outage_is_counted_over_patients_who_do_not_wait() {
     assert_eq!(kept.draw()["outage"]["prescriptions_accepted_pct"], 100.0);
     kept.log[2].accepted_in_spell = false;
     assert_broken(&kept, &["/outage/prescriptions_accepted_pct"]);
+}
+
+#[test]
+fn somebody_in_clear_in_the_store_is_broken_and_so_is_a_store_that_was_not_searched() {
+    for in_clear in [Some(1), None] {
+        let summary = with_store(Kept::good().draw(), in_clear);
+        let broken = broken_promises(&summary);
+        assert_eq!(broken, ["/store/planted_in_clear should be 0"]);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One call from its bytes to its answer: faults, admission, rules, book.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(super) struct State {
     pub(super) registry: Registry,
     /// The settings in force.
     pub(super) live: Arc<Live>,
+    /// Every target that was asked for, once.
+    pub(super) targets: BTreeSet<String>,
     in_flight: u32,
 }
 
@@ -58,6 +61,7 @@ impl Service {
                 faults: Faults::new(settings.seed),
                 registry: Registry::of(settings.population),
                 live: Arc::new(settings.live.clone()),
+                targets: BTreeSet::new(),
                 in_flight: 0,
             }),
         }
@@ -217,6 +221,7 @@ impl Handler for Service {
         async move {
             let answer =
                 |status| Delivery::of(Ending::Answer(Response::new(status, "text/html", "")));
+            self.state().targets.insert(request.target.clone());
             match (Operation::at(request.path()), request.method.as_str()) {
                 (None, _) => answer(404),
                 (Some(operation), "GET") if request.query().eq_ignore_ascii_case("wsdl") => {
