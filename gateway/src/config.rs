@@ -204,7 +204,7 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
             probing: probing_read,
             store: store_read?,
             audit: audit_read,
-            callers: callers_read?.into(),
+            callers: callers_read?,
             callbacks: callbacks_read?,
             pdnd: pdnd_read,
             sac: sac_read?,

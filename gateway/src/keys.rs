@@ -30,8 +30,9 @@ pub enum RewrapError {
 pub const EXPOSED: &str = "the master key can be read by everybody on this machine, or written by \
      its group: give the file mode 600, or 640 with a group of the gateway's own";
 
-/// Whether others than the owner and the readers of its group reach the master key in `path`. Groups may
-/// read: a service of its own reads a file of root's in this way, and systemd hands credentials over so.
+/// Whether others than the owner and the readers of its group reach the master key in `path`.
+///
+/// Groups may read: a service of its own reads a file of root's in this way, and systemd hands credentials over so.
 pub fn is_exposed(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o027 != 0)
 }

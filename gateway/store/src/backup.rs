@@ -29,7 +29,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use policies::time::Timestamp;
 
@@ -63,10 +63,10 @@ const REPLACED: &[&str] = &[KEYS];
 const GROWING: &[&str] = &["audit"];
 /// Whoever changes keys so often is at something else: the backup can wait.
 const ATTEMPTS_MAX: u32 = 3;
-/// How often it is said how far the copy of the database has come.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked how long the log has become.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// After how many such looks it is said how far the copy of the database has come: a second.
+const LOOKS_UNTOLD: u32 = 50;
 /// What the log of a store in use may grow to: a disk takes a second or two to fold it, and for that long
 /// the gateway writes nothing.
 pub const LOG_BYTES_MAX: u64 = 256 << 20;
@@ -219,15 +219,15 @@ fn copy_database(
             })
         });
         let mut stop = None;
-        let (mut is_too_long, mut told) = (false, None::<Instant>);
+        let (mut is_too_long, mut looks) = (false, 0_u32);
         loop {
-            if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-                told = Some(Instant::now());
+            if looks.is_multiple_of(LOOKS_UNTOLD) {
                 tell(Progress::Database {
                     copied_bytes: length(to),
                     of_bytes,
                 });
             }
+            looks = looks.wrapping_add(1);
             match ended.recv_timeout(LOOK_EVERY) {
                 Ok(handle) => stop = Some(handle),
                 Err(RecvTimeoutError::Timeout) => {}

@@ -58,7 +58,9 @@ pub struct Exported {
 }
 
 /// Shows every record between `from` and `to` that is as it was written to `each`, with the names of all
-/// entries of `person`: a record about several entries says so itself. One record is in memory at a time.
+/// entries of `person`.
+///
+/// A record about several entries says so itself. One record is in memory at a time.
 ///
 /// # Errors
 ///

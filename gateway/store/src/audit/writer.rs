@@ -3,6 +3,7 @@
 //! A round takes what waits, then what the store has of writes, then what was left for it; writes all of it;
 //! syncs if somebody waits or a second has passed; and sees to segment, anchor and the space ahead.
 
+mod taking;
 mod turn;
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use policies::time::Timestamp;
 use tokio::sync::oneshot;
 
 use super::chain::{Chain, Head, Header, NODE_BYTES_MAX, Sealed};
-use super::inlet::{Inlet, Note, bytes};
+use super::inlet::{Inlet, Note};
 use super::segment::Segment;
 use super::start::{Anchor, Standing, look};
 use super::{ANCHOR_EVERY, Found, GATHER_FOR, Record, SYNC_EVERY, Settings, StartError, inbox};
@@ -245,83 +246,6 @@ impl Writer {
         let mac = sealed.encode(&self.chain, &self.head.mac, &mut bytes);
         self.segment.push(&bytes);
         self.head = Head { sequence, mac };
-    }
-
-    /// Takes on the records of writes; how many.
-    fn accounts(&mut self, now: Timestamp) -> u64 {
-        let mut taken = 0;
-        while self.has_accounts && self.may_ask(now) {
-            let accounts = match self
-                .rows
-                .accounts(&self.keys.sealer(), self.place, ROWS_MAX)
-            {
-                Ok(accounts) => accounts,
-                Err(error) => {
-                    if !self.is_held_up {
-                        tracing::error!(error = %error, "records of writes cannot be read now");
-                    }
-                    self.holds_up(now);
-                    return taken;
-                }
-            };
-            let was_held_up = std::mem::take(&mut self.is_held_up);
-            self.has_accounts = accounts.len() == ROWS_MAX;
-            for account in accounts {
-                let record = account.record.map_or_else(
-                    || {
-                        tracing::error!(entry = %account.entry, "a record of a write is damaged");
-                        Record::new(Vec::new(), &[])
-                    },
-                    Record::of,
-                );
-                if !self.inlet.promise(bytes(&record)) {
-                    // It is in the store, and taken on once there is space.
-                    self.has_accounts = true;
-                    if !was_held_up {
-                        tracing::warn!("records of writes wait in the store for space");
-                    }
-                    self.holds_up(now);
-                    return taken;
-                }
-                self.push(
-                    account.at,
-                    &record,
-                    account.place,
-                    *account.entry.0.as_bytes(),
-                );
-                self.place = account.place;
-                taken += 1;
-            }
-        }
-        taken
-    }
-
-    /// Takes on what commands have left, once a second; how many.
-    fn inbox(&mut self, now: Timestamp) -> u64 {
-        if now.since(self.looked_at) < SYNC_EVERY || !self.left.is_empty() {
-            return 0;
-        }
-        self.looked_at = now;
-        let mut taken = 0;
-        let damaged = &self.settings.damaged;
-        for (path, at, record) in inbox::collect(&self.directory, &self.keys, damaged, now) {
-            if !self.inlet.promise(bytes(&record)) {
-                break;
-            }
-            self.push(at, &record, 0, [0; 16]);
-            self.left.push(path);
-            taken += 1;
-        }
-        taken
-    }
-
-    fn may_ask(&self, now: Timestamp) -> bool {
-        !self.is_held_up || now.since(self.asked_at) >= RETRY_EVERY
-    }
-
-    fn holds_up(&mut self, now: Timestamp) {
-        self.is_held_up = true;
-        self.asked_at = now;
     }
 
     fn may_try(&self, now: Timestamp) -> bool {

@@ -54,6 +54,7 @@ async fn what_a_copy_holds_is_pushed_again_under_the_same_name() {
         key: &world::key(1),
         now: START,
         release: "test",
+        log_bytes_max: backup::LOG_BYTES_MAX,
     };
     backup::make(&making, &|_| {}).unwrap();
     store.remove(due[0].seq, HOST).await.unwrap();
