@@ -59,7 +59,7 @@ async fn a_segment_begun_during_a_copy_is_whole_in_it() {
             rig.clock.advance(30 * DAY / 4);
             rig.store.keys().add_audit_key(START).unwrap();
             runtime.block_on(rig.note("seen meanwhile"));
-            runtime.block_on(rig.append(accounted(&format!("{:?}", std::time::Instant::now()))));
+            runtime.block_on(rig.append(accounted(&uuid::Uuid::now_v7().to_string())));
         }
     };
     make(top.path(), &meanwhile).expect("keys of the audit do not make a copy unsteady");

@@ -113,12 +113,12 @@ impl Clock for Deadly {
 #[tokio::test]
 async fn a_thread_that_dies_is_told_and_nobody_waits_for_it() {
     let directory = tempfile::tempdir().unwrap();
-    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let (told, mut hears) = tokio::sync::mpsc::channel(1);
     let deadly = Arc::new(Deadly(AtomicBool::new(false)));
     let clock = Arc::clone(&deadly);
     let rig = Rig::open_with(directory.path(), TestClock::new(), |settings| {
         settings.clock = clock as _;
-        settings.on_death = Some(Arc::new(move || told.send(()).unwrap()));
+        settings.on_death = Some(Arc::new(move || told.try_send(()).unwrap()));
     });
     rig.note("before").await;
     deadly.0.store(true, Ordering::SeqCst);

@@ -1,5 +1,7 @@
 //! What an accept takes beside a backup, and beside a rotation: figures, on a real disk.
 
+#![expect(clippy::disallowed_methods, reason = "it measures")]
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -169,7 +169,7 @@ async fn a_copy_is_given_up_when_the_log_grows_too_long() {
     };
     let runtime = tokio::runtime::Handle::current();
     let meanwhile = |_: backup::Progress<'_>| {
-        let one = accept(&store, entry(&format!("{:?}", std::time::Instant::now())));
+        let one = accept(&store, entry(&uuid::Uuid::now_v7().to_string()));
         runtime.block_on(one);
     };
     let refused = tokio::task::block_in_place(|| backup::make(&making, &meanwhile)).unwrap_err();
