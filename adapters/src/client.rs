@@ -16,8 +16,6 @@
 //!
 //! HTTP/1.1 only: over h2 a TLS alert about our own certificate is lost.
 
-use std::error::Error;
-use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,13 +28,16 @@ use http_body::{Frame, SizeHint};
 use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{AlertDescription, ClientConfig, ConfigBuilder, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 
+mod cause;
 mod collector;
 mod exchanges;
 mod guarded;
 mod json;
 
+pub(crate) use cause::Cause;
+use cause::cause;
 pub use collector::{Collector, Unanswered};
 use exchanges::Exchanges;
 pub(crate) use guarded::{Guarded, Push};
@@ -127,21 +128,6 @@ pub(crate) struct Broken {
     pub(crate) cause: Cause,
     /// Whether the request may have reached who acts on it.
     pub(crate) reached: bool,
-}
-
-/// What broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// No connection, or it died.
-    Connection,
-    /// No answer in time.
-    Timeout,
-    /// They are not who the trust file vouches for.
-    PeerCertificate,
-    /// They refuse our certificate.
-    OwnCertificate,
-    /// The answer is longer than its caller reads, at most [`ANSWER_MAX`].
-    TooLarge,
 }
 
 impl Client {
@@ -351,55 +337,6 @@ impl http_body::Body for Leaving {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
     }
-}
-
-/// What a failed call died of, read from the errors beneath it.
-fn cause(error: &reqwest::Error) -> Cause {
-    match tls_error(error) {
-        Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
-            Cause::OwnCertificate
-        }
-        Some(
-            rustls::Error::InvalidCertificate(_)
-            | rustls::Error::NoCertificatesPresented
-            | rustls::Error::UnsupportedNameType,
-        ) => Cause::PeerCertificate,
-        _ if error.is_timeout() => Cause::Timeout,
-        _ => Cause::Connection,
-    }
-}
-
-fn is_about_our_certificate(alert: AlertDescription) -> bool {
-    matches!(
-        alert,
-        AlertDescription::NoCertificate
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied
-            | AlertDescription::CertificateRequired
-    )
-}
-
-/// The TLS error somewhere beneath `error`. An `io::Error` hides what it wraps from `source`.
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<rustls::Error>() {
-            return Some(found);
-        }
-        next = match error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-        {
-            Some(wrapped) => Some(wrapped as &'a (dyn Error + 'static)),
-            None => error.source(),
-        };
-    }
-    None
 }
 
 #[cfg(test)]

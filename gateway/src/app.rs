@@ -34,6 +34,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::callers::Callers;
+use crate::config::Listen;
 use crate::edge::{self, Gateway, Suspicion};
 use crate::generations::kept::KeptError;
 use crate::rules::RulesError;
@@ -186,24 +187,35 @@ pub fn serve(told: Told, watcher: &Arc<Watcher>) -> Result<(), ServeError> {
         audit: Arc::clone(&kept.audit),
         drain: config.shutdown.drain,
     };
-    let drain = config.shutdown.drain;
-    let served = System::new().block_on(async {
-        let (server, addresses) =
-            edge::server(gateway, &config.listen).map_err(ServeError::Bind)?;
-        show(config.signals.metrics_address, page)?;
+    let page = (config.signals.metrics_address, page);
+    let served = run(gateway, &config.listen, page, fatal, (&policies, &lanes));
+    let drain = served.as_ref().map_or(AT_ONCE, |()| config.shutdown.drain);
+    runtime.block_on(certificates.join());
+    finish(runtime, policies, lanes, keeping, (kept, ending), drain);
+    served
+}
+
+/// Serves callers, and the page of metrics where it is shown, until the end; then nothing new begins.
+fn run(
+    gateway: Gateway,
+    listen: &Listen,
+    (metrics_address, page): (Option<SocketAddr>, Page),
+    fatal: watch::Receiver<Option<Fatal>>,
+    (policies, lanes): (&Policies, &Lanes),
+) -> Result<(), ServeError> {
+    let drain = gateway.drain;
+    System::new().block_on(async {
+        let (server, addresses) = edge::server(gateway, listen).map_err(ServeError::Bind)?;
+        show(metrics_address, page)?;
         announce(&addresses);
         let handle = server.handle();
         let ended = until_ended(actix_web::rt::spawn(server), fatal).await;
         if ended.is_ok() {
             policies.drain();
-            stop(&handle, &lanes, drain).await;
+            stop(&handle, lanes, drain).await;
         }
         ended
-    });
-    let drain = served.as_ref().map_or(AT_ONCE, |()| drain);
-    runtime.block_on(certificates.join());
-    finish(runtime, policies, lanes, keeping, (kept, ending), drain);
-    served
+    })
 }
 
 /// Who reaches those that events are pushed to, if they are.

@@ -173,13 +173,9 @@ fn read(layers: &Layers, problems: &mut Vec<Problem>) -> (Option<Config>, Sound)
     let probing_read = probing::read(&mut probing);
     let store_read = StoreFiles::read(&mut store);
     let audit_read = Audit::read(&mut audit);
-    let callers_read = callers::read(&mut callers);
+    let known_limits = (!limits.has_problems()).then_some(&limits_read);
+    let callers_read = callers::read(&mut callers, known_limits);
     let rules = callers_read.as_ref().map(|read| &read.files.rules);
-    if let Some(rules) = rules
-        && !limits.has_problems()
-    {
-        callers::check_against(&limits_read, rules, &mut callers);
-    }
     let issuer = rules.map(|rules| &*rules.audience);
     let callbacks_read = callbacks::read(&mut callbacks, issuer);
     let pdnd_read = Pdnd::read(&mut pdnd, rules);

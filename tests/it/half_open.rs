@@ -78,12 +78,10 @@ async fn counts(world: &World, mut is_over: impl FnMut(&[Count]) -> bool) -> Vec
     counts
 }
 
-/// A thousand desks wait when the SAC comes back: it is asked one question, gets one prescription,
-/// and then the rest along the ramp.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_calls_meet_a_sac_that_comes_back() {
+/// A gate that soon asks again, and a ramp from one call to [`CALLS_MAX`].
+fn coming_back() -> Setup {
     let ramp = format!("{}s", RAMP.as_secs());
-    let setup = Setup::default()
+    Setup::default()
         // All of them come from one address.
         .config("listen.connections_per_network_max", 4_096)
         .config("listen.handshakes_per_network_max", 64)
@@ -99,8 +97,14 @@ async fn a_thousand_calls_meet_a_sac_that_comes_back() {
         .policy("prescriptions.calls.calls_max", CALLS_MAX as u64)
         .policy("prescriptions.calls.calls_min", 1)
         .policy("prescriptions.calls.live_reserve", 4)
-        .policy("prescriptions.delivery.rate_per_second", 10_000);
-    let world = World::with(setup).await;
+        .policy("prescriptions.delivery.rate_per_second", 10_000)
+}
+
+/// A thousand desks wait when the SAC comes back: it is asked one question, gets one prescription,
+/// and then the rest along the ramp.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_calls_meet_a_sac_that_comes_back() {
+    let world = World::with(coming_back()).await;
     let caller = world.caller("practice-a");
     world.faults(vec![Rule::everywhere(Fault::Refuse)]);
     opened(&world, &caller).await;

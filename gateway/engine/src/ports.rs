@@ -3,6 +3,8 @@
 //! The engine owns these traits; adapters implement [`Upstream`], the store implements [`Store`].
 //! What they carry is bytes, operations, keys and numbers: no health data has a type here.
 
+mod landings;
+
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -18,6 +20,7 @@ pub use crate::entry::{
     Request, Settled, Settlement, Start, Swept, Wanted, WriteError,
 };
 pub use crate::lookup::{Digest, LookupKey, Shelved, Tag};
+pub use landings::{Found, Landings};
 use policies::failure::Opaque;
 use policies::state::{State, Tally};
 
@@ -73,21 +76,6 @@ pub trait Clock: Send + Sync {
 pub trait Rng: Send + Sync {
     /// A number in `[0, 1)`.
     fn unit(&self) -> f64;
-}
-
-/// What a source has said of whom it was asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// Somebody whom it has shown.
-    Known,
-    /// Nobody. Not so whom it does not show to this caller.
-    Unknown,
-}
-
-/// Who watches what the sources of look-ups know of. Nothing here waits or fails.
-pub trait Landings: Send + Sync {
-    /// A load that was begun for `organization` has brought this, whether or not anybody waits for it.
-    fn landed(&self, organization: &Organization, key: LookupKey, found: Found);
 }
 
 /// Who watches the engine: metrics and traces. Nothing here waits or fails.

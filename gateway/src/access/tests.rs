@@ -124,18 +124,24 @@ fn a_forbid_takes_away_what_a_permit_gives() {
     );
 }
 
-/// What a text says, and what each of these must be named with.
-#[test]
-fn a_bad_text_is_refused_with_file_rule_and_reason() {
-    let permit = "permit (principal, action == Action::\"search-person\", resource)";
-    let of = |word: &str| format!("context.relation == Relation::\"{word}\"");
-    let cases = [
+/// A text, and the words that its problems must hold.
+type BadText = (String, Vec<&'static str>);
+
+const PERMIT: &str = "permit (principal, action == Action::\"search-person\", resource)";
+
+fn of(word: &str) -> String {
+    format!("context.relation == Relation::\"{word}\"")
+}
+
+/// What is no rule.
+fn unreadable() -> Vec<BadText> {
+    vec![
         (
-            rule(permit, &of("listed-docter")),
+            rule(PERMIT, &of("listed-docter")),
             vec!["access/persons.cedar: r:", "listed-docter"],
         ),
         (
-            rule(permit, "context.relaton == 1"),
+            rule(PERMIT, "context.relaton == 1"),
             vec!["access/persons.cedar: r:", "relaton"],
         ),
         (
@@ -152,7 +158,7 @@ fn a_bad_text_is_refused_with_file_rule_and_reason() {
             ),
             vec!["r:", "read-all"],
         ),
-        (rule(permit, "1 + 1"), vec!["r:"]),
+        (rule(PERMIT, "1 + 1"), vec!["r:"]),
         (
             rule("permit (principal, action, resource", "true"),
             vec!["persons.cedar: line 3: must be Cedar"],
@@ -162,23 +168,30 @@ fn a_bad_text_is_refused_with_file_rule_and_reason() {
             vec!["slot"],
         ),
         (
-            rule(permit, &of("none")).replace("@id(\"r\")", "@id(\"R 1\")"),
+            rule(PERMIT, &of("none")).replace("@id(\"r\")", "@id(\"R 1\")"),
             vec!["rule 1: must have an @id"],
         ),
         (
-            rule(permit, &of("none")).replace("@comment(\"c\")", ""),
+            rule(PERMIT, &of("none")).replace("@comment(\"c\")", ""),
             vec!["r: must say in an @comment"],
         ),
         (
-            rule(permit, &of("none")).replace("\"r\"", "\"doctors-write\""),
+            rule(PERMIT, &of("none")).replace("\"r\"", "\"doctors-write\""),
             vec!["doctors-write: must have an @id of its own"],
         ),
+        (String::new(), vec!["must end with the line"]),
+    ]
+}
+
+/// What allows too much.
+fn out_of_bounds() -> Vec<BadText> {
+    vec![
         (
             rule("permit (principal, action, resource)", "true"),
             vec!["r: must allow an operator", "concern of its file"],
         ),
         (
-            rule(permit, "true"),
+            rule(PERMIT, "true"),
             vec!["r: must allow an operator and a viewer nothing clinical"],
         ),
         (
@@ -202,9 +215,12 @@ fn a_bad_text_is_refused_with_file_rule_and_reason() {
             ),
             vec!["r: must be about the concern of its file alone"],
         ),
-        (String::new(), vec!["must end with the line"]),
-    ];
-    for (text, parts) in cases {
+    ]
+}
+
+#[test]
+fn a_bad_text_is_refused_with_file_rule_and_reason() {
+    for (text, parts) in unreadable().into_iter().chain(out_of_bounds()) {
         let problems = problems(PERSONS, &text).join("\n");
         for part in parts {
             assert!(

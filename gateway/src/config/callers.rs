@@ -19,8 +19,17 @@ pub struct InForce {
     pub files: CallersFiles,
 }
 
-/// Reads the section and the files it names; problems inside the callers file are listed one by one.
-pub(super) fn read(section: &mut Section<'_>) -> Option<InForce> {
+/// Reads the section and the files it names, and holds it against `limits`, if they are any; problems
+/// inside the callers file are listed one by one.
+pub(super) fn read(section: &mut Section<'_>, limits: Option<&Limits>) -> Option<InForce> {
+    let in_force = read_alone(section)?;
+    if let Some(limits) = limits {
+        check_against(limits, &in_force.files.rules, section);
+    }
+    Some(in_force)
+}
+
+fn read_alone(section: &mut Section<'_>) -> Option<InForce> {
     let list = section.path("file");
     let audience = section.required("audience");
     let clock_skew = section.duration("clock_skew", Duration::from_secs(300));
@@ -72,7 +81,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<InForce> {
 
 /// Checks that an organisation which asks at its full rate, each time with as many one-time tokens as a
 /// request may carry, does not fill its part of the memory of them.
-pub(super) fn check_against(limits: &Limits, rules: &TokenRules, section: &mut Section<'_>) {
+fn check_against(limits: &Limits, rules: &TokenRules, section: &mut Section<'_>) {
     // From a clock that is ahead of ours by the skew to one that is behind by as much.
     let lives_for = rules.one_time_lifetime_max + 2 * rules.clock_skew;
     let a_second = u128::from(limits.rate.get()) * u128::from(TOKENS_OF_REQUEST);

@@ -130,6 +130,15 @@ fn a_good_configuration_needs_no_environment() {
     assert_eq!(Ground::new().wrong(&[]), Vec::<String>::new());
 }
 
+/// What must be set together.
+const CALLBACKS: [&str; 5] = [
+    "callbacks.trust_file",
+    "callbacks.certificate_file",
+    "callbacks.key_file",
+    "callbacks.signing_certificate_file",
+    "callbacks.signing_key_file",
+];
+
 #[test]
 fn every_setting_is_read_and_checked() {
     let ground = Ground::new();
@@ -153,6 +162,11 @@ fn every_setting_is_read_and_checked() {
             Vec::new()
         } else {
             vec![key.clone()]
+        };
+        let expected = match key.as_str() {
+            // With it come all the others.
+            "callbacks.trust_file" => CALLBACKS.map(str::to_owned).to_vec(),
+            _ => expected,
         };
         assert_eq!(wrong, expected, "{key}");
         // Without a directory there are the compiled-in policies, and without a url no PDND.

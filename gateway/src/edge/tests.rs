@@ -6,6 +6,7 @@ mod audited;
 pub(crate) mod kit;
 mod metrics;
 mod persons;
+mod practices;
 mod reads;
 pub(crate) mod store;
 mod wire;

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use tests::upstreams::sac::faults::{Delay, Fault, Rule};
 use tests::upstreams::sac::operation::Operation;
 use tests::upstreams::sac::registry::population;
+use tests::world::caller::Caller;
 use tests::world::wait::{passed, until};
 use tests::world::{Setup, World, prescription};
 
@@ -55,6 +56,44 @@ impl Peaks {
     }
 }
 
+/// Asks for [`FLOOD`] over all connections at once; the status of each answer.
+async fn flood(mad: &Caller) -> Vec<u16> {
+    let connections = (0..CONNECTIONS).map(async |connection| {
+        let mut statuses = Vec::new();
+        for number in 0..FLOOD / CONNECTIONS {
+            let reply = if number % 2 == 0 {
+                let person = population::person(1_000 + connection * 10 + number);
+                mad.search_person(&person).await
+            } else {
+                mad.prescribe(&prescription::key(), &prescription::drug())
+                    .await
+            };
+            statuses.push(reply.status);
+        }
+        statuses
+    });
+    join_all(connections).await.concat()
+}
+
+/// Asks [`BURST`] times, calmly; how often that was served.
+async fn others(calm: &Caller) -> usize {
+    let mut served = 0;
+    for number in 0..BURST {
+        let reply = if number % 10 == 0 {
+            calm.search_person(&population::person(2)).await
+        } else {
+            calm.get("/v1/status").await
+        };
+        if reply.status == 200 {
+            served += 1;
+        } else {
+            println!("another is refused: {} {}", reply.status, reply.code());
+        }
+        passed(Duration::from_millis(20)).await;
+    }
+    served
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_52_a_tenfold_flood_stays_within_every_limit() {
     let setup = Setup::default()
@@ -71,39 +110,8 @@ async fn fault_52_a_tenfold_flood_stays_within_every_limit() {
     let operations = [Operation::Ricerca, Operation::Invio];
     world.faults(operations.map(|one| Rule::on(one, slow())).to_vec());
     let (mad, calm) = (world.caller("practice-a"), world.caller("practice-b"));
-    let flood = join_all((0..CONNECTIONS).map(async |connection| {
-        let mut statuses = Vec::new();
-        for number in 0..FLOOD / CONNECTIONS {
-            let reply = if number % 2 == 0 {
-                let person = population::person(1_000 + connection * 10 + number);
-                mad.search_person(&person).await
-            } else {
-                mad.prescribe(&prescription::key(), &prescription::drug())
-                    .await
-            };
-            statuses.push(reply.status);
-        }
-        statuses
-    }));
-    let others = async {
-        let mut served = 0;
-        for number in 0..BURST {
-            let reply = if number % 10 == 0 {
-                calm.search_person(&population::person(2)).await
-            } else {
-                calm.get("/v1/status").await
-            };
-            if reply.status == 200 {
-                served += 1;
-            } else {
-                println!("another is refused: {} {}", reply.status, reply.code());
-            }
-            passed(Duration::from_millis(20)).await;
-        }
-        served
-    };
     let mut peaks = Peaks::default();
-    let both = async { tokio::join!(flood, others) };
+    let both = async { tokio::join!(flood(&mad), others(&calm)) };
     let mut both = std::pin::pin!(both);
     let (flooded, served) = loop {
         tokio::select! {
@@ -111,7 +119,6 @@ async fn fault_52_a_tenfold_flood_stays_within_every_limit() {
             () = passed(LOOK_EVERY) => peaks.look(&world, at).await,
         }
     };
-    let flooded = flooded.concat();
     let limited = flooded.iter().filter(|status| **status == 429).count();
     println!("{peaks:?}; {limited} of {FLOOD} refused; {served} of {BURST} others served");
     assert!(

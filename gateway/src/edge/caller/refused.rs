@@ -69,17 +69,13 @@ fn explain(wrong: &Wrong, key: &str) -> (&'static Code, Option<FieldError>) {
         }
         Wrong::Ahead(claim, by) => {
             let what = format!("your clock is {} s ahead of ours", seconds(by));
-            (
-                &codes::TOKEN_NOT_YET_VALID,
-                about(claim, "ahead", what.into()),
-            )
+            let claim = about(claim, "ahead", what.into());
+            (&codes::TOKEN_NOT_YET_VALID, claim)
         }
         Wrong::Lifetime(allowed) => {
             let what = format!("more than {} s after iat", allowed.as_secs());
-            (
-                &codes::TOKEN_LIFETIME,
-                about("exp", "lifetime", what.into()),
-            )
+            let exp = about("exp", "lifetime", what.into());
+            (&codes::TOKEN_LIFETIME, exp)
         }
         Wrong::SecondMissing => (&codes::FSE_SIGNATURE_MISSING, None),
         Wrong::Unpaired(claim) => (

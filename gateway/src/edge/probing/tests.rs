@@ -1,3 +1,5 @@
+//! A probe is told from a morning, at landing, whoever asked.
+
 use std::time::Duration;
 
 use engine::clock::AnchoredClock;

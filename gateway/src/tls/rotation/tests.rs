@@ -1,3 +1,5 @@
+//! What is only too early is tried again, and keeps no list from taking effect.
+
 use std::fs;
 
 use super::*;

@@ -162,7 +162,6 @@ pub(super) fn look(
     let listed = list(directory).map_err(failed(directory))?;
     let lost = kept.lost(&listed);
     let segments = &listed.segments;
-    let begin = segments.partition_point(|(first, _)| *first <= anchor.head.sequence.max(1));
     let mut looked = Looked {
         chain,
         rows,
@@ -174,17 +173,9 @@ pub(super) fn look(
         met_anchor: lost.is_none() && anchor.head.sequence == 0,
         place: anchor.place,
     };
-    for (index, (first, path)) in segments.iter().enumerate().skip(begin.saturating_sub(1)) {
-        looked.segment(index, *first, path)?;
-    }
+    looked.last_segments(segments)?;
     let torn = looked.torn();
-    let misses = !looked.met_anchor || anchor.segment > listed.last();
-    let missing = lost.or(misses.then_some(Wrong::Missing)).map(|wrong| Bad {
-        segment: name(anchor.segment.max(listed.last())),
-        sequence: anchor.head.sequence,
-        offset: 0,
-        wrong,
-    });
+    let missing = looked.missing(lost, listed.last());
     let is_missing = missing.is_some();
     let bad = looked.bad.take().or(missing);
     let place = match bad {
@@ -235,6 +226,16 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> StartError {
 }
 
 impl Looked<'_> {
+    /// Walks over the segment that the anchored record is in, and those after it.
+    fn last_segments(&mut self, segments: &[(u64, PathBuf)]) -> Result<(), StartError> {
+        let anchored = self.anchor.head.sequence.max(1);
+        let begin = segments.partition_point(|(first, _)| *first <= anchored);
+        for (index, (first, path)) in segments.iter().enumerate().skip(begin.saturating_sub(1)) {
+            self.segment(index, *first, path)?;
+        }
+        Ok(())
+    }
+
     fn segment(&mut self, index: usize, first: u64, path: &Path) -> Result<(), StartError> {
         let (mut place, mut met) = (self.place, self.met_anchor);
         let mut held = Ok(());
@@ -269,6 +270,19 @@ impl Looked<'_> {
             self.bad = self.bad.take().or(last.bad.clone());
         }
         torn
+    }
+
+    /// What was `lost` of the anchor, or else that what it says is not there; the last segment begins
+    /// with `last`.
+    fn missing(&self, lost: Option<Wrong>, last: u64) -> Option<Bad> {
+        let misses = !self.met_anchor || self.anchor.segment > last;
+        let wrong = lost.or(misses.then_some(Wrong::Missing))?;
+        Some(Bad {
+            segment: name(self.anchor.segment.max(last)),
+            sequence: self.anchor.head.sequence,
+            offset: 0,
+            wrong,
+        })
     }
 
     /// The last write of the store that `segments` have, as far as they are good.

@@ -6,7 +6,8 @@
 mod taking;
 mod turn;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -102,10 +103,6 @@ impl Writer {
             "a node has a short name"
         );
         let directory = settings.segments();
-        let failed = |source| StartError::File {
-            path: directory.clone(),
-            source,
-        };
         crate::sqlite::start::create_directory(&directory).map_err(StartError::Store)?;
         let keys = Arc::clone(store.keys());
         let chain = Chain::new(&keys);
@@ -116,28 +113,13 @@ impl Writer {
             // Before a key or a segment says that there is an audit.
             put_first_anchor(&store)?;
         }
-        let (segment, head) = match &standing.segment {
-            Some(open) => {
-                let opened = Segment::go_on(&open.path, open.first, open.end);
-                let mut segment = opened.map_err(failed)?;
-                if standing.found.torn_bytes > 0 {
-                    keep_aside(&segment, standing.found.torn_bytes);
-                    segment.cut().map_err(failed)?;
+        let (segment, head) =
+            segment_at(&settings, &directory, &chain, &standing, now).map_err(|source| {
+                StartError::File {
+                    path: directory.clone(),
+                    source,
                 }
-                (segment, standing.head)
-            }
-            None => {
-                let header = next_header(&settings, &standing, now).encode(&chain);
-                let first = standing.head.sequence + 1;
-                let space = settings.reserve_bytes;
-                let segment = Segment::create(&directory, first, &header.0, space);
-                let head = Head {
-                    mac: header.1,
-                    ..standing.head
-                };
-                (segment.map_err(failed)?, head)
-            }
-        };
+            })?;
         inlet.add_room(segment.ahead());
         let mut writer = Writer {
             directory,
@@ -253,7 +235,7 @@ impl Writer {
     }
 
     /// Whether `tried` went well; and notes it if that has changed.
-    fn tried(&mut self, tried: std::io::Result<()>, now: Timestamp) -> bool {
+    fn tried(&mut self, tried: io::Result<()>, now: Timestamp) -> bool {
         self.tried_at = now;
         let is_failing = tried.is_err();
         if let Err(error) = &tried
@@ -332,6 +314,33 @@ fn put_first_anchor(store: &Sqlite) -> Result<(), StartError> {
         Ok(Ok(())) => Ok(()),
         _ => Err(StartError::Unanchored),
     }
+}
+
+/// The segment that the chain goes on in, and the head it has there: the open one without what is torn,
+/// or a new one.
+fn segment_at(
+    settings: &Settings,
+    directory: &Path,
+    chain: &Chain,
+    standing: &Standing,
+    now: Timestamp,
+) -> io::Result<(Segment, Head)> {
+    let Some(open) = &standing.segment else {
+        let (header, mac) = next_header(settings, standing, now).encode(chain);
+        let first = standing.head.sequence + 1;
+        let segment = Segment::create(directory, first, &header, settings.reserve_bytes)?;
+        let head = Head {
+            mac,
+            ..standing.head
+        };
+        return Ok((segment, head));
+    };
+    let mut segment = Segment::go_on(&open.path, open.first, open.end)?;
+    if standing.found.torn_bytes > 0 {
+        keep_aside(&segment, standing.found.torn_bytes);
+        segment.cut()?;
+    }
+    Ok((segment, standing.head))
 }
 
 /// Keeps what a power cut left of the last records. It is cut away all the same: a full disk stops no start.

@@ -19,6 +19,8 @@
 //! Nothing poisons: the file holds nothing that is owed to anybody. After any other error it is
 //! opened again with the next group.
 
+mod job;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +31,7 @@ use engine::ports::WriteError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use self::job::{Job, answer};
 use super::change::{self, Change, Erasure};
 use super::file;
 use super::reserve::Reserve;
@@ -49,22 +52,6 @@ pub(super) struct Shared {
     pub(super) size_bytes_max: u64,
     /// Raised whenever a file was opened; readers open theirs again. 0: none was.
     pub(super) generation: AtomicU64,
-}
-
-/// A change, and who waits for it.
-struct Job {
-    change: Change,
-    reply: Option<oneshot::Sender<Result<usize, WriteError>>>,
-    outcome: usize,
-}
-
-impl Job {
-    fn answer(self, ended: Result<(), WriteError>) {
-        if let Some(reply) = self.reply {
-            // The caller may have left.
-            let _left = reply.send(ended.map(|()| self.outcome));
-        }
-    }
 }
 
 enum Message {
@@ -106,11 +93,7 @@ impl Writer {
     /// Hands `change` over and waits until it is done; how many answers it concerned.
     pub(super) async fn write(&self, change: Change) -> Result<usize, WriteError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job {
-            change,
-            reply: Some(reply),
-            outcome: 0,
-        };
+        let job = Job::new(change, Some(reply));
         if self.queue.send(Message::Write(job)).await.is_err() {
             return Err(WriteError::Refused);
         }
@@ -119,11 +102,7 @@ impl Writer {
 
     /// Hands `change` over, if there is room in the queue, for nobody to wait for.
     pub(super) fn pass(&self, change: Change) {
-        let job = Job {
-            change,
-            reply: None,
-            outcome: 0,
-        };
+        let job = Job::new(change, None);
         // A full queue: whoever meets the same again says so again.
         drop(self.queue.try_send(Message::Write(job)));
     }
@@ -394,11 +373,5 @@ impl Engine {
         if let Err(error) = folded {
             tracing::warn!(error = %error, "the log of the shelf of persons was left");
         }
-    }
-}
-
-fn answer(group: Vec<Job>, ended: Result<(), WriteError>) {
-    for job in group {
-        job.answer(ended);
     }
 }
