@@ -168,10 +168,10 @@ async fn what_is_done_about_prescriptions_is_told_to_their_patient() {
 async fn a_repeated_key_and_a_refused_write_leave_a_record_each() {
     let mut world = World::start().await;
     let practice = world.caller("practice-a");
-    let key_of_write = key();
-    let written = practice.prescribe(&key_of_write, &drug()).await.expect(201);
+    let (key, body) = (key(), drug());
+    let written = practice.prescribe(&key, &body).await.expect(201);
     let id = written.text("/id");
-    practice.prescribe(&key_of_write, &drug()).await.expect(201);
+    practice.prescribe(&key, &body).await.expect(201);
     world
         .pharmacy()
         .about(&id, "cancel", None)

@@ -78,7 +78,7 @@ async fn counts(world: &World, mut is_over: impl FnMut(&[Count]) -> bool) -> Vec
     counts
 }
 
-/// A gate that soon asks again, and a ramp from one call to [`CALLS_MAX`].
+/// A gate that soon asks again, and a ramp up to [`CALLS_MAX`].
 fn coming_back() -> Setup {
     let ramp = format!("{}s", RAMP.as_secs());
     Setup::default()

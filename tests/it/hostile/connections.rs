@@ -23,6 +23,8 @@ fn setup() -> Setup {
     Setup::default()
         .config("signals.metrics_address", "127.0.0.1:0")
         .config("listen.connections_per_network_max", MAX)
+        // None of them is let go of meanwhile for having asked nothing.
+        .config("listen.header_within", "60s")
 }
 
 async fn is_served(world: &World, from: u8) {

@@ -113,13 +113,11 @@ impl Writer {
             // Before a key or a segment says that there is an audit.
             put_first_anchor(&store)?;
         }
-        let (segment, head) =
-            segment_at(&settings, &directory, &chain, &standing, now).map_err(|source| {
-                StartError::File {
-                    path: directory.clone(),
-                    source,
-                }
-            })?;
+        let begun = segment_at(&settings, &directory, &chain, &standing, now);
+        let (segment, head) = begun.map_err(|source| StartError::File {
+            path: directory.clone(),
+            source,
+        })?;
         inlet.add_room(segment.ahead());
         let mut writer = Writer {
             directory,
