@@ -23,7 +23,9 @@ pub struct InForce {
 /// inside the callers file are listed one by one.
 pub(super) fn read(section: &mut Section<'_>, limits: Option<&Limits>) -> Option<InForce> {
     let in_force = read_alone(section)?;
-    if let Some(limits) = limits {
+    if let Some(limits) = limits
+        && !section.has_problems()
+    {
         check_against(limits, &in_force.files.rules, section);
     }
     Some(in_force)
@@ -36,7 +38,7 @@ fn read_alone(section: &mut Section<'_>) -> Option<InForce> {
     let lifetime_max = section.duration("token_lifetime_max", Duration::from_secs(86_400));
     let one_time_lifetime_max =
         section.duration("one_time_lifetime_max", Duration::from_secs(86_400));
-    if one_time_lifetime_max > lifetime_max {
+    if one_time_lifetime_max > lifetime_max && !section.has_problems() {
         section.refuse(
             "one_time_lifetime_max",
             "must be at most callers.token_lifetime_max",

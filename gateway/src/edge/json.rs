@@ -29,9 +29,14 @@ const KEY_CHARS_MAX: usize = 40;
 /// Letters and digits of a tax code.
 const TAX_CODE_CHARS: usize = 16;
 
-/// Decodes a body whose form is that of `T`.
+/// Decodes a body whose form is that of `T`, an object.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     inspect(bytes)?;
+    // A list of the fields in their order would do for serde.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        let error = FieldError::at(String::new(), "type", "must be an object");
+        return Err(Problem::with_errors(&codes::JSON_STRUCTURE, vec![error]));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let steps = error.path().iter().filter_map(|segment| match segment {
@@ -303,6 +308,7 @@ mod tests {
                 "/number",
                 "type",
             ),
+            (r#"[1,[]]"#, "", "type"),
             (r#"{"number":256}"#, "/number", "type"),
             (r#"{"number":1.5}"#, "/number", "type"),
             (r#"{"number":null}"#, "/number", "type"),
