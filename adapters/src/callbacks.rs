@@ -6,7 +6,7 @@
 //! 1. A push says which event of which prescription happened, and no more: neither number nor person. Its
 //!    receiver asks for the rest, as itself.
 //! 2. Body and media type are signed under our certificate, which is in the token, for this receiver alone
-//!    and for [`signing`]'s short life.
+//!    and for `signing`'s short life.
 //! 3. The address that is called is one that was checked ([`Networks`]): what a name resolves to is looked
 //!    at once, when the connection is made.
 //! 4. A redirect is followed nowhere, and no proxy is used.

@@ -3,7 +3,7 @@
 //!
 //! # Limits
 //!
-//! [`ASK_WITHIN`] for an answer, [`ANSWER_BYTES_MAX`] of it, [`KEYS_MAX`] keys of one set, [`KID_BYTES_MAX`]
+//! [`ASK_WITHIN`] for an answer, `ANSWER_BYTES_MAX` of it, `KEYS_MAX` keys of one set, `KID_BYTES_MAX`
 //! of a key's id.
 //!
 //! # Failure

@@ -6,7 +6,7 @@
 //! # Invariants
 //!
 //! 1. A record is one allocation, made where the caller is known, and no lock is held while it is.
-//! 2. What a caller chose is cut to [`TEXT_BYTES_MAX`]; no text makes a record one that is refused.
+//! 2. What a caller chose is cut to `TEXT_BYTES_MAX`; no text makes a record one that is refused.
 
 mod left;
 mod report;

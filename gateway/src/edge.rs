@@ -8,7 +8,7 @@
 //!
 //! 1. Nothing is stored before the caller was recognised and every blocking rule holds.
 //! 2. A handler is given its caller only where the access rules in force let that caller do what the
-//!    handler does ([`caller`]).
+//!    handler does (`caller`).
 //! 3. An entry is shown to the organisation that wrote it, and to nobody else.
 //! 4. Handlers return a body or a problem; only `respond` knows what a problem looks like.
 

@@ -2,13 +2,13 @@
 //!
 //! TLS 1.2 with forward-secret AEAD suites, and TLS 1.3; HTTP/1.1 only. Which organisation a
 //! certificate belongs to is decided per request, by `edge::caller`. What we show and whom we trust
-//! ([`credentials`]) follows its files while the gateway runs ([`rotation`]).
+//! ([`credentials`]) follows its files while the gateway runs (`rotation`).
 //!
 //! # Invariants
 //!
 //! 1. A session is resumed only under the credentials it began under: those that replace them
 //!    remember none.
-//! 2. A connection is worth nothing once its certificate would be refused ([`Presented::holds`]).
+//! 2. A connection is worth nothing once its certificate would be refused (`Presented::holds`).
 
 pub mod credentials;
 pub(crate) mod expiry;

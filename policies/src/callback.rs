@@ -5,7 +5,7 @@
 //! 1. A push is tried at least once, however old its event is, and given up only after
 //!    [`CallbackRules::give_up_after`]: a receiver that is away for a weekend misses nothing.
 //! 2. What one receiver refuses does not hold up the rest of its host; a host that fails rests, and never
-//!    for longer than [`HOST_RESTS_MAX`] at a time: one address that always fails does not silence those
+//!    for longer than `HOST_RESTS_MAX` at a time: one address that always fails does not silence those
 //!    that others have there.
 //!
 //! # Limits

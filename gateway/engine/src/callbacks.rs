@@ -5,7 +5,7 @@
 //! 1. At least once: an event leaves the outbox only after its receiver has it, or after it is given up.
 //!    Every try carries the same name, so that who receives it twice can tell.
 //! 2. In order: an event of a prescription is not pushed before the one before it has left the outbox.
-//! 3. What one host does holds up its own events alone ([`hosts`]).
+//! 3. What one host does holds up its own events alone (`hosts`).
 //! 4. Nothing goes to a host that is not registered any more; it waits until it is again, or is given up.
 //!
 //! # Limits

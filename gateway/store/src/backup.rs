@@ -17,7 +17,7 @@
 //!
 //! While the database is copied its log is not reused, and grows by what is written meanwhile; the gateway
 //! folds it in one go when the copy has ended. A copy is given up when the log passes
-//! [`Making::log_bytes_max`], or its disk has less than [`FREE_BYTES_MIN`] left.
+//! [`Making::log_bytes_max`], or its disk has less than `FREE_BYTES_MIN` left.
 //!
 //! # Not here
 //!

@@ -16,8 +16,8 @@
 //!
 //! # Not here
 //!
-//! Sealing everything again is [`rotation`]. An audit segment is never sealed again: it has a key of its
-//! own ([`audit`]), destroyed with it.
+//! Sealing everything again is `rotation`. An audit segment is never sealed again: it has a key of its
+//! own (`audit`), destroyed with it.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -47,7 +47,7 @@ impl Rotation {
     }
 
     /// The same, and how many values each of them seals. It looks at every row, a thousand at a time with
-    /// [`COUNT_PAUSE`] between them: some seconds for a hundred thousand prescriptions.
+    /// `COUNT_PAUSE` between them: some seconds for a hundred thousand prescriptions.
     ///
     /// # Errors
     ///
