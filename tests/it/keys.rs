@@ -11,7 +11,7 @@ use tests::world::prescription::{drug, key};
 use tests::world::wait::until;
 
 const LOG: Option<&str> = Some("entries.db-wal");
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(90);
 /// Prescriptions there are before a rotation.
 const PRESCRIPTIONS: usize = 20;
 
