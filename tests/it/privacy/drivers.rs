@@ -146,6 +146,8 @@ async fn writes(scene: &mut Scene) -> Reply {
     let key = scene.key();
     let first = caller.prescribe(&key, &body).await.expect(201);
     assert_eq!(caller.prescribe(&key, &body).await.id(), first.id());
+    // One of the second in which the gateway began is told to sign again.
+    tests::world::wait::passed(std::time::Duration::from_millis(1_100)).await;
     let own = scene.paired(tests::certs::SigningCertificate::Good).await;
     own.expect(201);
     let key = scene.key();
